@@ -1,0 +1,223 @@
+"""The feedback loop as pure steps from state to state, and a driver for use without a graph.
+
+Best-of-N is the same loop without a refiner, so both compare at equal cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .emotion import Emotion
+from .errors import ConfigError, LoopError
+from .images import check_images, from_png, to_png
+from .refining import Refinement, Refiner, RefineRequest, checked_prompt
+from .scoring import Reading, Scorer
+from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord
+
+Generate = Callable[[str, int, int], Tensor]
+
+
+def start_loop(
+    prompt: str, target: Emotion, policy: LoopPolicy | None = None, *, seed: int = 0
+) -> LoopState:
+    """A loop that has not generated anything yet.
+
+    Raises: ConfigError: empty prompt, or a seed out of range.
+    """
+    prompt = checked_prompt(prompt)
+    return LoopState(
+        artist_prompt=prompt,
+        target=target,
+        policy=policy or LoopPolicy(),
+        seed=seed,
+        prompt=prompt,
+        round_started=time.perf_counter(),
+    )
+
+
+def round_seed(state: LoopState) -> int:
+    """The seed of the coming round, by the policy's seed policy."""
+    offset = len(state.rounds) if state.policy.seed_policy == "per round" else 0
+    return (state.seed + offset) % (MAX_SEED + 1)
+
+
+def _rank(reading: Reading, target: Emotion, floor: float) -> tuple[bool, float]:
+    """Sort key: candidates above the content floor by gap, then the others by content."""
+    if reading.content is not None and reading.content < floor:
+        return True, -reading.content
+    return False, target.gap_from(reading.emotion).size
+
+
+def rank_readings(
+    readings: Sequence[Reading], target: Emotion, *, content_floor: float = 0.0
+) -> list[int]:
+    """Indices of the readings, best first: smallest gap size, those below the floor last.
+
+    Raises: ConfigError: there are no readings.
+    """
+    if not readings:
+        raise ConfigError("There are 0 readings to rank. Score at least one image first.")
+    return sorted(
+        range(len(readings)), key=lambda index: _rank(readings[index], target, content_floor)
+    )
+
+
+def record_scores(
+    state: LoopState,
+    images: Tensor,
+    readings: Sequence[Reading],
+    *,
+    prompts: Sequence[str] = (),
+    generate_seconds: float = 0.0,
+    score_seconds: float = 0.0,
+    steps: int = 0,
+) -> LoopState:
+    """Adds a scored round; the returned state may be done.
+
+    Args:
+        images: [B, H, W, 3] float in 0..1.
+        readings: one an image.
+        prompts: one an image where they differ; default: the state's prompt for all.
+    Raises: LoopError: the loop is done, or counts differ. ImageError: unusable images.
+    """
+    if state.done:
+        raise LoopError(f"The loop has stopped ({state.stop_reason}); it takes no more rounds.")
+    images = check_images(images)
+    prompts = tuple(prompts) or (state.prompt,) * len(images)
+    if not len(images) == len(readings) == len(prompts):
+        raise LoopError(
+            f"{len(images)} images came with {len(readings)} readings and {len(prompts)} prompts; "
+            "each image needs one of each."
+        )
+    floor = state.policy.content_floor
+    best = rank_readings(readings, state.target, content_floor=floor)[0]
+    record = RoundRecord(
+        number=state.coming_round,
+        prompts=prompts,
+        seed=round_seed(state),
+        images=tuple(to_png(image) for image in images),
+        readings=tuple(readings),
+        best=best,
+        gap=state.target.gap_from(readings[best].emotion),
+        generate_seconds=generate_seconds,
+        score_seconds=score_seconds,
+        steps=steps,
+        tokens=sum(reading.tokens for reading in readings),
+    )
+    event = [prompts, record.seed, list(record.images), [r.emotion.__repr__() for r in readings]]
+    scored = state.advanced(
+        event, rounds=(*state.rounds, record), best=_best_of(state, record), round_started=0.0
+    )
+    return replace(scored, stop_reason=stop_reason(scored))
+
+
+def _best_of(state: LoopState, record: RoundRecord) -> Best:
+    new = Best(len(state.rounds), record.best, record.gap)
+    if state.best is None:
+        return new
+    floor = state.policy.content_floor
+    old_reading = state.rounds[state.best.round_index].readings[state.best.candidate]
+    old_rank = _rank(old_reading, state.target, floor)
+    new_rank = _rank(record.readings[record.best], state.target, floor)
+    return new if new_rank < old_rank else state.best
+
+
+def stop_reason(state: LoopState) -> str:
+    """Why the loop should stop now, empty while it should go on."""
+    policy, best = state.policy, state.best
+    if best is None:
+        return ""
+    if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state, best):
+        return "tolerance"
+    if len(state.rounds) >= policy.rounds:
+        return "rounds"
+    if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
+        return "patience"
+    if policy.time_budget_s and sum(r.seconds for r in state.rounds) >= policy.time_budget_s:
+        return "time budget"
+    return ""
+
+
+def _content_passes(state: LoopState, best: Best) -> bool:
+    content = state.rounds[best.round_index].readings[best.candidate].content
+    return content is None or content >= state.policy.content_floor
+
+
+def refine_request(state: LoopState) -> RefineRequest:
+    """What to ask a refiner after the last scored round.
+
+    Raises: LoopError: no round has been scored yet.
+    """
+    if not state.rounds:
+        raise LoopError("No round has been scored yet; put Score Round before Refine Round.")
+    record = state.rounds[-1]
+    return RefineRequest(
+        artist_prompt=state.artist_prompt,
+        prompt=record.prompt,
+        images=torch.stack([from_png(data) for data in record.images]),
+        readings=record.readings,
+        target=state.target,
+        best=record.best,
+        history=state.rounds[:-1],
+    )
+
+
+def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
+    """Adds the refiner's answer to the last round and sets the coming round's prompt.
+
+    Raises: LoopError: no round was scored, or this one was refined already.
+    """
+    if not state.rounds:
+        raise LoopError("No round has been scored yet; put Score Round before Refine Round.")
+    record = state.rounds[-1]
+    if record.refinement is not None:
+        raise LoopError(f"Round {record.number} was refined already; use one Refine Round.")
+    record = replace(
+        record,
+        refinement=refinement,
+        refine_seconds=refinement.seconds,
+        tokens=record.tokens + refinement.tokens,
+    )
+    return state.advanced(
+        ["refined", refinement.prompt],
+        rounds=(*state.rounds[:-1], record),
+        prompt=checked_prompt(refinement.prompt),
+    )
+
+
+def run_loop(
+    generate: Generate,
+    scorer: Scorer,
+    refiner: Refiner | None,
+    state: LoopState,
+    *,
+    steps_per_picture: int = 0,
+) -> Iterator[LoopState]:
+    """Runs the loop, yielding the state after every round.
+
+    Args:
+        generate: (prompt, seed, candidates) -> images [B, H, W, 3] in 0..1.
+        refiner: None keeps the prompt: best-of-N.
+        steps_per_picture: for the cost report.
+    """
+    while not state.done:
+        started = time.perf_counter()
+        images = generate(state.prompt, round_seed(state), state.policy.candidates)
+        generated = time.perf_counter()
+        readings = scorer.score(images, prompt=state.artist_prompt)
+        state = record_scores(
+            state,
+            images,
+            readings,
+            generate_seconds=generated - started,
+            score_seconds=time.perf_counter() - generated,
+            steps=steps_per_picture * len(images),
+        )
+        if refiner is not None and not state.done:
+            state = record_refinement(state, refiner.refine(refine_request(state)))
+        yield state

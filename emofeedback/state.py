@@ -1,0 +1,193 @@
+"""The feedback loop's memory: one immutable value that carries everything from round to round.
+
+`LoopState` is a `Mapping` that shows only a digest, the round and whether the loop is done: that is
+what ComfyUI's cache hashes, so equal histories are equal inputs, and pictures are never compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .emotion import Emotion, Gap
+from .errors import ConfigError
+from .refining import Refinement, Suggestion, checked_prompt
+from .scoring import Reading
+
+SEED_POLICIES = ("per round", "fixed")
+MAX_ROUNDS = 100
+MAX_CANDIDATES = 64
+MAX_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopPolicy:
+    """When to stop, and how much to try.
+
+    Args:
+        rounds: at most this many generate-score-refine passes.
+        candidates: pictures a round.
+        tolerance: stop when the best gap size is at most this; 0 never stops early.
+        patience: stop after this many rounds in a row without a better picture; 0 is off.
+        time_budget_s: start no further round after this many seconds; 0 is off.
+        seed_policy: "per round" adds the round to the seed; "fixed" changes only the words.
+        content_floor: 0..1; a candidate whose known content is lower cannot be best; 0 is off.
+    Raises: ConfigError: a value is out of range.
+    """
+
+    rounds: int = 3
+    candidates: int = 4
+    tolerance: float = 0.3
+    patience: int = 0
+    time_budget_s: float = 0.0
+    seed_policy: str = "per round"
+    content_floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("rounds", MAX_ROUNDS), ("candidates", MAX_CANDIDATES)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; set it from 1 to {most}. "
+                    "A loop without rounds or candidates makes no picture."
+                )
+        for name in ("tolerance", "patience", "time_budget_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
+        if not 0 <= self.content_floor <= 1:
+            raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
+        if self.seed_policy not in SEED_POLICIES:
+            raise ConfigError(
+                f"seed_policy is {self.seed_policy!r}. Known: {', '.join(SEED_POLICIES)}."
+            )
+
+
+POLICIES: dict[str, LoopPolicy] = {
+    "default": LoopPolicy(),
+    # EmoFeedback^2 (arXiv 2511.19982): three iterations of eight images, no early stop.
+    "paper": LoopPolicy(rounds=3, candidates=8, tolerance=0.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundRecord:
+    """One finished round.
+
+    Args:
+        number: 1 for the first round.
+        prompts: what each candidate was generated from; equal unless prompts differ by candidate.
+        images: PNG bytes, one a candidate.
+        best: index of the round's best candidate.
+        gap: target minus the best candidate's reading.
+        steps: generator steps spent (pictures x sampler steps); 0 where unknown.
+        tokens: LVLM tokens for scoring and refining.
+    """
+
+    number: int
+    prompts: tuple[str, ...]
+    seed: int
+    images: tuple[bytes, ...]
+    readings: tuple[Reading, ...]
+    best: int
+    gap: Gap
+    refinement: Refinement | None = None
+    generate_seconds: float = 0.0
+    score_seconds: float = 0.0
+    refine_seconds: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of the round's best candidate."""
+        return self.prompts[self.best]
+
+    @property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """What the refiner proposed after this round, empty if it was not asked."""
+        return self.refinement.suggestions if self.refinement else ()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the round's work."""
+        return self.generate_seconds + self.score_seconds + self.refine_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best picture so far: `round_index` counts from 0, `candidate` within the round."""
+
+    round_index: int
+    candidate: int
+    gap: Gap
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoopState(Mapping[str, Any]):
+    """Everything the loop knows. Make one with `emofeedback.loop.start_loop`.
+
+    Args:
+        artist_prompt: what the artist wrote.
+        prompt: what the coming round generates from.
+        seed: the loop's own seed; `loop.round_seed` derives each round's.
+        rounds: finished rounds, oldest first.
+        best: best picture so far, None before the first round.
+        stop_reason: empty while the loop goes on.
+        digest: identifies prompt, target, policy, seed, pictures and readings.
+        round_started: `time.perf_counter()` when the coming round was handed out; not hashed.
+    """
+
+    artist_prompt: str
+    target: Emotion
+    policy: LoopPolicy
+    seed: int
+    prompt: str
+    rounds: tuple[RoundRecord, ...] = ()
+    best: Best | None = None
+    stop_reason: str = ""
+    digest: str = ""
+    round_started: float = field(default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        checked_prompt(self.artist_prompt)
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"The seed is {self.seed}; use a whole number from 0 to {MAX_SEED}.")
+        if not self.digest:
+            start = [self.artist_prompt, repr(self.target), repr(self.policy), self.seed]
+            object.__setattr__(self, "digest", _digest("", start))
+
+    @property
+    def done(self) -> bool:
+        """The loop has stopped; `stop_reason` says why."""
+        return bool(self.stop_reason)
+
+    @property
+    def coming_round(self) -> int:
+        """Number of the round to generate next, counted from 1."""
+        return len(self.rounds) + 1
+
+    def advanced(self, event: object, **changes: Any) -> LoopState:
+        """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""
+        return replace(self, digest=_digest(self.digest, event), **changes)
+
+    def _shown(self) -> dict[str, Any]:
+        return {"digest": self.digest, "round": len(self.rounds), "done": self.done}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._shown()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shown())
+
+    def __len__(self) -> int:
+        return len(self._shown())
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def _digest(previous: str, event: object) -> str:
+    text = json.dumps([previous, event], default=lambda data: hashlib.sha256(data).hexdigest())
+    return hashlib.sha256(text.encode()).hexdigest()
