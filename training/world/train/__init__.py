@@ -1,0 +1,52 @@
+"""`python -m training.world train ROLE`: makes the embedded models that the package ships."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+ROLES = ("autoencoder", "clip", "generator", "lvlm", "judge")
+"""Each is a module of this package with `train(options)`; the generator needs the CLIP pair first."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the train command."""
+    parser.add_argument("role", choices=ROLES, help="the model to train")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="training time, resumed parts included")
+    budget.add_argument("--steps", type=int, help="optimiser steps: exactly repeatable")
+    parser.add_argument("--size", type=int, help="side of the pictures in pixels")
+    parser.add_argument(
+        "--run", type=Path, help="folder of the run, resumed if it exists (runs/embedded/ROLE)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--weights", type=Path, help="where --export writes; default: the package's weights folder"
+    )
+    parser.add_argument(
+        "--export",
+        action="store_true",
+        help="write the weights at the end; with --steps 0 those of the run as it stands",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train one model, or go on with its run."""
+    from .common import ROOT, RunOptions
+
+    where = {} if args.weights is None else {"weights": args.weights}
+    if args.role == "judge" and args.weights is None:
+        where = {"weights": ROOT / "training" / "world" / "weights"}
+    options = RunOptions(
+        run_dir=args.run or ROOT / "runs" / "embedded" / args.role,
+        minutes=args.minutes,
+        steps=args.steps,
+        seed=args.seed,
+        threads=args.threads,
+        size=args.size,
+        export=args.export,
+        **where,
+    )
+    importlib.import_module(f"{__name__}.{args.role}").train(options)

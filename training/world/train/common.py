@@ -1,0 +1,315 @@
+"""One training run: budget, exact resume, averaged weights, log and progress bar, for every recipe.
+
+A recipe builds its modules, hands them to `Run` with an `Optim`, and calls `run.fit(loss)`:
+
+```python
+run = Run("clip", options, config=config, modules={"clip": model}, optim=config.optim)
+run.fit(loss, report=report)          # loss(random) -> (scalar tensor, {name: number})
+with run.averaged():
+    export(options.weights / "model.safetensors", model.state_dict(), run.describe())
+```
+
+Everything random in a step comes from `StepRandom`, seeded by (seed, step): a run that was killed and
+resumed therefore equals an uninterrupted one bit for bit (with a budget in steps, on one machine).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emofeedback.errors import ConfigError
+
+from .files import Snapshot, export, read_snapshot, write_snapshot
+
+__all__ = ["Optim", "Run", "RunOptions", "StepRandom", "export"]
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line says about a run; the recipe's own values stand in its config."""
+
+    run_dir: Path
+    """Folder of the checkpoint, the log and the sample pictures; an existing run is resumed."""
+    weights: Path = ROOT / "emofeedback" / "embedded" / "weights"
+    """Folder that finished weights are exported to."""
+    minutes: float | None = None
+    """Budget of training time over all resumed parts; None: the recipe's own."""
+    steps: int | None = None
+    """Budget in optimiser steps instead of minutes; makes a run exactly repeatable."""
+    seed: int = 0
+    threads: int = 2
+    size: int | None = None
+    """Side of the pictures in pixels; None: the recipe's own."""
+    export: bool = False
+    """Write the finished weights into `weights`."""
+    checkpoint_seconds: float = 60.0
+    """How often the run can be resumed from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """AdamW with linear warm-up, cosine decay and an exponential average of the weights."""
+
+    learning_rate: float = 1e-3
+    final_rate: float = 0.02
+    """Learning rate at the end, as a share of `learning_rate`."""
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    grad_clip: float = 1.0
+    ema_decay: float = 0.0
+    """Decay a step of the averaged weights; 0 keeps no average."""
+
+    def rate(self, step: int, progress: float) -> float:
+        """Learning rate of a step; `progress` is the share of the budget already spent, 0..1."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        decayed = self.final_rate + (1 - self.final_rate) * cosine
+        return self.learning_rate * decayed * min(1.0, (step + 1) / max(1, self.warmup_steps))
+
+
+@dataclass(frozen=True)
+class StepRandom:
+    """The random sources of one step."""
+
+    step: int
+    numpy: np.random.Generator
+    torch: torch.Generator
+
+    @staticmethod
+    def of(seed: int, step: int) -> StepRandom:
+        """Sources that depend on the seed and the step alone; also seeds torch's global source."""
+        words = np.random.SeedSequence((seed, step)).generate_state(2)
+        torch.manual_seed(int(words[0]))
+        return StepRandom(
+            step,
+            np.random.default_rng((seed, step, 1)),
+            torch.Generator().manual_seed(int(words[1])),
+        )
+
+
+LossFn = Callable[[StepRandom], tuple[Tensor, Mapping[str, float | Tensor]]]
+ReportFn = Callable[["Run"], Mapping[str, float]]
+
+
+@dataclass
+class Run:
+    """A resumable training run of a few modules under one optimiser."""
+
+    role: str
+    options: RunOptions
+    config: Any
+    """The recipe's frozen dataclass; a run folder made with other values is refused."""
+    modules: Mapping[str, nn.Module]
+    optim: Optim
+    default_minutes: float = 20.0
+    step: int = 0
+    seconds: float = 0.0
+    """Training time so far, checkpoints and reports included."""
+    ema: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        torch.set_num_threads(self.options.threads)
+        self.options.run_dir.mkdir(parents=True, exist_ok=True)
+        self.optimizer = torch.optim.AdamW(
+            self._parameter_groups(), lr=self.optim.learning_rate, betas=self.optim.betas
+        )
+        if self.optim.ema_decay > 0:
+            self.ema = {name: value.detach().clone() for name, value in self._named()}
+        self._resume()
+
+    # -- budget ---------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget spent, 0..1."""
+        if self.options.steps is not None:
+            return 1.0 if self.step >= self.options.steps else self.step / self.options.steps
+        minutes = self.default_minutes if self.options.minutes is None else self.options.minutes
+        return 1.0 if self.seconds >= 60 * minutes else self.seconds / (60 * minutes)
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def fit(self, loss: LossFn, *, report: ReportFn | None = None, report_every: int = 500) -> None:
+        """Train until the budget is spent; checkpoints on the way, at the end and when interrupted.
+
+        Args:
+            loss: gives the scalar to minimise and numbers for the log.
+            report: slower measurements, run with averaged weights every `report_every` steps and
+                once at the end; must not use torch's global random source in the model.
+        """
+        started, saved = time.monotonic() - self.seconds, time.monotonic()
+        with self._progress_bar() as bar:
+            try:
+                while self.progress < 1.0:
+                    numbers = self._one_step(loss)
+                    self.seconds = time.monotonic() - started
+                    bar(numbers)
+                    if report is not None and self.step % report_every == 0:
+                        self._report(report)
+                    if time.monotonic() - saved > self.options.checkpoint_seconds:
+                        self.save()
+                        saved = time.monotonic()
+            finally:
+                self.save()
+        if report is not None:
+            self._report(report)
+
+    def _one_step(self, loss: LossFn) -> dict[str, float]:
+        for module in self.modules.values():
+            module.train()
+        rate = self.optim.rate(self.step, self.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        value, numbers = loss(StepRandom.of(self.options.seed, self.step))
+        value.backward()
+        norm = nn.utils.clip_grad_norm_(
+            [p for group in self.optimizer.param_groups for p in group["params"]],
+            self.optim.grad_clip,
+        )
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        logged = {"loss": float(value.detach()), "grad_norm": float(norm), "rate": rate}
+        logged |= {name: float(number) for name, number in numbers.items()}
+        if self.step % 20 == 0 or self.step == 1:
+            self.log(logged)
+        return logged
+
+    def _report(self, report: ReportFn) -> None:
+        for module in self.modules.values():
+            module.eval()
+        with torch.no_grad(), self.averaged():
+            self.log({f"report/{name}": float(value) for name, value in report(self).items()})
+
+    def log(self, numbers: Mapping[str, float]) -> None:
+        """Append one line to log.jsonl in the run folder."""
+        line = {"step": self.step, "seconds": round(self.seconds, 1), **numbers}
+        with (self.options.run_dir / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    @contextlib.contextmanager
+    def _progress_bar(self) -> Iterator[Callable[[Mapping[str, float]], None]]:
+        from tqdm import tqdm
+
+        shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
+        with tqdm(total=1.0, desc=self.role, bar_format=shape, mininterval=1.0) as bar:
+
+            def show(numbers: Mapping[str, float]) -> None:
+                bar.set_postfix_str(f"step {self.step}, loss {numbers['loss']:.4f}", refresh=False)
+                bar.update(self.progress - bar.n)
+
+            yield show
+
+    # -- averaged weights -----------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # a young average follows closely, else it would still hold the initial weights
+        decay = min(self.optim.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self._named():
+            if name in self.ema:
+                self.ema[name].lerp_(value, 1 - decay)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the modules hold their averaged weights (where the recipe keeps an average)."""
+        held = {name: value.detach().clone() for name, value in self._named() if name in self.ema}
+        self._copy_in(self.ema)
+        try:
+            yield
+        finally:
+            self._copy_in(held)
+
+    @torch.no_grad()
+    def _copy_in(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in self._named():
+            if name in values:
+                value.copy_(values[name])
+
+    # -- checkpoints ----------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the whole state; a kill at any moment leaves the last complete file."""
+        snapshot = Snapshot(
+            values=dict(self._named(buffers=True)),
+            averages=self.ema,
+            optimizer=self.optimizer.state_dict()["state"],
+            facts={"role": self.role, "config": self._fingerprint(), **self._clock()},
+        )
+        write_snapshot(self.options.run_dir / "checkpoint.safetensors", snapshot)
+
+    def describe(self) -> dict[str, str]:
+        """How the weights came about, as string metadata for the exported files."""
+        command = f"python -m training.world train {self.role} --seed {self.options.seed}"
+        budget = f" --steps {self.step}" if self.options.steps else ""
+        budget = budget or f" --minutes {self.seconds / 60:.1f}"
+        return {
+            "format_version": "1",
+            "role": self.role,
+            "command": command + budget + " --export",
+            "steps": str(self.step),
+            "minutes": f"{self.seconds / 60:.1f}",
+            "config": self._fingerprint(),
+        }
+
+    def _resume(self) -> None:
+        path = self.options.run_dir / "checkpoint.safetensors"
+        if not path.exists():
+            return
+        snapshot = read_snapshot(path)
+        if snapshot.facts["config"] != self._fingerprint():
+            raise ConfigError(
+                f"{self.options.run_dir} holds a run with other settings ({snapshot.facts['config']} "
+                f"there, {self._fingerprint()} here). Give another --run folder, or delete that one."
+            )
+        with torch.no_grad():
+            for name, value in self._named(buffers=True):
+                value.copy_(snapshot.values[name])
+        self.ema = snapshot.averages
+        state = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**state, "state": snapshot.optimizer})
+        self.step, self.seconds = int(snapshot.facts["step"]), float(snapshot.facts["seconds"])
+        log.info("resumed %s at step %d", self.options.run_dir, self.step)
+
+    def _clock(self) -> dict[str, str]:
+        return {"step": str(self.step), "seconds": repr(self.seconds)}
+
+    def _fingerprint(self) -> str:
+        values = asdict(self.config) | {"seed": self.options.seed, "optim": asdict(self.optim)}
+        return json.dumps(values, sort_keys=True, default=str)
+
+    # -- parameters -----------------------------------------------------------------------------
+
+    def _named(self, *, buffers: bool = False) -> Iterator[tuple[str, Tensor]]:
+        for prefix, module in self.modules.items():
+            for name, value in module.named_parameters():
+                if value.requires_grad or buffers:
+                    yield f"{prefix}.{name}", value
+            if buffers:
+                for name, buffer in module.named_buffers():
+                    yield f"{prefix}.{name}", buffer
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        trained = [value for _, value in self._named()]
+        matrices = [value for value in trained if value.ndim >= 2]
+        vectors = [value for value in trained if value.ndim < 2]
+        return [
+            {"params": matrices, "weight_decay": self.optim.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
