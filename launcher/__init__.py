@@ -1,0 +1,1 @@
+"""Sets up, starts and stops what `start.py` needs. Standard library only until it runs in .venv."""

@@ -1,0 +1,85 @@
+"""Fixtures of all test folders: where things are, and ComfyUI's own modules in this process."""
+
+import asyncio
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    # The thread count of a busy machine would change nothing but the time; tests want it steady.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def comfyui_tree() -> Path:
+    """The ComfyUI under test: COMFYUI_PATH, else the one that start.py made."""
+    tree = Path(os.environ.get("COMFYUI_PATH") or ROOT / ".comfyui" / "src")
+    if not (tree / "main.py").is_file():
+        pytest.fail(
+            f"No ComfyUI at {tree}: run `python start.py test`, or set COMFYUI_PATH to one.",
+            pytrace=False,
+        )
+    return tree
+
+
+@pytest.fixture(scope="session")
+def comfyui(comfyui_tree: Path) -> ModuleType:
+    """ComfyUI's `nodes` module on the CPU, with its tree before this project on the import path.
+
+    Our own `nodes` folder has the same name: whoever imported it as a top-level module is in error.
+    """
+    sys.path.insert(0, str(comfyui_tree))
+    importlib.invalidate_caches()
+    for name in ("nodes", "server", "utils", "app"):
+        if name in sys.modules and not _lies_in(sys.modules[name], comfyui_tree):
+            del sys.modules[name]
+    from comfy.cli_args import args
+
+    args.cpu = True
+    nodes = importlib.import_module("nodes")
+    assert _lies_in(nodes, comfyui_tree)
+    return nodes
+
+
+@pytest.fixture(scope="session")
+def pack(comfyui: ModuleType) -> ModuleType:
+    """This pack, imported the way ComfyUI imports a folder of custom_nodes."""
+    name = "custom_nodes.emofeedback"
+    spec = importlib.util.spec_from_file_location(
+        name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def pack_nodes(pack: ModuleType) -> dict[str, type]:
+    """Node id -> node class of this pack."""
+
+    async def collect() -> dict[str, type]:
+        extension = await pack.comfy_entrypoint()
+        return {node.GET_SCHEMA().node_id: node for node in await extension.get_node_list()}
+
+    return asyncio.run(collect())
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    origin = getattr(module, "__file__", None)
+    return origin is not None and Path(origin).resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,138 @@
+"""The rules of the house that a program can check."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = {"nodes", "emofeedback", "training", "launcher"}
+LIGHT = {"numpy", "torch", "PIL", "safetensors"} | set(sys.stdlib_module_names)
+HEAVY = ("diffusers", "transformers", "peft", "trl", "accelerate", "matplotlib", "openai", "scipy")
+MAX_LINES = 350
+
+
+def files_of(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported_names(file: Path, nodes: list[ast.AST]) -> set[str]:
+    """Top-level names that the given import statements of `file` reach, relative ones resolved."""
+    here, found = file.relative_to(ROOT).parent.parts, set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            base = here[: len(here) + 1 - node.level] if node.level else ()
+            found.add((*base, *(node.module or node.names[0].name).split("."))[0])
+        elif isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+    return found
+
+
+def all_imports(file: Path) -> set[str]:
+    return imported_names(file, list(ast.walk(ast.parse(file.read_text(encoding="utf-8")))))
+
+
+def module_level_imports(file: Path) -> set[str]:
+    """Imports that run when the file is imported: not those in functions or under TYPE_CHECKING."""
+    pending: list[ast.AST] = list(ast.parse(file.read_text(encoding="utf-8")).body)
+    reached = []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending.extend(node.orelse)
+            continue
+        reached.append(node)
+        pending.extend(ast.iter_child_nodes(node))
+    return imported_names(file, reached)
+
+
+@pytest.mark.parametrize(
+    ("room", "may_use"),
+    [
+        ("nodes", {"nodes", "emofeedback"}),
+        ("emofeedback", {"emofeedback"}),
+        ("training", {"training", "emofeedback"}),
+        ("launcher", {"launcher"}),
+    ],
+)
+def test_imports_run_one_way(room: str, may_use: set[str]) -> None:
+    for file in files_of(room):
+        wrong = (all_imports(file) & ROOMS) - may_use
+        assert not wrong, f"{file.relative_to(ROOT)} imports from {wrong}"
+
+
+def test_only_nodes_knows_comfyui() -> None:
+    for room in ("emofeedback", "training", "launcher"):
+        for file in files_of(room):
+            comfy = {name for name in all_imports(file) if name.startswith(("comfy", "folder_"))}
+            assert not comfy, f"{file.relative_to(ROOT)} imports {comfy}"
+
+
+def test_importing_the_library_costs_only_torch_numpy_pillow() -> None:
+    for file in files_of("emofeedback"):
+        foreign = module_level_imports(file) - LIGHT - {"emofeedback"}
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign} outside a function"
+
+
+def test_nodes_import_nothing_heavy_outside_functions() -> None:
+    for file in files_of("nodes"):
+        heavy = module_level_imports(file) & set(HEAVY)
+        assert not heavy, f"{file.relative_to(ROOT)} imports {heavy} outside a function"
+
+
+def test_start_needs_nothing_but_python() -> None:
+    for file in [ROOT / "start.py", *files_of("launcher")]:
+        foreign = module_level_imports(file) - set(sys.stdlib_module_names) - {"launcher"}
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign} outside a function"
+
+
+def test_the_library_loads_no_heavy_package() -> None:
+    script = f"import sys, emofeedback; print([n for n in {HEAVY!r} if n in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"
+
+
+def test_files_fit_in_one_sitting() -> None:
+    for room in [*sorted(ROOMS), "tests"]:
+        for file in files_of(room):
+            lines = len(file.read_text(encoding="utf-8").splitlines())
+            assert lines <= MAX_LINES, f"{file.relative_to(ROOT)} has {lines} lines"
+
+
+def test_nothing_unsafe_and_nothing_left_over() -> None:
+    words = re.compile(r"torch\.load\(|import pickle|trust_remote_code|\bTODO\b|\bFIXME\b|\bXXX\b")
+    for room in sorted(ROOMS):
+        for file in files_of(room):
+            found = words.search(file.read_text(encoding="utf-8"))
+            assert found is None, f"{file.relative_to(ROOT)} contains {found.group()!r}"
+
+
+def test_requirements_pin_nothing_and_constraints_pin_everything() -> None:
+    required = _lines("requirements.txt")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    assert sorted(required) == sorted(project["dependencies"])
+    assert not [line for line in required if "==" in line]
+    pinned = {line.split("==")[0] for line in _lines("constraints.txt")}
+    wanted = {re.split(r"[<>=\[]", line)[0] for line in [*required, *extras]}
+    assert wanted <= pinned
+
+
+def test_test_files_have_different_names() -> None:
+    # pytest imports them by bare name (see pytest.ini on why the folders are no packages)
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))
+
+
+def _lines(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
