@@ -1,0 +1,1 @@
+"""Training for EmoFeedback: reinforcement learning and the drawn world."""

@@ -1,0 +1,144 @@
+"""Many drawn pictures on disk: rendered once by several processes, kept, and grown on demand."""
+
+import hashlib
+import json
+import logging
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from emofeedback import cues
+
+from .scene import Scene, sample_scene
+
+logger = logging.getLogger(__name__)
+
+CACHE_DIR = Path(__file__).parents[2] / "runs" / "embedded" / "pictures"
+_CHUNK = 128
+"""Pictures per unit of work; a killed run loses at most this many per process."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Scenes and their pictures, uint8 [count, size, size, 3], read from disk on access."""
+
+    scenes: list[Scene]
+    pictures: np.ndarray
+
+
+def scene_at(index: int, *, seed: int, split: str) -> Scene:
+    """Scene number `index` of the set of that seed; does not depend on the size of the set."""
+    return sample_scene(np.random.default_rng([seed, index]), split=split)
+
+
+def _fingerprint() -> str:
+    """Changes with everything that decides how pictures look, so that no stale set is reused."""
+    here = Path(__file__).parent
+    files = [Path(cues.__file__).parent / "data" / "cues.json", here / "scene.py"]
+    files += [here / "vocabulary.py", *sorted((here / "render").glob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def _open(path: Path, count: int, size: int, mode: str) -> np.memmap:
+    return np.memmap(path, dtype=np.uint8, mode=mode, shape=(count, size, size, 3))
+
+
+def _render_chunk(path: Path, chunk: int, *, seed: int, split: str, size: int) -> int:
+    from .render import render
+
+    first = chunk * _CHUNK
+    pictures = _open(path, first + _CHUNK, size, "r+")
+    for index in range(first, first + _CHUNK):
+        pictures[index] = render(scene_at(index, seed=seed, split=split), size)
+    pictures.flush()
+    return chunk
+
+
+def _read_done(progress: Path, picture_file: Path, size: int) -> set[int]:
+    """Finished chunks that the picture file still holds; a shortened file loses its tail only."""
+    try:
+        done = set(json.loads(progress.read_text()))
+        whole = picture_file.stat().st_size // (_CHUNK * size * size * 3)
+    except (OSError, ValueError):
+        return set()
+    return {chunk for chunk in done if chunk < whole}
+
+
+def _write_done(progress: Path, done: set[int]) -> None:
+    partial = progress.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(sorted(done)))
+    os.replace(partial, progress)
+
+
+def _grow(path: Path, num_bytes: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if file.tell() < num_bytes:
+            file.truncate(num_bytes)
+
+
+def _render_missing(
+    path: Path, missing: list[int], done: set[int], workers: int, **options: object
+) -> None:
+    from tqdm import tqdm
+
+    progress = path.with_suffix(".json")
+    with tqdm(total=len(missing) * _CHUNK, desc="drawing", unit="picture") as bar:
+
+        def finish(chunk: int) -> None:
+            done.add(chunk)
+            _write_done(progress, done)
+            bar.update(_CHUNK)
+
+        if workers == 1 or len(missing) == 1:
+            for chunk in missing:
+                finish(_render_chunk(path, chunk, **options))  # type: ignore[arg-type]
+            return
+        # A forked child of a process that runs torch threads can hang, hence spawn.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(_render_chunk, path, chunk, **options) for chunk in missing]  # type: ignore[arg-type]
+            for job in as_completed(jobs):
+                finish(job.result())
+
+
+def picture_set(
+    count: int,
+    *,
+    seed: int,
+    size: int,
+    split: str,
+    cache_dir: Path | str | None = None,
+    workers: int | None = None,
+) -> PictureSet:
+    """The first `count` pictures of a seed, drawn once and then read from disk.
+
+    Kept under `cache_dir` (default `runs/embedded/pictures`); a killed or larger call goes on
+    from what is there, and a changed renderer starts a new set.
+
+    Args:
+        size: Width and height in pixels.
+        split: "train", "held_out" or "any" (place, subject) pairs.
+        workers: Processes; all cores when None.
+    Raises: ValueError: `count` or `size` below 1. MissingDependencyError: skia is missing.
+    """
+    if count < 1 or size < 1:
+        raise ValueError(f"count is {count} and size is {size}; both must be at least 1.")
+    folder = Path(cache_dir) if cache_dir else CACHE_DIR
+    path = folder / f"{split}-{size}-{seed}-{_fingerprint()}.u8"
+    num_chunks = -(-count // _CHUNK)
+    done = _read_done(path.with_suffix(".json"), path, size)
+    missing = [chunk for chunk in range(num_chunks) if chunk not in done]
+    if missing:
+        logger.info("drawing %d pictures into %s", len(missing) * _CHUNK, path)
+        _grow(path, num_chunks * _CHUNK * size * size * 3)
+        workers = workers or os.cpu_count() or 1
+        _render_missing(path, missing, done, workers, seed=seed, split=split, size=size)
+    scenes = [scene_at(index, seed=seed, split=split) for index in range(count)]
+    return PictureSet(scenes, _open(path, num_chunks * _CHUNK, size, "r")[:count])

@@ -1,0 +1,96 @@
+"""Contact sheets: the world over the valence-arousal plane, or every place with every subject."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .captions import neutral_prompt
+from .render import render
+from .scene import NEUTRAL_CUES, Scene, sample_cues
+from .vocabulary import PLACES, SUBJECTS
+
+AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+_GAP = 4
+_MARGIN = 56
+_PAPER = (250, 248, 243)
+_INK = (60, 56, 52)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m training.world sheet`."""
+    parser.add_argument("output", type=Path, metavar="OUT.png")
+    parser.add_argument("--subjects", action="store_true", help="every place x every subject")
+    parser.add_argument("--place", choices=PLACES, help="draw this place only")
+    parser.add_argument("--subject", choices=SUBJECTS, help="draw this subject only")
+    parser.add_argument("--size", type=int, default=160, help="pixels per picture")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draws the sheet that the options ask for and tells where it is."""
+    if options.subjects:
+        sheet = subject_sheet(size=options.size, seed=options.seed)
+    else:
+        sheet = plane_sheet(
+            size=options.size, seed=options.seed, place=options.place, subject=options.subject
+        )
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(options.output, optimize=True)
+    print(f"{options.output}: {sheet.width} x {sheet.height} pixels")
+    return 0
+
+
+def plane_sheet(
+    *, size: int = 160, seed: int = 0, place: str | None = None, subject: str | None = None
+) -> Image.Image:
+    """5 x 5 pictures: valence grows to the right, arousal upwards; random content if not given."""
+    rng = np.random.default_rng(seed)
+    pictures, titles = [], []
+    for arousal in reversed(AXIS):
+        for valence in AXIS:
+            scene = Scene(
+                place or PLACES[rng.integers(len(PLACES))],
+                subject or SUBJECTS[rng.integers(len(SUBJECTS))],
+                sample_cues(rng, emotion=(valence, arousal)),
+                int(rng.integers(2**31)),
+            )
+            pictures.append(render(scene, size))
+            titles.append(neutral_prompt(scene, rng))
+    columns = [f"{value:+g}" for value in AXIS]
+    sheet = tile(pictures, columns=columns, rows=columns[::-1])
+    draw = ImageDraw.Draw(sheet)
+    draw.text((sheet.width / 2, sheet.height - 8), "valence", _INK, anchor="md")
+    draw.text((4, _MARGIN - 30), "arousal", _INK)
+    return sheet
+
+
+def subject_sheet(*, size: int = 160, seed: int = 0) -> Image.Image:
+    """Every place (rows) with every subject (columns), without any cue."""
+    pictures = [
+        render(Scene(place, subject, NEUTRAL_CUES, seed + number), size)
+        for number, (place, subject) in enumerate((p, s) for p in PLACES for s in SUBJECTS)
+    ]
+    return tile(pictures, columns=list(SUBJECTS), rows=list(PLACES))
+
+
+def tile(pictures: list[np.ndarray], *, columns: list[str], rows: list[str]) -> Image.Image:
+    """One image of pictures [H, W, 3], given row by row, with names at the top and the left."""
+    height, width = pictures[0].shape[:2]
+    sheet = Image.new(
+        "RGB",
+        (_MARGIN + len(columns) * (width + _GAP), _MARGIN + len(rows) * (height + _GAP)),
+        _PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    for column, name in enumerate(columns):
+        x = _MARGIN + column * (width + _GAP)
+        draw.text((x + width / 2, _MARGIN - 6 - _MARGIN // 2), name, _INK, anchor="md")
+    for row, name in enumerate(rows):
+        y = _MARGIN // 2 + row * (height + _GAP)
+        draw.text((_MARGIN - 6, y + height / 2), name, _INK, anchor="rm")
+        for column in range(len(columns)):
+            x = _MARGIN + column * (width + _GAP)
+            sheet.paste(Image.fromarray(pictures[row * len(columns) + column]), (x, y))
+    return sheet
