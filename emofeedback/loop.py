@@ -67,6 +67,34 @@ def rank_readings(
     )
 
 
+def read_candidates(
+    scorer: Scorer, images: Tensor, state: LoopState, *, explain: bool = True
+) -> list[Reading]:
+    """Scores a round's candidates in one batch and, if asked, explains the best one.
+
+    The explained reading keeps the quick reading's emotion and uncertainty, so that all candidates
+    are compared by one method; it adds words, cues and rationale.
+
+    Raises: ImageError, ScorerError.
+    """
+    readings = scorer.score(images, prompt=state.artist_prompt)
+    if not explain:
+        return readings
+    best = rank_readings(readings, state.target, content_floor=state.policy.content_floor)[0]
+    quick, reasoned = readings[best], scorer.explain(images[best : best + 1])[0]
+    readings[best] = replace(
+        quick,
+        words=reasoned.words or quick.words,
+        cues=reasoned.cues,
+        rationale=reasoned.rationale,
+        raw_text=reasoned.raw_text,
+        warnings=tuple(dict.fromkeys((*quick.warnings, *reasoned.warnings))),
+        seconds=quick.seconds + reasoned.seconds,
+        tokens=quick.tokens + reasoned.tokens,
+    )
+    return readings
+
+
 def record_scores(
     state: LoopState,
     images: Tensor,
@@ -209,7 +237,7 @@ def run_loop(
         started = time.perf_counter()
         images = generate(state.prompt, round_seed(state), state.policy.candidates)
         generated = time.perf_counter()
-        readings = scorer.score(images, prompt=state.artist_prompt)
+        readings = read_candidates(scorer, images, state, explain=refiner is not None)
         state = record_scores(
             state,
             images,

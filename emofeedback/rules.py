@@ -1,0 +1,147 @@
+"""The rule refiner: picks affect phrases from the cue table, needs no model.
+
+It starts from what was measured, not from what the prompt promised. A cue that the generator
+ignored leaves a gap, and the next round asks for more.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .cues import FAMILIES, CueLevel
+from .emotion import Gap
+from .refining import Refinement, RefineRequest, Suggestion, with_clause
+
+NAME = "rules"
+CHANGE_COST = 0.12
+"""Gap size, in scale points, that one more named cue must win to be worth its words."""
+MAX_CHANGES = 4
+MAX_CLAUSE_WORDS = 22
+"""Longer clauses no longer fit, with the artist's prompt, into a small text encoder's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """All combinations of one level a family."""
+
+    choices: np.ndarray  # [N, families] level indices
+    valence: np.ndarray  # [N] summed effects
+    arousal: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def _table() -> _Table:
+    levels = list(FAMILIES.values())
+    grids = np.meshgrid(*(np.arange(len(family)) for family in levels), indexing="ij")
+    choices = np.stack([grid.ravel() for grid in grids], axis=1)
+    effects = [
+        sum(
+            np.array([getattr(level, axis) for level in family])[choices[:, index]]
+            for index, family in enumerate(levels)
+        )
+        for axis in ("valence", "arousal")
+    ]
+    return _Table(choices, np.asarray(effects[0]), np.asarray(effects[1]))
+
+
+def named_cues(prompt: str) -> tuple[CueLevel, ...]:
+    """One level a family: the one whose phrase the prompt contains, else the neutral one."""
+    text = " ".join(prompt.lower().split())
+    return tuple(_named_level(text, family) for family in FAMILIES.values())
+
+
+def _named_level(text: str, family: tuple[CueLevel, ...]) -> CueLevel:
+    found = [
+        (len(phrase), level)
+        for level in family
+        for phrase in level.phrases
+        if f" {phrase} " in f" {text.replace(',', ' ').replace('  ', ' ')} "
+    ]
+    return max(found, key=lambda pair: pair[0])[1] if found else family[0]
+
+
+def choose_cues(current: tuple[CueLevel, ...], gap: Gap) -> tuple[CueLevel, ...]:
+    """The levels whose change from `current` comes nearest to closing the gap, in few words.
+
+    Args:
+        current: one level a family, in the order of `FAMILIES`.
+        gap: target minus reading of a picture made with `current`.
+    """
+    table = _table()
+    levels = list(FAMILIES.values())
+    here = np.array([family.index(level) for family, level in zip(levels, current, strict=True)])
+    moved_valence = table.valence - sum(level.valence for level in current)
+    moved_arousal = table.arousal - sum(level.arousal for level in current)
+    remaining = np.hypot(gap.valence - moved_valence, gap.arousal - moved_arousal)
+    changes = (table.choices != here).sum(1)
+    cost = remaining + CHANGE_COST * (table.choices != 0).sum(1)
+    cost[changes > MAX_CHANGES] = np.inf
+    best = table.choices[int(cost.argmin())]
+    return tuple(family[index] for family, index in zip(levels, best, strict=True))
+
+
+def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WORDS) -> str:
+    """The named levels' phrases as one clause; the weakest go first where words run out."""
+    named = [level for level in cues if level.phrases]
+    named.sort(key=lambda level: -np.hypot(level.valence, level.arousal))
+    phrases: list[str] = []
+    for level in named:
+        shortest = min(level.phrases, key=lambda phrase: len(phrase.split()))
+        if sum(len(phrase.split()) for phrase in (*phrases, shortest)) <= max_words:
+            phrases.append(shortest)
+    return ", ".join(phrases)
+
+
+def effect_in_words(level: CueLevel) -> str:
+    """ "raises valence, lowers arousal", leaving out what it hardly moves."""
+    parts = [
+        f"{'raises' if effect > 0 else 'lowers'} {axis}"
+        for axis, effect in (("valence", level.valence), ("arousal", level.arousal))
+        if abs(effect) >= 0.2
+    ]
+    return ", ".join(parts)
+
+
+def change_suggestions(
+    before: tuple[CueLevel, ...], after: tuple[CueLevel, ...]
+) -> tuple[Suggestion, ...]:
+    """What to change to get from one set of cues to another, strongest effect first."""
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    changed.sort(
+        key=lambda pair: -np.hypot(
+            pair[1].valence - pair[0].valence, pair[1].arousal - pair[0].arousal
+        )
+    )
+    return tuple(
+        Suggestion(
+            text=f"{new.family}: {old.label} -> {new.label}",
+            cue=new.label,
+            reason=effect_in_words(new) or f"takes back {old.label}",
+        )
+        for old, new in changed
+    )
+
+
+class RuleRefiner:
+    """Closes the measured gap with phrases from the cue table."""
+
+    name = NAME
+
+    def refine(self, request: RefineRequest) -> Refinement:
+        """The artist's prompt, literally, with a clause that should move the best candidate."""
+        started = time.perf_counter()
+        before = named_cues(request.prompt)
+        gap = request.target.gap_from(request.readings[request.best].emotion)
+        after = choose_cues(before, gap)
+        clause = affect_clause(after)
+        return Refinement(
+            prompt=with_clause(request.artist_prompt, clause),
+            clause=clause,
+            suggestions=change_suggestions(before, after),
+            refiner=NAME,
+            seconds=time.perf_counter() - started,
+        )
