@@ -1,4 +1,4 @@
-"""How well measured emotions agree with targets. Every error stands beside the constant predictor."""
+"""How well measured emotions agree with targets; errors stand beside the constant predictor."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's rank correlation, NaN where one side is constant."""
     from scipy.stats import spearmanr
 
-    first, second = _pairs(first, second)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    x, y = _pairs(first, second)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return float(spearmanr(first, second).statistic)
+    return float(spearmanr(x, y).statistic)
 
 
 def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
     """Kendall's tau-b, NaN where one side is constant; along a sweep, `first` is the target."""
     from scipy.stats import kendalltau
 
-    first, second = _pairs(first, second)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    x, y = _pairs(first, second)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return float(kendalltau(first, second).statistic)
+    return float(kendalltau(x, y).statistic)
 
 
 def largest_step_ratio(features: np.ndarray) -> float:
@@ -111,8 +111,8 @@ def paired_difference(
 
     Raises: ConfigError: no pairs, or counts differ.
     """
-    after, before = _pairs(after, before)
-    difference = after - before
+    x, y = _pairs(after, before)
+    difference = x - y
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, difference.size, (resamples, difference.size))
     means = difference[picks].mean(axis=1)

@@ -71,7 +71,5 @@ def preset_emotion(word: str) -> Emotion:
 
 def nearest_words(emotion: Emotion, count: int = 2) -> tuple[str, ...]:
     """The preset words nearest to an emotion, nearest first."""
-    by_distance = sorted(
-        PRESETS.values(), key=lambda preset: preset.emotion.gap_from(emotion).size
-    )
+    by_distance = sorted(PRESETS.values(), key=lambda preset: preset.emotion.gap_from(emotion).size)
     return tuple(preset.word for preset in by_distance[:count])

@@ -7,6 +7,7 @@ ignored leaves a gap, and the next round asks for more.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,12 +65,15 @@ def _named_level(text: str, family: tuple[CueLevel, ...]) -> CueLevel:
     return max(found, key=lambda pair: pair[0])[1] if found else family[0]
 
 
-def choose_cues(current: tuple[CueLevel, ...], gap: Gap) -> tuple[CueLevel, ...]:
+def choose_cues(
+    current: tuple[CueLevel, ...], gap: Gap, *, kept: Collection[str] = ()
+) -> tuple[CueLevel, ...]:
     """The levels whose change from `current` comes nearest to closing the gap, in few words.
 
     Args:
         current: one level a family, in the order of `FAMILIES`.
         gap: target minus reading of a picture made with `current`.
+        kept: families that must stay as they are.
     """
     table = _table()
     levels = list(FAMILIES.values())
@@ -80,6 +84,9 @@ def choose_cues(current: tuple[CueLevel, ...], gap: Gap) -> tuple[CueLevel, ...]
     changes = (table.choices != here).sum(1)
     cost = remaining + CHANGE_COST * (table.choices != 0).sum(1)
     cost[changes > MAX_CHANGES] = np.inf
+    for index, family in enumerate(FAMILIES):
+        if family in kept:
+            cost[table.choices[:, index] != here[index]] = np.inf
     best = table.choices[int(cost.argmin())]
     return tuple(family[index] for family, index in zip(levels, best, strict=True))
 
@@ -112,8 +119,8 @@ def change_suggestions(
     """What to change to get from one set of cues to another, strongest effect first."""
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     changed.sort(
-        key=lambda pair: -np.hypot(
-            pair[1].valence - pair[0].valence, pair[1].arousal - pair[0].arousal
+        key=lambda pair: (
+            -np.hypot(pair[1].valence - pair[0].valence, pair[1].arousal - pair[0].arousal)
         )
     )
     return tuple(
@@ -135,9 +142,11 @@ class RuleRefiner:
         """The artist's prompt, literally, with a clause that should move the best candidate."""
         started = time.perf_counter()
         before = named_cues(request.prompt)
+        own = named_cues(request.artist_prompt)
+        kept = {level.family for level in own if level.phrases}  # the artist's words stay
         gap = request.target.gap_from(request.readings[request.best].emotion)
-        after = choose_cues(before, gap)
-        clause = affect_clause(after)
+        after = choose_cues(before, gap, kept=kept)
+        clause = affect_clause(tuple(level for level in after if level.family not in kept))
         return Refinement(
             prompt=with_clause(request.artist_prompt, clause),
             clause=clause,
