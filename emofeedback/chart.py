@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -175,7 +176,7 @@ def _uncertainty_ellipse(reading: Reading, colours: Theme) -> Any:
 
 def _draw_path(axes: Axes, rounds: Sequence[ChartRound], colours: Theme) -> None:
     bests = [shown.readings[shown.best].emotion for shown in rounds if shown.best is not None]
-    for start, end in zip(bests, bests[1:], strict=False):
+    for start, end in pairwise(bests):
         axes.annotate(
             "",
             (end.valence, end.arousal),
