@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The one command for newcomers: `python start.py demo | ui | test`. Needs nothing but Python 3.11."""
+"""The one command for newcomers: `python start.py demo | ui | test`. Needs only Python."""
 
 import sys
 
-if sys.version_info < (3, 11):
-    sys.exit(f"start.py needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+if sys.version_info < (3, 11, 4):
+    sys.exit(f"start.py needs Python 3.11.4 or newer; this is {sys.version.split()[0]}.")
 
 from launcher.command import main
 

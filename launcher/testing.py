@@ -1,0 +1,64 @@
+"""`start.py test`: every check of the project, the browser's where there is one."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .places import ROOT
+from .steps import StartError, die_with_parent, end_process, say
+
+CHECKS = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def run(arguments: Sequence[str], tree: Path) -> int:
+    """Runs the linters and pytest; further `arguments` go to pytest. Returns the exit code.
+
+    Raises: StartError: the browser is missing where CI=true says that nothing may be skipped.
+    """
+    missing = _missing_for_browser()
+    if missing and os.environ.get("CI") == "true":
+        raise StartError(f"CI=true, but the browser tests cannot run: {missing}.")
+    failed = [name for name, command in CHECKS.items() if _module(command) != 0]
+    for name in failed:
+        say(f"FAILED: {name} (see above)")
+    if missing:
+        say(f"The browser tests are skipped: {missing}.")
+    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
+    pytest = [
+        *("pytest", "-c", "tests/pytest.ini", *arguments),
+        *([] if named else ["tests"]),
+        *(["--ignore=tests/browser"] if missing else []),
+    ]
+    code = _module(pytest, COMFYUI_PATH=str(tree))
+    return code or bool(failed)
+
+
+def _missing_for_browser() -> str:
+    if not any(shutil.which(name) for name in BROWSERS):
+        return "no Chromium was found (Debian: apt-get install chromium)"
+    if importlib.util.find_spec("playwright") is None:
+        return "the Python package playwright is not installed"
+    return ""
+
+
+def _module(command: Sequence[str], **environment: str) -> int:
+    say(f"$ {' '.join(command)}")
+    child = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        return child.wait()
+    finally:
+        end_process(child)
