@@ -16,7 +16,7 @@ from .emotion import Emotion
 from .errors import ConfigError, LoopError
 from .images import check_images, from_png, to_png
 from .refining import Refinement, Refiner, RefineRequest, checked_prompt
-from .scoring import Reading, Scorer
+from .scoring import Reading, Scorer, with_explanation
 from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord
 
 Generate = Callable[[str, int, int], Tensor]
@@ -92,6 +92,26 @@ def read_candidates(
         seconds=quick.seconds + reasoned.seconds,
         tokens=quick.tokens + reasoned.tokens,
     )
+    return readings
+
+
+def read_candidates(
+    state: LoopState, images: Tensor, scorer: Scorer, *, explain: bool = True
+) -> list[Reading]:
+    """A reading of every candidate, all in one batch; the best one explained.
+
+    Args:
+        images: [B, H, W, 3] float in 0..1.
+        explain: also ask for the cues and the reason of the round's best candidate.
+    Raises: ImageError: unusable images. ScorerError.
+    """
+    images = check_images(images)
+    readings = scorer.score(images, prompt=state.artist_prompt)
+    if explain:
+        floor = state.policy.content_floor
+        best = rank_readings(readings, state.target, content_floor=floor)[0]
+        explained = scorer.explain(images[best : best + 1], prompt=state.artist_prompt)[0]
+        readings[best] = with_explanation(readings[best], explained)
     return readings
 
 
@@ -225,6 +245,7 @@ def run_loop(
     state: LoopState,
     *,
     steps_per_picture: int = 0,
+    explain: bool = True,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -232,6 +253,7 @@ def run_loop(
         generate: (prompt, seed, candidates) -> images [B, H, W, 3] in 0..1.
         refiner: None keeps the prompt: best-of-N.
         steps_per_picture: for the cost report.
+        explain: ask for cues and a reason, once a round.
     """
     while not state.done:
         started = time.perf_counter()

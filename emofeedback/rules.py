@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from .cues import FAMILIES, CueLevel
-from .emotion import Gap
+from .emotion import Emotion, Gap
 from .refining import Refinement, RefineRequest, Suggestion, with_clause
 
 NAME = "rules"
@@ -101,6 +101,12 @@ def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WOR
         if sum(len(phrase.split()) for phrase in (*phrases, shortest)) <= max_words:
             phrases.append(shortest)
     return ", ".join(phrases)
+
+
+def affect_phrase(emotion: Emotion) -> str:
+    """The clause that should give a neutral picture this emotion; empty near neutral."""
+    neutral = tuple(family[0] for family in FAMILIES.values())
+    return affect_clause(choose_cues(neutral, emotion.gap_from(Emotion(0, 0))))
 
 
 def effect_in_words(level: CueLevel) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -72,6 +72,21 @@ class Reading:
         record |= {"valence": self.emotion.valence, "arousal": self.emotion.arousal}
         del record["emotion"]
         return record
+
+
+def with_explanation(reading: Reading, explanation: Reading) -> Reading:
+    """The measured emotion of `reading` with the words, cues and cost of `explanation`."""
+    return replace(
+        reading,
+        words=explanation.words or reading.words,
+        cues=explanation.cues,
+        rationale=explanation.rationale,
+        raw_text=explanation.raw_text,
+        prompt_version=explanation.prompt_version,
+        warnings=tuple(dict.fromkeys((*reading.warnings, *explanation.warnings))),
+        seconds=reading.seconds + explanation.seconds,
+        tokens=reading.tokens + explanation.tokens,
+    )
 
 
 @runtime_checkable

@@ -124,7 +124,7 @@ class Best:
     gap: Gap
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LoopState(Mapping[str, Any]):
     """Everything the loop knows. Make one with `emofeedback.loop.start_loop`.
 
@@ -183,6 +183,10 @@ class LoopState(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._shown())
+
+    def __repr__(self) -> str:
+        # Error reports print their inputs: the pictures must stay out of them.
+        return f"LoopState(round={len(self.rounds)}, stop_reason={self.stop_reason!r})"
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -1,0 +1,43 @@
+"""The extension: which nodes ComfyUI gets."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .all_in_one import EmotionFeedback
+from .chart import EmotionChart
+from .embedded import LoadEmbedded
+from .emotion import EmotionGrid, EmotionTarget
+from .encoding import EncodeEmotion
+from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
+from .refining import RefinePrompt
+from .scoring import ScoreEmotion, SelectByEmotion
+
+NODES: list[type[io.ComfyNode]] = [
+    EmotionTarget,
+    EmotionGrid,
+    LoadEmbedded,
+    EncodeEmotion,
+    StartLoop,
+    OpenRound,
+    ScoreRound,
+    RefineRound,
+    EndLoop,
+    EmotionFeedback,
+    ScoreEmotion,
+    RefinePrompt,
+    SelectByEmotion,
+    EmotionChart,
+]
+
+
+class EmoFeedbackExtension(ComfyExtension):
+    """Everything under the category "emotion"."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+async def comfy_entrypoint() -> EmoFeedbackExtension:
+    """Called by ComfyUI when it loads the pack."""
+    return EmoFeedbackExtension()

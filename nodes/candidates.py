@@ -1,0 +1,56 @@
+"""Which prompt each candidate of a round gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ..emofeedback.images import check_images
+from ..emofeedback.loop import refine_request
+from ..emofeedback.refining import Refinement, Refiner
+from ..emofeedback.state import LoopState
+from .comfy_bridge import stop_if_interrupted
+
+SHARED, ONE_EACH = ROUTES = ("shared", "one each")
+
+
+@dataclass(frozen=True)
+class PromptPlan:
+    """The prompts of a round, one a candidate.
+
+    Args:
+        route: "shared" follows the best candidate, "one each" lets every candidate go its own way.
+    """
+
+    route: str
+    prompts: tuple[str, ...]
+
+    @classmethod
+    def start(cls, route: str, state: LoopState) -> PromptPlan:
+        """The first round: the artist's prompt for all."""
+        return cls(route, (state.prompt,) * state.policy.candidates)
+
+    def refined(
+        self, refiner: Refiner, state: LoopState, images: Tensor
+    ) -> tuple[PromptPlan, Refinement]:
+        """The next round's prompts, and the refinement that the loop records.
+
+        Args:
+            images: [B, H, W, 3], the candidates of the round just scored.
+        Returns: the plan, and the best candidate's refinement with the cost of all.
+        """
+        request = replace(refine_request(state), images=check_images(images))
+        if self.route == SHARED:
+            refinement = refiner.refine(request)
+            return PromptPlan(self.route, (refinement.prompt,) * len(self.prompts)), refinement
+        refinements = []
+        for index, prompt in enumerate(self.prompts):
+            stop_if_interrupted()
+            refinements.append(refiner.refine(replace(request, prompt=prompt, best=index)))
+        best = replace(
+            refinements[request.best],
+            seconds=sum(refinement.seconds for refinement in refinements),
+            tokens=sum(refinement.tokens for refinement in refinements),
+        )
+        return PromptPlan(self.route, tuple(r.prompt for r in refinements)), best

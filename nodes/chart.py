@@ -1,0 +1,77 @@
+"""The circumplex as a picture."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..emofeedback.chart import THEMES, readings_chart, trajectory_chart
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.errors import ConfigError
+from ..emofeedback.scoring import Reading
+from ..emofeedback.state import LoopState
+from .sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
+
+
+class EmotionChart(io.ComfyNode):
+    """Readings, or the path of a loop, on the valence-arousal plane."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_EmotionChart",
+            display_name="Emotion Chart",
+            category=CATEGORY,
+            description="Draws readings, or the path of a whole loop, on the valence-arousal "
+            "plane, with the target and the uncertainty of each reading.",
+            search_aliases=["circumplex", "plot emotion", "trajectory", "valence arousal plot"],
+            inputs=[
+                StateSocket.Input(
+                    "state",
+                    optional=True,
+                    tooltip="A loop from End Loop: its path is drawn, round by round.",
+                ),
+                ReadingsSocket.Input(
+                    "readings",
+                    optional=True,
+                    tooltip="Loose readings from Score Emotion; used when no state is connected.",
+                ),
+                EmotionSocket.Input(
+                    "target",
+                    optional=True,
+                    tooltip="Drawn as a star; a loop brings its own target.",
+                ),
+                io.Int.Input(
+                    "size",
+                    default=640,
+                    min=320,
+                    max=2048,
+                    step=32,
+                    tooltip="Side of the chart in pixels.",
+                ),
+                io.Combo.Input(
+                    "theme",
+                    options=list(THEMES),
+                    default="light",
+                    tooltip="Colours for a light or a dark page.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="chart", tooltip="The chart as one picture.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        size: int,
+        theme: str,
+        state: LoopState | None = None,
+        readings: tuple[Reading, ...] | None = None,
+        target: Emotion | None = None,
+    ) -> io.NodeOutput:
+        if state is not None:
+            return io.NodeOutput(trajectory_chart(state, size=size, theme=theme))
+        if not readings:
+            raise ConfigError(
+                "The chart has nothing to draw. Connect a state from End Loop, or readings from "
+                "Score Emotion."
+            )
+        return io.NodeOutput(readings_chart(readings, target, size=size, theme=theme))

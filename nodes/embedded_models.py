@@ -1,0 +1,187 @@
+"""The embedded models as ComfyUI's own objects: MODEL, CLIP and VAE from the shipped files."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import comfy.clip_model
+import comfy.latent_formats
+import comfy.sd
+import torch
+from comfy import sd1_clip
+
+from ..emofeedback.adapter import EmotionAdapter
+from ..emofeedback.checkpoint import load_adapter
+from ..emofeedback.embedded import autoencoder, clip, generator, weights
+from ..emofeedback.errors import CheckpointError
+from .comfy_bridge import show_text
+
+log = logging.getLogger(__name__)
+
+ADAPTER_KEY = "emofb_adapter"
+# Small enough that fp32 costs nothing, and then ComfyUI and diffusers give the same latents.
+DTYPE = torch.float32
+
+
+@dataclass(frozen=True)
+class EmbeddedModels:
+    """What Load Embedded hands out, the scorer apart."""
+
+    model: Any
+    clip: Any
+    vae: Any
+
+
+def file_stamps() -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of every shipped file: changes when the models do."""
+    paths = sorted(path for path in weights.FOLDER.rglob("*") if path.is_file())
+    return tuple(
+        (str(path.relative_to(weights.FOLDER)), path.stat().st_mtime_ns, path.stat().st_size)
+        for path in paths
+    )
+
+
+@lru_cache(maxsize=1)
+def load_embedded_models(stamps: tuple[tuple[str, int, int], ...]) -> EmbeddedModels:
+    """Loads all three once; ComfyUI without a cache would load them again in every round.
+
+    Args:
+        stamps: from `file_stamps`, so that changed files are loaded anew.
+    Raises: CheckpointError: a file is missing, damaged or foreign.
+    """
+    latent_colours = weights.read_weights(autoencoder.FILE)
+    return EmbeddedModels(
+        model=_load_generator(latent_colours[1]),
+        clip=_load_clip(),
+        vae=comfy.sd.VAE(sd=latent_colours[0], dtype=DTYPE),
+    )
+
+
+def attach_adapter(clip_object: Any, adapter: EmotionAdapter) -> Any:
+    """A copy of the CLIP that carries the adapter; copies of it (LoRA loaders) carry it on."""
+    copy = clip_object.clone()
+    copy.patcher.set_attachments(ADAPTER_KEY, adapter)
+    return copy
+
+
+def attached_adapter(clip_object: Any) -> EmotionAdapter | None:
+    """The adapter that travels with a CLIP, if any."""
+    return clip_object.patcher.attachments.get(ADAPTER_KEY)
+
+
+class DrawnLatents(comfy.latent_formats.LatentFormat):
+    """The embedded autoencoder's latents: no scale, previews in fitted colours."""
+
+    latent_channels = autoencoder.CHANNELS
+    spacial_downscale_ratio = autoencoder.DOWNSCALE
+
+    def __init__(self, factors: list[list[float]], bias: list[float]) -> None:
+        self.latent_rgb_factors = factors
+        self.latent_rgb_factors_bias = bias
+
+
+def _load_generator(metadata: dict[str, str]) -> Any:
+    tensors, _ = weights.read_weights(generator.FILE)
+    model = comfy.sd.load_diffusion_model_state_dict(tensors, model_options={"dtype": DTYPE})
+    if model is None:
+        raise CheckpointError(
+            f"{weights.weight_path(generator.FILE)} does not hold a generator that ComfyUI knows. "
+            f"{weights.REMAKE} generator"
+        )
+    model.model.latent_format = DrawnLatents(*autoencoder.preview_factors(metadata))
+    return model
+
+
+class DrawnTextTower(comfy.clip_model.CLIPTextModel):
+    """ComfyUI fixes CLIP's vocabulary at 49408 words; this tower brings its own size."""
+
+    def __init__(self, config_dict: dict, dtype: Any, device: Any, operations: Any) -> None:
+        super().__init__(config_dict, dtype, device, operations)
+        table = operations.Embedding(
+            config_dict["vocab_size"], config_dict["hidden_size"], dtype=dtype, device=device
+        )
+        self.set_input_embeddings(table)
+
+
+class DrawnTokenizer(sd1_clip.SDTokenizer):
+    """One token a word; says which words of a prompt the models never learned."""
+
+    def __init__(self, embedding_directory: Any = None, tokenizer_data: Any = None) -> None:
+        from transformers import PreTrainedTokenizerFast
+
+        super().__init__(
+            str(weights.weight_path(f"{clip.MODEL}/tokenizer.json").parent),
+            max_length=clip.CONTEXT_LENGTH,
+            embedding_directory=embedding_directory,
+            embedding_size=_text_config()["hidden_size"],
+            embedding_key="drawn",
+            tokenizer_class=PreTrainedTokenizerFast,
+            tokenizer_data=tokenizer_data or {},
+        )
+
+    def tokenize_with_weights(self, text: str, *args: Any, **kwargs: Any) -> Any:
+        warning = unknown_words_warning(text)
+        if warning:
+            log.warning(warning)
+            show_text(warning)
+        return super().tokenize_with_weights(text, *args, **kwargs)
+
+
+class DrawnTextEncoder(sd1_clip.SDClipModel):
+    """The embedded text tower in ComfyUI's text encoder class."""
+
+    def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: Any = None) -> None:
+        super().__init__(
+            device=device,
+            dtype=dtype,
+            max_length=clip.CONTEXT_LENGTH,
+            textmodel_json_config=_text_config(),
+            model_class=DrawnTextTower,
+            special_tokens={"start": 0, "end": 1, "pad": 1},
+            model_options={**(model_options or {}), "model_name": "drawn"},
+        )
+        self.dtypes = {dtype}
+
+
+class DrawnClipTarget:
+    """Tells comfy.sd.CLIP which classes to build."""
+
+    params: dict[str, Any] = {}
+    clip = DrawnTextEncoder
+    tokenizer = DrawnTokenizer
+
+
+def unknown_words_warning(text: str) -> str:
+    """A sentence that names the words the embedded models do not know, empty if all are known."""
+    plain = "".join(part for part, _ in sd1_clip.token_weights(text, 1.0))
+    unknown = clip.unknown_words(plain)
+    if not unknown:
+        return ""
+    return (
+        f"Words that the embedded models do not know: {', '.join(unknown)}. They draw a small "
+        "world of places, subjects and moods; the list is in docs/drawn-world.md."
+    )
+
+
+def _text_config() -> dict[str, Any]:
+    return dict(weights.read_settings(f"{clip.MODEL}/config.json")["text_config"])
+
+
+def _load_clip() -> Any:
+    tensors, _ = weights.read_weights(f"{clip.MODEL}/model.safetensors")
+    tower = {
+        key: value
+        for key, value in tensors.items()
+        if key.startswith(("text_model.", "text_projection."))
+    }
+    plain = comfy.sd.CLIP(
+        DrawnClipTarget,
+        parameters=sum(value.numel() for value in tower.values()),
+        state_dict=[tower],
+        model_options={"dtype": DTYPE},
+    )
+    return attach_adapter(plain, load_adapter(Path(weights.weight_path(generator.ADAPTER_FILE))))

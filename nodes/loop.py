@@ -1,0 +1,273 @@
+"""The feedback loop as nodes: start, score, refine, end; the artist wires what makes pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.errors import LoopError
+from ..emofeedback.loop import (
+    read_candidates,
+    record_refinement,
+    record_scores,
+    refine_request,
+    round_seed,
+    start_loop,
+)
+from ..emofeedback.scoring import Scorer
+from ..emofeedback.state import LoopState
+from .comfy_bridge import (
+    RoundClock,
+    Stopwatch,
+    running_node_id,
+    show_loop_progress,
+    show_text,
+    stop_if_interrupted,
+)
+from .loop_graph import (
+    LoopGraph,
+    check_start,
+    next_round,
+    open_node,
+    round_nodes,
+    sampler_steps,
+)
+from .loop_policy import policy_from, policy_inputs
+from .loop_result import result_outputs, result_values, round_in_words
+from .refining import refiner_of, suggestions_in_words
+from .scoring import readings_in_words
+from .sockets import (
+    LOOP_CATEGORY,
+    EmotionSocket,
+    ReadingsSocket,
+    StateSocket,
+    refiner_input,
+    scorer_input,
+    seed_input,
+    target_input,
+)
+
+CLOCK = RoundClock()
+
+
+def round_outputs() -> list[io.Output]:
+    """What a round starts from; Start Loop and Open Round share it, in this order."""
+    return [
+        StateSocket.Output(
+            display_name="state", tooltip="To Score Round, and to End Loop's start input."
+        ),
+        io.String.Output(display_name="prompt", tooltip="This round's prompt."),
+        io.Int.Output(display_name="seed", tooltip="This round's seed, for the sampler."),
+        io.Int.Output(
+            display_name="candidates", tooltip="Pictures of the round: the latent batch size."
+        ),
+        EmotionSocket.Output(display_name="target", tooltip="The wanted emotion."),
+    ]
+
+
+def open_round(state: LoopState) -> io.NodeOutput:
+    """Hands out the coming round and notes when it began."""
+    policy = state.policy
+    show_text(f"round {state.coming_round} of {policy.rounds}: {state.prompt}")
+    CLOCK.start(state.digest)
+    return io.NodeOutput(state, state.prompt, round_seed(state), policy.candidates, state.target)
+
+
+class StartLoop(io.ComfyNode):
+    """Opens a loop."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_StartLoop",
+            display_name="Start Loop",
+            category=LOOP_CATEGORY,
+            description="Starts an emotion feedback loop. Wire prompt, seed and candidates into "
+            "any nodes that make pictures, then Score Round, Refine Round and End Loop.",
+            search_aliases=["emotion loop", "feedback loop", "iterate", "for loop", "while loop"],
+            inputs=[
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    placeholder="a boat on the sea",
+                    tooltip="What the picture shows. These words stay in every round.",
+                ),
+                target_input(),
+                *policy_inputs(),
+                seed_input("The seed of the first round; the seed policy derives the others."),
+            ],
+            outputs=round_outputs(),
+            hidden=[io.Hidden.dynprompt],
+        )
+
+    @classmethod
+    def execute(cls, prompt: str, target: Emotion, seed: int, **settings: Any) -> io.NodeOutput:
+        node_id = running_node_id()
+        if cls.hidden.dynprompt is not None and node_id is not None:
+            check_start(LoopGraph(cls.hidden.dynprompt), node_id)
+        return open_round(start_loop(prompt, target, policy_from(settings), seed=seed))
+
+
+class OpenRound(io.ComfyNode):
+    """Hands out what a round starts from; End Loop puts it in Start Loop's place."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_OpenRound",
+            display_name="Open Round",
+            category=LOOP_CATEGORY,
+            description="Takes a loop's state apart: prompt, seed and number of candidates of the "
+            "coming round. Start Loop does this itself; use it where another loop carries the "
+            "state.",
+            search_aliases=["unpack state", "next round"],
+            inputs=[StateSocket.Input("state", tooltip="The state after the round before.")],
+            outputs=round_outputs(),
+        )
+
+    @classmethod
+    def execute(cls, state: LoopState) -> io.NodeOutput:
+        return open_round(state)
+
+
+class ScoreRound(io.ComfyNode):
+    """Reads the candidates of a round."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_ScoreRound",
+            display_name="Score Round",
+            category=LOOP_CATEGORY,
+            description="Reads the emotion of all candidates of this round in one batch and keeps "
+            "the best so far.",
+            search_aliases=["score candidates", "read emotion", "evaluate"],
+            inputs=[
+                StateSocket.Input("state", tooltip="From Start Loop."),
+                io.Image.Input("images", tooltip="The candidates of this round."),
+                scorer_input("The model that reads the pictures."),
+                io.Boolean.Input(
+                    "explain",
+                    default=True,
+                    tooltip="Also ask for the visible causes and a reason, once a round, for the "
+                    "best candidate.",
+                ),
+            ],
+            outputs=[
+                StateSocket.Output(display_name="state", tooltip="To Refine Round or End Loop."),
+                ReadingsSocket.Output(
+                    display_name="readings", tooltip="One reading a candidate of this round."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, state: LoopState, images: Tensor, scorer: Scorer, explain: bool = True
+    ) -> io.NodeOutput:
+        generate_seconds = CLOCK.seconds(state.digest)
+        stop_if_interrupted()
+        watch = Stopwatch()
+        readings = read_candidates(state, images, scorer, explain=explain)
+        scored = record_scores(
+            state,
+            images,
+            readings,
+            generate_seconds=generate_seconds,
+            score_seconds=watch.seconds(),
+        )
+        show_text(readings_in_words(readings))
+        return io.NodeOutput(scored, tuple(readings))
+
+
+class RefineRound(io.ComfyNode):
+    """Writes the next round's prompt."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_RefineRound",
+            display_name="Refine Round",
+            category=LOOP_CATEGORY,
+            description="Writes the next round's prompt from this round's pictures and readings. "
+            "Leave the node out to keep the prompt and only try more seeds.",
+            search_aliases=["rewrite prompt", "feedback", "suggestions"],
+            inputs=[
+                StateSocket.Input("state", tooltip="From Score Round."),
+                refiner_input(),
+            ],
+            outputs=[
+                StateSocket.Output(display_name="state", tooltip="To End Loop."),
+                io.String.Output(display_name="prompt", tooltip="The next round's prompt."),
+                io.String.Output(display_name="suggestions", tooltip="What changes, and why."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
+        if state.done:
+            return io.NodeOutput(state, state.prompt, "")
+        stop_if_interrupted()
+        refinement = refiner_of(refiner).refine(refine_request(state))
+        refined = record_refinement(state, refinement)
+        text = suggestions_in_words(refinement)
+        show_text(text)
+        return io.NodeOutput(refined, refined.prompt, text)
+
+
+class EndLoop(io.ComfyNode):
+    """Closes a loop: asks for another round, or hands on the results."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_EndLoop",
+            display_name="End Loop",
+            category=LOOP_CATEGORY,
+            description="Ends a round: runs the nodes since Start Loop again until the target is "
+            "reached or the rounds are used up, then hands on the best picture and the report.",
+            search_aliases=["emotion loop", "feedback loop", "best image", "close loop"],
+            inputs=[
+                StateSocket.Input(
+                    "start",
+                    raw_link=True,
+                    tooltip="The state output of Start Loop itself: says where a round begins.",
+                ),
+                StateSocket.Input("state", tooltip="From Refine Round or Score Round."),
+            ],
+            outputs=result_outputs(),
+            hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
+            is_output_node=True,
+            enable_expand=True,
+        )
+
+    @classmethod
+    def execute(cls, start: Any, state: LoopState) -> io.NodeOutput:
+        graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
+        open_id = open_node(graph, start)
+        check_start(graph, open_id)
+        body = round_nodes(graph, open_id, end_id)
+        if not state.rounds:
+            raise LoopError(
+                "The round ended without a reading. Put Score Round between the pictures and End "
+                "Loop."
+            )
+        state = _with_steps(state, sampler_steps(graph, body))
+        show_loop_progress(len(state.rounds), state.policy.rounds, round_in_words(state))
+        if state.done:
+            values, shown = result_values(state)
+            return io.NodeOutput(*values, ui=shown)
+        links, copies = next_round(graph, open_id, end_id, body, state)
+        return io.NodeOutput(*links, expand=copies)
+
+
+def _with_steps(state: LoopState, steps: int) -> LoopState:
+    """The same state with the last round's sampler steps filled in, which only the graph knows."""
+    record = state.rounds[-1]
+    counted = replace(record, steps=steps * len(record.images))
+    return replace(state, rounds=(*state.rounds[:-1], counted))

@@ -1,0 +1,193 @@
+"""The loop as a piece of the artist's graph: which nodes belong to a round, and one more round.
+
+ComfyUI 0.30 has no loop nodes. A round is repeated by expansion: End Loop returns a copy of the
+nodes between the open node and itself, with the state as a literal. Output nodes that hang off the
+round without feeding End Loop (previews, saves) are copied too; alone, they would run only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from comfy_execution.graph import DynamicPrompt
+from comfy_execution.graph_utils import GraphBuilder, Node, is_link
+
+from ..emofeedback.errors import LoopError
+from ..emofeedback.state import LoopState
+
+START, OPEN, END = "EmoFB_StartLoop", "EmoFB_OpenRound", "EmoFB_EndLoop"
+ALL_IN_ONE = "EmoFB_EmotionFeedback"
+LOOP_CLASSES = {START, OPEN, END, ALL_IN_ONE}
+
+
+class LoopGraph:
+    """Who feeds whom in the prompt as it stands now, copies of earlier rounds included."""
+
+    def __init__(self, dynprompt: DynamicPrompt) -> None:
+        self.dynprompt = dynprompt
+        self.children: dict[str, list[str]] = {}
+        for node_id in sorted(dynprompt.all_node_ids()):
+            for parent in self.parents(node_id):
+                self.children.setdefault(parent, []).append(node_id)
+
+    def inputs(self, node_id: str) -> dict[str, Any]:
+        """The node's links and literals by input name."""
+        return self.dynprompt.get_node(node_id).get("inputs", {})
+
+    def parents(self, node_id: str) -> list[str]:
+        """Ids of the nodes linked into this one, each once."""
+        links = [value[0] for value in self.inputs(node_id).values() if is_link(value)]
+        return list(dict.fromkeys(links))
+
+    def class_of(self, node_id: str) -> str:
+        """The node's class id."""
+        return self.dynprompt.get_node(node_id)["class_type"]
+
+    def title(self, node_id: str) -> str:
+        """How messages name a node, by the id shown on the canvas."""
+        return f"{self.class_of(node_id)} #{self.dynprompt.get_display_node_id(node_id)}"
+
+    def downstream(self, node_id: str, *, without: Iterable[str] = ()) -> set[str]:
+        """Every node fed by this one, itself left out; the walk does not enter `without`."""
+        blocked, found, todo = set(without), set(), [node_id]
+        while todo:
+            for child in self.children.get(todo.pop(), ()):
+                if child not in found and child not in blocked:
+                    found.add(child)
+                    todo.append(child)
+        return found
+
+    def upstream(self, node_id: str) -> set[str]:
+        """Every node that feeds this one, itself left out."""
+        found: set[str] = set()
+        todo = [node_id]
+        while todo:
+            for parent in self.parents(todo.pop()):
+                if parent not in found and self.dynprompt.has_node(parent):
+                    found.add(parent)
+                    todo.append(parent)
+        return found
+
+    def ends_of(self, open_id: str) -> list[str]:
+        """The End Loop nodes whose start link comes from this open node."""
+        return [
+            child
+            for child in self.children.get(open_id, ())
+            if self.class_of(child) == END and _feeds(open_id, self.inputs(child).get("start"))
+        ]
+
+
+def check_start(graph: LoopGraph, open_id: str) -> None:
+    """Refuses a Start Loop that is not closed exactly once.
+
+    Raises: LoopError: no End Loop, or more than one.
+    """
+    ends = graph.ends_of(open_id)
+    if not ends:
+        raise LoopError(
+            f"{graph.title(open_id)} has no End Loop. Add the node End Loop and connect the "
+            "state output of Start Loop to its start input; or use Score Emotion and Refine "
+            "Prompt, which work without a loop."
+        )
+    if len(ends) > 1:
+        names = ", ".join(graph.title(end) for end in ends)
+        raise LoopError(
+            f"{graph.title(open_id)} is closed by {len(ends)} End Loop nodes ({names}). Keep one; "
+            "for a second loop add a second Start Loop."
+        )
+
+
+def open_node(graph: LoopGraph, start: Any) -> str:
+    """The open node behind End Loop's raw start link.
+
+    Raises: LoopError: the link comes from something else.
+    """
+    if is_link(start) and graph.class_of(start[0]) in (START, OPEN):
+        return start[0]
+    found = graph.title(start[0]) if is_link(start) else repr(start)
+    raise LoopError(
+        f"End Loop's start input is connected to {found}. Connect it directly to the state output "
+        "of Start Loop, so that End Loop knows where a round begins."
+    )
+
+
+def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
+    """The nodes to copy for one more round, without the open node and without End Loop.
+
+    Raises: LoopError: the state does not come through the loop, or another loop lies inside.
+    """
+    below = graph.downstream(open_id)
+    above = graph.upstream(end_id)
+    body = below & above
+    state_link = graph.inputs(end_id).get("state")
+    if not is_link(state_link) or state_link[0] not in body:
+        raise LoopError(
+            "End Loop's state input does not come from this loop's Score Round or Refine Round. "
+            "Wire the state: Start Loop, Score Round, Refine Round, End Loop."
+        )
+    after_end = graph.downstream(end_id)
+    beside = graph.downstream(open_id, without={end_id}) - after_end - body
+    leaves = {node_id for node_id in beside if _is_output(graph.class_of(node_id))}
+    side = set(leaves)
+    for leaf in leaves:
+        side |= graph.upstream(leaf) & beside
+    nested = sorted(n for n in body | side if graph.class_of(n) in LOOP_CLASSES)
+    if nested:
+        raise LoopError(
+            f"{graph.title(nested[0])} lies inside the loop of {graph.title(open_id)}. Nested "
+            "loops are not possible: place one loop after the other, or use more rounds."
+        )
+    return body | side
+
+
+def sampler_steps(graph: LoopGraph, nodes: Iterable[str]) -> int:
+    """Sampler steps a picture that the nodes announce in a `steps` widget, 0 where none does."""
+    found = (graph.inputs(node_id).get("steps") for node_id in nodes)
+    return sum(steps for steps in found if isinstance(steps, int))
+
+
+def next_round(
+    graph: LoopGraph, open_id: str, end_id: str, body: set[str], state: LoopState
+) -> tuple[list[Any], dict[str, Any]]:
+    """One more round: the links that End Loop's outputs become, and the copied nodes."""
+    builder = GraphBuilder()
+    copies = {open_id: _copy(builder, graph, open_id, OPEN), end_id: _copy(builder, graph, end_id)}
+    copies |= {node_id: _copy(builder, graph, node_id) for node_id in sorted(body)}
+    for node_id, copy in copies.items():
+        if node_id == open_id:
+            # A literal: as a link, every round would re-evaluate all earlier ones where nothing
+            # is cached.
+            copy.set_input("state", state)
+            continue
+        for name, value in graph.inputs(node_id).items():
+            if is_link(value) and value[0] in copies:
+                value = copies[value[0]].out(value[1])
+            copy.set_input(name, value)
+    outputs = _num_outputs(END)
+    return [copies[end_id].out(index) for index in range(outputs)], builder.finalize()
+
+
+def _copy(builder: GraphBuilder, graph: LoopGraph, node_id: str, kind: str | None = None) -> Node:
+    # The last part of an id is unique within a round and does not grow from round to round.
+    copy = builder.node(kind or graph.class_of(node_id), node_id.rsplit(".", 1)[-1])
+    copy.set_override_display_id(graph.dynprompt.get_display_node_id(node_id))
+    return copy
+
+
+def _feeds(node_id: str, link: Any) -> bool:
+    return is_link(link) and link[0] == node_id
+
+
+def _node_class(class_type: str) -> Any:
+    from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own module of that name
+
+    return NODE_CLASS_MAPPINGS[class_type]
+
+
+def _is_output(class_type: str) -> bool:
+    return getattr(_node_class(class_type), "OUTPUT_NODE", False) is True
+
+
+def _num_outputs(class_type: str) -> int:
+    return len(_node_class(class_type).RETURN_TYPES)

@@ -1,0 +1,87 @@
+"""What a loop hands on: the seven outputs that End Loop and the all-in-one node share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ..emofeedback.chart import trajectory_chart
+from ..emofeedback.images import from_png
+from ..emofeedback.report import loop_report
+from ..emofeedback.state import LoopState
+from .sockets import ReadingsSocket, StateSocket
+
+
+def result_outputs() -> list[io.Output]:
+    """The output sockets, in the order of `result_values`."""
+    return [
+        io.Image.Output(
+            display_name="best", tooltip="The picture nearest to the target of all rounds."
+        ),
+        io.Image.Output(
+            display_name="all", tooltip="Every candidate of every round, oldest first."
+        ),
+        io.String.Output(display_name="prompt", tooltip="The prompt that made the best picture."),
+        ReadingsSocket.Output(
+            display_name="readings", tooltip="One reading for each picture of 'all', in order."
+        ),
+        io.String.Output(
+            display_name="report",
+            tooltip="The whole run as JSON: prompts, readings, gaps, cost, why it stopped.",
+        ),
+        io.Image.Output(
+            display_name="chart", tooltip="The path over the valence-arousal plane as a picture."
+        ),
+        StateSocket.Output(
+            display_name="state", tooltip="The finished loop, for example for Emotion Chart."
+        ),
+    ]
+
+
+def result_values(state: LoopState) -> tuple[list[Any], dict[str, Any]]:
+    """The values for `result_outputs`, and what the browser gets to show."""
+    assert state.best is not None, "a loop ends after at least one round"
+    best_round = state.rounds[state.best.round_index]
+    candidate = state.best.candidate
+    report = json.dumps(loop_report(state), indent=2, ensure_ascii=False)
+    values = [
+        from_png(best_round.images[candidate]).unsqueeze(0),
+        _all_pictures(state),
+        best_round.prompts[candidate],
+        tuple(reading for record in state.rounds for reading in record.readings),
+        report,
+        trajectory_chart(state),
+        state,
+    ]
+    return values, {"emofb_report": [report]}
+
+
+def round_in_words(state: LoopState) -> str:
+    """A line about the last round and the best picture so far."""
+    assert state.best is not None, "only scored rounds are shown"
+    record, best = state.rounds[-1], state.best
+    line = (
+        f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
+        f"best {best.gap.size:.2f} (round {best.round_index + 1})"
+    )
+    return f"{line}; stopped by {state.stop_reason}" if state.done else line
+
+
+def _all_pictures(state: LoopState) -> Tensor:
+    """[N, H, W, 3]; pictures of another size than the first are fitted to it, as one batch asks."""
+    pictures = [from_png(data) for record in state.rounds for data in record.images]
+    height, width = pictures[0].shape[:2]
+    return torch.stack([_fitted(picture, height, width) for picture in pictures])
+
+
+def _fitted(picture: Tensor, height: int, width: int) -> Tensor:
+    if picture.shape[:2] == (height, width):
+        return picture
+    planes = picture.movedim(-1, 0).unsqueeze(0)
+    resized = interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    return resized[0].movedim(0, -1).clamp(0, 1)

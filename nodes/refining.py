@@ -1,0 +1,102 @@
+"""Rewriting a prompt from what was read, without a loop."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.errors import ConfigError, ScorerError
+from ..emofeedback.images import check_images
+from ..emofeedback.loop import rank_readings
+from ..emofeedback.refining import Refinement, Refiner, RefineRequest, checked_prompt
+from ..emofeedback.rules import RuleRefiner
+from ..emofeedback.scoring import Reading, Scorer
+from .comfy_bridge import show_text, stop_if_interrupted
+from .sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
+
+
+def refiner_of(scorer: Scorer | None) -> Refiner:
+    """The refiner behind a scorer's language model; without a scorer, the rules.
+
+    Raises: ScorerError: the scorer cannot rewrite prompts.
+    """
+    if scorer is None:
+        return RuleRefiner()
+    if not hasattr(scorer, "refiner"):
+        raise ScorerError(
+            f"The scorer {scorer.name!r} cannot rewrite prompts. Leave the refiner input open to "
+            "use the rules, or connect a scorer with a language model."
+        )
+    return scorer.refiner()
+
+
+def suggestions_in_words(refinement: Refinement) -> str:
+    """One line a suggestion, then the refiner's warnings."""
+    lines = [
+        f"- {suggestion.text} ({suggestion.reason})"
+        if suggestion.reason
+        else f"- {suggestion.text}"
+        for suggestion in refinement.suggestions
+    ]
+    return "\n".join([*lines, *(f"Warning: {warning}" for warning in refinement.warnings)])
+
+
+class RefinePrompt(io.ComfyNode):
+    """The next prompt, from pictures and their readings."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_RefinePrompt",
+            display_name="Refine Prompt",
+            category=CATEGORY,
+            description="Rewrites a prompt so that the next picture feels more like the target. "
+            "Your words stay; an affect clause is added.",
+            search_aliases=["rewrite prompt", "prompt feedback", "enhance prompt", "suggestions"],
+            inputs=[
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="The prompt that the pictures were made from.",
+                ),
+                io.Image.Input("images", tooltip="Pictures made from the prompt."),
+                ReadingsSocket.Input("readings", tooltip="Their readings, from Score Emotion."),
+                target_input(),
+                refiner_input(),
+            ],
+            outputs=[
+                io.String.Output(display_name="prompt", tooltip="The next prompt."),
+                io.String.Output(display_name="suggestions", tooltip="What to change, and why."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        prompt: str,
+        images: Tensor,
+        readings: tuple[Reading, ...],
+        target: Emotion,
+        refiner: Scorer | None = None,
+    ) -> io.NodeOutput:
+        prompt, images = checked_prompt(prompt), check_images(images)
+        if len(images) != len(readings):
+            raise ConfigError(
+                f"{len(images)} images came with {len(readings)} readings. Connect the same "
+                "images here and to the Score Emotion node that made the readings."
+            )
+        stop_if_interrupted()
+        request = RefineRequest(
+            artist_prompt=prompt,
+            prompt=prompt,
+            images=images,
+            readings=tuple(readings),
+            target=target,
+            best=rank_readings(readings, target)[0],
+        )
+        refinement = refiner_of(refiner).refine(request)
+        text = suggestions_in_words(refinement)
+        show_text(text)
+        return io.NodeOutput(refinement.prompt, text)

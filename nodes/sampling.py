@@ -1,0 +1,109 @@
+"""Sampling the candidates of a round with ComfyUI's own sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import comfy.model_management
+import torch
+from torch import Tensor
+
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.errors import ConfigError
+from .encoding import encode_emotion, encode_text
+
+LATENT_CHANNELS = 4
+DOWNSCALE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSettings:
+    """Everything about sampling that stays the same in all rounds."""
+
+    model: Any
+    clip: Any
+    vae: Any
+    target: Emotion
+    negative: str
+    emotion_strength: float
+    width: int
+    height: int
+    steps: int
+    cfg: float
+    sampler_name: str
+    scheduler: str
+
+    @classmethod
+    def widget_names(cls) -> list[str]:
+        """The node inputs that make the settings, the target apart."""
+        return [field.name for field in fields(cls) if field.name != "target"]
+
+
+def sample_candidates(settings: SamplerSettings, prompts: Sequence[str], seed: int) -> Tensor:
+    """One picture a prompt: [B, H, W, 3] in 0..1.
+
+    They share the seed and differ by their place in the batch, so that a candidate looks the same
+    whether the others have its prompt or not.
+    """
+    from nodes import common_ksampler  # ComfyUI's own
+
+    negative = encode_text(settings.clip, settings.negative)
+    latents = []
+    for indices, positive in _batches(settings, prompts):
+        latent = {**_empty_latent(settings, len(indices)), "batch_index": list(indices)}
+        sampled = common_ksampler(
+            settings.model,
+            seed,
+            settings.steps,
+            settings.cfg,
+            settings.sampler_name,
+            settings.scheduler,
+            positive,
+            negative,
+            latent,
+        )
+        latents.append(sampled[0]["samples"])
+    images = settings.vae.decode(torch.cat(latents))
+    return images.reshape(-1, *images.shape[-3:])  # video VAEs add a frame axis
+
+
+def _batches(
+    settings: SamplerSettings, prompts: Sequence[str]
+) -> list[tuple[Sequence[int], list[Any]]]:
+    """Batch places with their conditioning: one batch where the prompts' lengths allow it."""
+    distinct = {prompt: _encode(settings, prompt) for prompt in dict.fromkeys(prompts)}
+    if len(distinct) == 1:
+        return [(range(len(prompts)), distinct[prompts[0]])]
+    each = [distinct[prompt] for prompt in prompts]
+    if all(_stackable(entry, each[0]) for entry in each):
+        return [(range(len(prompts)), _stacked(each))]
+    return [([index], entry) for index, entry in enumerate(each)]
+
+
+def _encode(settings: SamplerSettings, prompt: str) -> list[Any]:
+    return encode_emotion(settings.clip, prompt, settings.target, settings.emotion_strength)
+
+
+def _stackable(one: list[Any], other: list[Any]) -> bool:
+    """Single entries of the same shape that carry nothing but a pooled output."""
+    return all(
+        len(entry) == 1 and set(entry[0][1]) <= {"pooled_output"} for entry in (one, other)
+    ) and (one[0][0].shape == other[0][0].shape)
+
+
+def _stacked(each: list[list[Any]]) -> list[Any]:
+    context = torch.cat([entry[0][0] for entry in each])
+    pooled = [entry[0][1].get("pooled_output") for entry in each]
+    extra = {} if pooled[0] is None else {"pooled_output": torch.cat(pooled)}
+    return [[context, extra]]
+
+
+def _empty_latent(settings: SamplerSettings, count: int) -> dict[str, Any]:
+    """Zeros that ComfyUI's sampler fits to the model's own number of channels."""
+    if settings.vae is None:
+        raise ConfigError("The vae input is empty: connect a VAE, for example from Load Embedded.")
+    shape = (count, LATENT_CHANNELS, settings.height // DOWNSCALE, settings.width // DOWNSCALE)
+    device = comfy.model_management.intermediate_device()
+    return {"samples": torch.zeros(shape, device=device), "downscale_ratio_spacial": DOWNSCALE}

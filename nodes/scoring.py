@@ -1,0 +1,135 @@
+"""Reading and choosing pictures by emotion, without a loop."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.errors import ConfigError
+from ..emofeedback.images import check_images
+from ..emofeedback.loop import rank_readings
+from ..emofeedback.scoring import Reading, Scorer
+from .comfy_bridge import show_text, stop_if_interrupted
+from .sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
+
+
+def reading_in_words(reading: Reading) -> str:
+    """One reading as a line for people."""
+    spread = "+-{:.2f} / +-{:.2f}".format(*reading.uncertainty)
+    content = "" if reading.content is None else f", shows the prompt {reading.content:.0%}"
+    cues = "; ".join(cue.name for cue in reading.cues)
+    because = f", because of {cues}" if cues else ""
+    return f"{reading.emotion} {spread}{content}{because}"
+
+
+def readings_in_words(readings: list[Reading]) -> str:
+    """One line a picture, then every distinct warning."""
+    lines = [f"{number}: {reading_in_words(r)}" for number, r in enumerate(readings, 1)]
+    warnings = dict.fromkeys(warning for r in readings for warning in r.warnings)
+    return "\n".join([*lines, *(f"Warning: {warning}" for warning in warnings)])
+
+
+class ScoreEmotion(io.ComfyNode):
+    """What viewers would feel, one reading a picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_ScoreEmotion",
+            display_name="Score Emotion",
+            category=SCORE_CATEGORY,
+            description="Reads the valence and arousal that a viewer would feel from each picture.",
+            search_aliases=["emotion score", "read emotion", "valence", "arousal", "sentiment"],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures to read, one reading each."),
+                scorer_input("The model that reads the pictures."),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What the pictures should show. With it, each reading also says how "
+                    "far the picture still shows that.",
+                ),
+                io.Boolean.Input(
+                    "explain",
+                    default=False,
+                    tooltip="Also name the visible causes and a reason for every picture; slower.",
+                ),
+            ],
+            outputs=[
+                ReadingsSocket.Output(display_name="readings", tooltip="One reading a picture."),
+                io.String.Output(display_name="text", tooltip="The readings in words."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, images: Tensor, scorer: Scorer, prompt: str = "", explain: bool = False
+    ) -> io.NodeOutput:
+        images = check_images(images)
+        stop_if_interrupted()
+        read = scorer.explain if explain else scorer.score
+        readings = read(images, prompt=prompt.strip() or None)
+        text = readings_in_words(readings)
+        show_text(text)
+        return io.NodeOutput(tuple(readings), text)
+
+
+class SelectByEmotion(io.ComfyNode):
+    """The pictures nearest to an emotion."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_SelectByEmotion",
+            display_name="Select By Emotion",
+            category=SCORE_CATEGORY,
+            description="Ranks pictures by how near their reading is to the target and keeps the "
+            "nearest.",
+            search_aliases=["best of", "rank images", "pick by emotion", "top k"],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures that were read."),
+                ReadingsSocket.Input("readings", tooltip="Their readings, from Score Emotion."),
+                target_input(),
+                io.Int.Input(
+                    "count",
+                    default=1,
+                    min=1,
+                    max=64,
+                    tooltip="How many pictures to keep, nearest first; all if there are fewer.",
+                ),
+                io.Float.Input(
+                    "content_floor",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    round=0.01,
+                    advanced=True,
+                    tooltip="Pictures that show less of the prompt than this come last; 0 is off.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The nearest pictures, in order."),
+                ReadingsSocket.Output(display_name="readings", tooltip="Their readings."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images: Tensor,
+        readings: tuple[Reading, ...],
+        target: Emotion,
+        count: int,
+        content_floor: float = 0.0,
+    ) -> io.NodeOutput:
+        images = check_images(images)
+        if len(images) != len(readings):
+            raise ConfigError(
+                f"{len(images)} images came with {len(readings)} readings. Connect the same "
+                "images here and to the Score Emotion node that made the readings."
+            )
+        order = rank_readings(readings, target, content_floor=content_floor)[:count]
+        return io.NodeOutput(images[order], tuple(readings[index] for index in order))

@@ -1,0 +1,50 @@
+"""Socket types of the pack and inputs that several nodes share."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+EmotionSocket = io.Custom("EMO_EMOTION")
+ScorerSocket = io.Custom("EMO_SCORER")
+ReadingsSocket = io.Custom("EMO_READINGS")
+StateSocket = io.Custom("EMO_STATE")
+
+CATEGORY = "emotion"
+LOOP_CATEGORY = "emotion/loop"
+SCORE_CATEGORY = "emotion/score"
+
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+
+
+def target_input() -> io.Input:
+    """The emotion the artist wants, shared by every node that aims at it."""
+    return EmotionSocket.Input(
+        "target", tooltip="The emotion that viewers should feel, from Emotion Target."
+    )
+
+
+def scorer_input(tooltip: str) -> io.Input:
+    """A scorer; the tooltip says what it is used for here."""
+    return ScorerSocket.Input("scorer", tooltip=tooltip)
+
+
+def refiner_input() -> io.Input:
+    """A scorer that also rewrites prompts; without one, the rule refiner works."""
+    return ScorerSocket.Input(
+        "refiner",
+        optional=True,
+        tooltip="A scorer whose language model rewrites the prompt. Leave it open to use the rule "
+        "refiner, which needs no model.",
+    )
+
+
+def seed_input(tooltip: str) -> io.Input:
+    """A seed with the usual control after generate."""
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=MAX_SEED,
+        control_after_generate=io.ControlAfterGenerate.fixed,
+        tooltip=tooltip,
+    )
