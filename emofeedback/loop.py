@@ -77,41 +77,13 @@ def read_candidates(
 
     Raises: ImageError, ScorerError.
     """
-    readings = scorer.score(images, prompt=state.artist_prompt)
-    if not explain:
-        return readings
-    best = rank_readings(readings, state.target, content_floor=state.policy.content_floor)[0]
-    quick, reasoned = readings[best], scorer.explain(images[best : best + 1])[0]
-    readings[best] = replace(
-        quick,
-        words=reasoned.words or quick.words,
-        cues=reasoned.cues,
-        rationale=reasoned.rationale,
-        raw_text=reasoned.raw_text,
-        warnings=tuple(dict.fromkeys((*quick.warnings, *reasoned.warnings))),
-        seconds=quick.seconds + reasoned.seconds,
-        tokens=quick.tokens + reasoned.tokens,
-    )
-    return readings
-
-
-def read_candidates(
-    state: LoopState, images: Tensor, scorer: Scorer, *, explain: bool = True
-) -> list[Reading]:
-    """A reading of every candidate, all in one batch; the best one explained.
-
-    Args:
-        images: [B, H, W, 3] float in 0..1.
-        explain: also ask for the cues and the reason of the round's best candidate.
-    Raises: ImageError: unusable images. ScorerError.
-    """
     images = check_images(images)
     readings = scorer.score(images, prompt=state.artist_prompt)
     if explain:
         floor = state.policy.content_floor
         best = rank_readings(readings, state.target, content_floor=floor)[0]
-        explained = scorer.explain(images[best : best + 1], prompt=state.artist_prompt)[0]
-        readings[best] = with_explanation(readings[best], explained)
+        explanation = scorer.explain(images[best : best + 1])[0]
+        readings[best] = with_explanation(readings[best], explanation)
     return readings
 
 
@@ -245,7 +217,6 @@ def run_loop(
     state: LoopState,
     *,
     steps_per_picture: int = 0,
-    explain: bool = True,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -253,7 +224,6 @@ def run_loop(
         generate: (prompt, seed, candidates) -> images [B, H, W, 3] in 0..1.
         refiner: None keeps the prompt: best-of-N.
         steps_per_picture: for the cost report.
-        explain: ask for cues and a reason, once a round.
     """
     while not state.done:
         started = time.perf_counter()

@@ -20,7 +20,7 @@ from ..emofeedback.loop import (
 from ..emofeedback.refining import Refiner
 from ..emofeedback.scoring import Scorer
 from ..emofeedback.state import LoopState
-from .candidates import PromptPlan, ROUTES
+from .candidates import ROUTES, PromptPlan
 from .comfy_bridge import Stopwatch, show_text, stop_if_interrupted
 from .loop_policy import policy_from, policy_inputs
 from .loop_result import result_outputs, result_values, round_in_words
@@ -173,7 +173,7 @@ class FeedbackRun:
         generate_seconds = watch.seconds()
         stop_if_interrupted()
         watch = Stopwatch()
-        readings = read_candidates(state, images, self.scorer)
+        readings = read_candidates(self.scorer, images, state)
         scored = record_scores(
             state,
             images,

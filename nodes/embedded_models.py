@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import comfy.clip_model
 import comfy.latent_formats
@@ -150,7 +150,7 @@ class DrawnTextEncoder(sd1_clip.SDClipModel):
 class DrawnClipTarget:
     """Tells comfy.sd.CLIP which classes to build."""
 
-    params: dict[str, Any] = {}
+    params: ClassVar[dict[str, Any]] = {}
     clip = DrawnTextEncoder
     tokenizer = DrawnTokenizer
 

@@ -123,7 +123,7 @@ def _adapted(adapter: EmotionAdapter, entry: list[Any], emotion: Emotion, streng
 
 
 def _mixed(plain: list[Any], phrased: list[Any], strength: float) -> list[Any]:
-    """From the plain (0) to the phrased (1) conditioning and beyond, as ConditioningAverage does."""
+    """From the plain (0) to the phrased (1) conditioning, as ConditioningAverage does."""
     from nodes import ConditioningAverage  # ComfyUI's own
 
     return ConditioningAverage().addWeighted(phrased, plain, strength)[0]

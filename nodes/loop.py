@@ -173,7 +173,7 @@ class ScoreRound(io.ComfyNode):
         generate_seconds = CLOCK.seconds(state.digest)
         stop_if_interrupted()
         watch = Stopwatch()
-        readings = read_candidates(state, images, scorer, explain=explain)
+        readings = read_candidates(scorer, images, state, explain=explain)
         scored = record_scores(
             state,
             images,
