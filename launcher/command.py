@@ -70,7 +70,7 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
     if getattr(options, "port", None) is not None:
         check_port(options.port)
     if os.environ.pop(SETUP_DONE, None) != str(places.venv):
-        _set_up(places, extras=("train", "test") if options.command == "test" else ())
+        set_up(places, extras=("train", "test") if options.command == "test" else ())
         return _again_inside_venv(places, argv)
     tree = comfyui.ensure_tree(places)
     if options.command == "test":
@@ -94,7 +94,8 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
     return 0
 
 
-def _set_up(places: Places, *, extras: Sequence[str]) -> None:
+def set_up(places: Places, *, extras: Sequence[str] = ()) -> None:
+    """Makes or finishes .venv and .comfyui; does nothing where both are as the pins say."""
     with setup_lock(places):
         environment.ensure_venv(places)
         tree = comfyui.ensure_tree(places)

@@ -73,7 +73,13 @@ def pip_install(places: Places, constraints: Path, *arguments: str | Path) -> No
 
     Raises: StartError: no network, full disk, or whatever pip said last.
     """
-    pip = [places.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    pip: list[str | Path] = [
+        places.python,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     title = f"pip {' '.join(map(str, arguments))}"
     command: list[str | Path] = [*pip, "install", "-c", constraints, *arguments]
     code, output = run_logged(command, places.log, title=title)
