@@ -89,7 +89,7 @@ def caption(
         phrases[index] = min(choices, key=_num_words)
     if _num_words(content, *phrases) > MAX_WORDS:
         content = f"{SUBJECT_PHRASES[scene.subject][0]} {PLACE_PHRASES[scene.place][0]}"
-    separator = ", " if rng.random() < 0.8 else " "
+    separator = " " if rng.random() < 0.2 else ", "
     if phrases and rng.random() < 0.15:
         return separator.join((*phrases, content))
     return separator.join((content, *phrases))

@@ -6,12 +6,11 @@ import logging
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-
-from emofeedback import cues
 
 from .scene import Scene, sample_scene
 
@@ -20,6 +19,9 @@ logger = logging.getLogger(__name__)
 CACHE_DIR = Path(__file__).parents[2] / "runs" / "embedded" / "pictures"
 _CHUNK = 128
 """Pictures per unit of work; a killed run loses at most this many per process."""
+
+_PROBES = 96
+"""Scenes that stand for all in the fingerprint; they contain every cue level."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ def scene_at(index: int, *, seed: int, split: str) -> Scene:
     return sample_scene(np.random.default_rng([seed, index]), split=split)
 
 
-def _fingerprint() -> str:
-    """Changes with everything that decides how pictures look, so that no stale set is reused."""
-    here = Path(__file__).parent
-    files = [Path(cues.__file__).parent / "data" / "cues.json", here / "scene.py"]
-    files += [here / "vocabulary.py", *sorted((here / "render").glob("*.py"))]
+@cache
+def _fingerprint(split: str) -> str:
+    """Changes when scenes or their pictures change, so that no stale set is reused."""
+    from .render import render
+
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
+    for index in range(_PROBES):
+        scene = scene_at(index, seed=0, split=split)
+        digest.update(repr(scene).encode())
+        digest.update(render(scene, 48).tobytes())
     return digest.hexdigest()[:10]
 
 
@@ -131,7 +135,7 @@ def picture_set(
     if count < 1 or size < 1:
         raise ValueError(f"count is {count} and size is {size}; both must be at least 1.")
     folder = Path(cache_dir) if cache_dir else CACHE_DIR
-    path = folder / f"{split}-{size}-{seed}-{_fingerprint()}.u8"
+    path = folder / f"{split}-{size}-{seed}-{_fingerprint(split)}.u8"
     num_chunks = -(-count // _CHUNK)
     done = _read_done(path.with_suffix(".json"), path, size)
     missing = [chunk for chunk in range(num_chunks) if chunk not in done]

@@ -20,7 +20,7 @@ _CUE_WEIGHT = 0.4
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: a subject in a place, one cue level per family, a seed for layout and texture."""
+    """One picture: a subject in a place, one cue level per family, a seed for the layout."""
 
     place: str
     subject: str

@@ -1,6 +1,7 @@
 """Contact sheets: the world over the valence-arousal plane, or every place with every subject."""
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from .captions import neutral_prompt
 from .render import render
 from .scene import NEUTRAL_CUES, Scene, sample_cues
 from .vocabulary import PLACES, SUBJECTS
+
+logger = logging.getLogger(__name__)
 
 AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 _GAP = 4
@@ -38,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         )
     options.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(options.output, optimize=True)
-    print(f"{options.output}: {sheet.width} x {sheet.height} pixels")
+    logger.info("%s: %d x %d pixels", options.output, sheet.width, sheet.height)
     return 0
 
 

@@ -20,7 +20,7 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
 
 SUBJECT_PHRASES: dict[str, tuple[str, ...]] = {
     "boat": ("a boat", "the boat", "a sailing boat", "a sailboat", "one boat"),
-    "dog": ("a dog", "the dog", "a brown dog", "a puppy", "one dog"),
+    "dog": ("a dog", "the dog", "a big dog", "a puppy", "one dog"),
     "tree": ("a tree", "the tree", "a round tree", "a single tree", "one tree"),
     "house": ("a house", "the house", "a small house", "a cottage", "one house"),
     "person": ("a person", "the person", "a person in a yellow coat", "somebody", "one person"),
@@ -39,8 +39,19 @@ PLACES: tuple[str, ...] = tuple(PLACE_PHRASES)
 SUBJECTS: tuple[str, ...] = tuple(SUBJECT_PHRASES)
 
 OPENINGS: tuple[str, ...] = (
-    "a picture of", "a painting of", "a drawing of", "an image of", "a scene with", "an illustration of",
-)  # fmt: skip
+    "a picture of",
+    "a painting of",
+    "a drawing of",
+    "an image of",
+    "a photo of",
+    "a scene with",
+    "an illustration of",
+    "a detailed painting of",
+    "a beautiful picture of",
+    "there is",
+    "this is",
+    "it is",
+)
 
 # Octants of the plane, anticlockwise from "pleasant", 45 degrees each.
 MOOD_WORDS: tuple[tuple[str, ...], ...] = (
@@ -54,12 +65,7 @@ MOOD_WORDS: tuple[tuple[str, ...], ...] = (
     ("peaceful", "calm", "serene"),
 )
 
-# Known to the text models beside the words of captions, because artists write them.
-GLUE_WORDS: tuple[str, ...] = tuple(
-    "a an and the of in on at by with under over near beside behind above below is are it its one "
-    "two very more less some no not to from for as this that there where while lonely old new young "
-    "little big small large beautiful nice lovely red green blue yellow orange purple pink white "
-    "black brown grey gray dark light bright warm cold photo picture image painting drawing "
-    "illustration watercolor style art detailed standing sitting day night morning evening winter "
-    "summer spring autumn water sand snow grass sky sun moon cloud clouds wind".split()
+GLUE_WORDS: tuple[str, ...] = (
+    "are", "as", "for", "from", "has", "its", "near", "some", "that", "to", "very", "where",
 )  # fmt: skip
+"""Known to the text models beside the words of captions; they carry no content here."""
