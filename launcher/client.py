@@ -111,7 +111,7 @@ class Progress:
 
     def __init__(self, graph: Graph) -> None:
         self._titles = {
-            node_id: node.get("_meta", {}).get("title") or node["class_type"]
+            node_id: node.get("_meta", {}).get("title") or node["class_type"].removeprefix("EmoFB_")
             for node_id, node in graph.items()
         }
         self._start = time.monotonic()

@@ -81,7 +81,7 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
         comfyui.ensure_base(places),
         log=places.comfyui / f"server-{options.command}.log",
         port=options.port,
-        arguments=_device_arguments(places),
+        arguments=[*_device_arguments(places), "--preview-method", "auto"],
     )
     with ExitStack() as stack:
         with step(f"ComfyUI started at {server.url}"):

@@ -49,7 +49,8 @@ def ensure_packages(places: Places, tree: Path, *, extras: Sequence[str] = ()) -
     missing = {name for name in wanted if found.get(name) != wanted[name]}
     if not missing:
         return
-    check_free_space(places.home, gb=NEEDED_GB if "base" in missing else 1.0)
+    # What an interrupted set-up has installed needs no room again.
+    check_free_space(places.home, gb=NEEDED_GB - _size_gb(places.venv) if "base" in missing else 1)
     stamp.unlink(missing_ok=True)
     for name in drop_half_installed(places.site_packages):
         say(f"- {name} was half installed and is installed again")
@@ -108,11 +109,12 @@ def explain_pip(output: str, log: Path) -> str:
 
 
 def check_free_space(folder: Path, *, gb: float = NEEDED_GB) -> None:
+    """Raises: StartError: the disk of `folder` has less than `gb`, and at least 1 GB, free."""
     existing = next(path for path in [folder, *folder.parents] if path.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    if free < gb:
+    if free < max(gb, 1):
         raise StartError(
-            f"The set-up needs about {gb:.0f} GB, but the disk of {folder} has {free:.1f} GB free. "
+            f"The set-up needs about {max(gb, 1):.0f} GB, but the disk of {folder} has {free:.1f} GB free. "
             "Free some space, or set EMOFEEDBACK_HOME to a folder on a larger disk."
         )
 
@@ -175,6 +177,10 @@ def _has_working_pip(places: Places) -> bool:
     if (places.venv / "emofeedback-installed.json").exists():
         return True
     return run_logged([places.python, "-m", "pip", "--version"], places.log)[0] == 0
+
+
+def _size_gb(folder: Path) -> float:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
 
 
 def _digest(*files: Path) -> str:

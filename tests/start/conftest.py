@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from launcher.places import Places
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))  # these tests also call the launcher's functions
 
 Start = Callable[..., subprocess.Popen]
 
@@ -43,3 +44,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
             for process in family:
                 process.kill()
         child.wait()
+
+
+@pytest.fixture
+def made_home() -> Path:
+    """The set-up that `start.py test` made for this run."""
+    places = Places.from_environment()
+    if not (places.venv / "emofeedback-installed.json").exists():
+        pytest.fail(
+            "These tests need a finished set-up: run `python start.py test`.", pytrace=False
+        )
+    return places.home

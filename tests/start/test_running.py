@@ -10,19 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from launcher.places import Places
 from launcher.server import HOST
-
-
-@pytest.fixture
-def made_home() -> Path:
-    """The set-up that `start.py test` made for this run."""
-    places = Places.from_environment()
-    if not (places.venv / "emofeedback-installed.json").exists():
-        pytest.fail(
-            "These tests need a finished set-up: run `python start.py test`.", pytrace=False
-        )
-    return places.home
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -70,7 +70,7 @@ def test_a_set_up_killed_in_every_phase_is_finished_by_the_next_run(
 
 
 def test_without_a_network_the_first_set_up_says_so_and_keeps_what_it_has(start, tmp_path) -> None:
-    child = start("demo", **_no_network())
+    child = start("demo", COMFYUI_PATH="", **_no_network())
     output = child.communicate(timeout=120)[0]
     assert child.returncode == 1
     assert "could not reach a package index" in output
