@@ -1,10 +1,10 @@
 """The emotion adapter: from (valence, arousal) to a change of a prompt's embedding.
 
 The adapter adds a residual to each context token, computed from that token and the emotion, and a
-shift to the pooled embedding. The number of tokens never changes: attention counts tokens, so that an
-appended token would change the picture even if it were zero. The last layers start at zero and the
-change is multiplied by a strength, hence strength 0 is exactly the prompt alone, and every strength
-near 0 is near it.
+shift to the pooled embedding. The number of tokens never changes: attention counts tokens, so that
+an appended token would change the picture even if it were zero. The last layers start at zero and
+the change is multiplied by a strength, hence strength 0 is exactly the prompt alone, and every
+strength near 0 is near it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Emotion checkpoints: two safetensors files that know each other, and safe reading of any weight file.
+"""Emotion checkpoints: two safetensors files that know each other; safe reading of weight files.
 
 `NAME_emotion.safetensors` holds the adapter, `NAME_lora.safetensors` the low-rank change of the
-generator. Each names the other by the SHA-256 of its tensor data: the header is left out of the sum,
-so that two files can carry each other's name. In the LoRA file alpha / rank is folded into `lora_B` and
-no alpha key is written; ComfyUI's stock loader and both diffusers loaders then read the same thing.
+generator. Each names the other by the SHA-256 of its tensor data: the header is left out of the
+sum, so that two files can carry each other's name. In the LoRA file alpha / rank is folded into
+`lora_B` and no alpha key is written; ComfyUI's stock loader and both diffusers loaders then read
+the same thing.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def read_header(path: Path, *, max_bytes: int | None = None) -> Header:
     size = path.stat().st_size
     if max_bytes is not None and size > max_bytes:
         raise CheckpointError(
-            f"{path} has {size / 2**20:.0f} MB, more than the {max_bytes / 2**20:.0f} MB such a file "
-            "can have. It is another kind of file: choose the right one."
+            f"{path} has {size / 2**20:.0f} MB, more than the {max_bytes / 2**20:.0f} MB "
+            "such a file can have. It is another kind of file: choose the right one."
         )
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -219,8 +220,8 @@ def check_kind(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("kind") != KIND:
         found = metadata.get("kind") or metadata.get("modelspec.architecture") or "no such mark"
         raise CheckpointError(
-            f"{path} is a safetensors file, but no emotion checkpoint (found: {found}). Choose a file "
-            "NAME_emotion.safetensors that this project's training wrote."
+            f"{path} is a safetensors file, but no emotion checkpoint (found: {found}). "
+            "Choose a file NAME_emotion.safetensors that this project's training wrote."
         )
     if metadata.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
@@ -266,7 +267,7 @@ def _folded(lora: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
         if not key.startswith("transformer.") or not key.endswith(endings):
             raise CheckpointError(
                 f"LoRA key {key!r} would not be read by stock loaders. Name the keys "
-                "transformer.<module>.lora_A.weight and .lora_B.weight, and give alpha as lora_scale."
+                "transformer.<module>.lora_A.weight and .lora_B.weight; give alpha as lora_scale."
             )
     return {
         key: (value * scale if key.endswith(endings[1]) else value).detach().cpu().contiguous()

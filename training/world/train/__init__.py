@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 
 ROLES = ("autoencoder", "clip", "generator", "lvlm", "judge")
-"""Each is a module of this package with `train(options)`; the generator needs the CLIP pair first."""
+"""Modules of this package with `train(options)`; the generator needs an exported CLIP pair."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--steps", type=int, help="optimiser steps: exactly repeatable")
     parser.add_argument("--size", type=int, help="side of the pictures in pixels")
     parser.add_argument(
-        "--run", type=Path, help="folder of the run, resumed if it exists (runs/embedded/ROLE)"
+        "--run",
+        dest="run_dir",
+        type=Path,
+        help="folder of the run, resumed if it exists; default: runs/embedded/ROLE",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     if args.role == "judge" and args.weights is None:
         where = {"weights": ROOT / "training" / "world" / "weights"}
     options = RunOptions(
-        run_dir=args.run or ROOT / "runs" / "embedded" / args.role,
+        run_dir=args.run_dir or ROOT / "runs" / "embedded" / args.role,
         minutes=args.minutes,
         steps=args.steps,
         seed=args.seed,

@@ -9,8 +9,9 @@ with run.averaged():
     export(options.weights / "model.safetensors", model.state_dict(), run.describe())
 ```
 
-Everything random in a step comes from `StepRandom`, seeded by (seed, step): a run that was killed and
-resumed therefore equals an uninterrupted one bit for bit (with a budget in steps, on one machine).
+Everything random in a step comes from `StepRandom`, seeded by (seed, step): a run that was killed
+and resumed therefore equals an uninterrupted one bit for bit (with a budget in steps, on one
+machine).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from emofeedback.errors import ConfigError
 
 from .files import Snapshot, export, read_snapshot, write_snapshot
 
-__all__ = ["Optim", "Run", "RunOptions", "StepRandom", "export"]
+__all__ = ["Optim", "Run", "RunOptions", "StepRandom", "export", "half_precision"]
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,6 +103,18 @@ class StepRandom:
         )
 
 
+@contextlib.contextmanager
+def half_precision() -> Iterator[None]:
+    """Forward passes in bfloat16 with plain attention: measured 1.7x faster on a CPU core.
+
+    The fused attention kernels are slower there than their matrix products for short sequences.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
+        yield
+
+
 LossFn = Callable[[StepRandom], tuple[Tensor, Mapping[str, float | Tensor]]]
 ReportFn = Callable[["Run"], Mapping[str, float]]
 
@@ -126,7 +139,10 @@ class Run:
         torch.set_num_threads(self.options.threads)
         self.options.run_dir.mkdir(parents=True, exist_ok=True)
         self.optimizer = torch.optim.AdamW(
-            self._parameter_groups(), lr=self.optim.learning_rate, betas=self.optim.betas
+            self._parameter_groups(),
+            lr=self.optim.learning_rate,
+            betas=self.optim.betas,
+            fused=True,
         )
         if self.optim.ema_decay > 0:
             self.ema = {name: value.detach().clone() for name, value in self._named()}
@@ -275,8 +291,9 @@ class Run:
         snapshot = read_snapshot(path)
         if snapshot.facts["config"] != self._fingerprint():
             raise ConfigError(
-                f"{self.options.run_dir} holds a run with other settings ({snapshot.facts['config']} "
-                f"there, {self._fingerprint()} here). Give another --run folder, or delete that one."
+                f"{self.options.run_dir} holds a run with other settings: "
+                f"{snapshot.facts['config']} there, {self._fingerprint()} here. "
+                "Give another --run folder, or delete that one."
             )
         with torch.no_grad():
             for name, value in self._named(buffers=True):

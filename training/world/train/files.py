@@ -1,4 +1,4 @@
-"""Files of a training run: resumable snapshots and exported weights, always safetensors, always atomic."""
+"""Files of a training run: snapshots to resume from and exported weights, written atomically."""
 
 from __future__ import annotations
 

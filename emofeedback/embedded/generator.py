@@ -1,0 +1,182 @@
+"""The embedded generator through diffusers: loading it, and a small sampling function.
+
+In ComfyUI the same file loads as a stock SD3 MODEL; `generate` follows its `euler` sampler on the
+`simple` schedule step by step, so that both give the same latents for the same noise.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..adapter import EmotionAdapter
+from ..checkpoint import load_adapter
+from ..errors import CheckpointError
+from . import autoencoder
+from .clip import encode_text
+from .weights import fill, read_weights, weight_path
+
+FILE = "drawn_generator.safetensors"
+ADAPTER_FILE = "drawn_emotion.safetensors"
+FAMILY = "drawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Shape of the generator; ComfyUI wants width = 64 x depth and as many heads as layers."""
+
+    size: int = 128
+    """Side of the training pictures in pixels."""
+    depth: int = 4
+    patch: int = 2
+    """Latent cells a token is wide."""
+    context_width: int = 128
+    pooled_width: int = 128
+    shift: float = 3.0
+    """Sampling shift; 3 is what ComfyUI gives an SD3 model by itself."""
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A loaded generator with its emotion adapter."""
+
+    transformer: Any
+    adapter: EmotionAdapter
+    config: GeneratorConfig
+
+
+def new_transformer(config: GeneratorConfig) -> Any:
+    """A diffusers SD3Transformer2DModel of this shape with fresh weights."""
+    from diffusers import SD3Transformer2DModel
+
+    side = config.size // autoencoder.DOWNSCALE
+    return SD3Transformer2DModel(
+        sample_size=side,
+        patch_size=config.patch,
+        in_channels=autoencoder.CHANNELS,
+        out_channels=autoencoder.CHANNELS,
+        num_layers=config.depth,
+        num_attention_heads=config.depth,
+        attention_head_dim=64,
+        caption_projection_dim=64 * config.depth,
+        joint_attention_dim=config.context_width,
+        pooled_projection_dim=config.pooled_width,
+        pos_embed_max_size=4 * side // config.patch,  # pictures up to four times the side
+        qk_norm="rms_norm",
+    )
+
+
+def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
+    """What the weight file says about its shape."""
+    return {"architecture": json.dumps(asdict(config)), "base_family": FAMILY}
+
+
+@functools.lru_cache(maxsize=2)
+def load_generator(folder: Path | None = None) -> Generator:
+    """The embedded generator and its adapter, float32 and frozen.
+
+    Raises: CheckpointError: a file is missing, damaged or foreign.
+    """
+    tensors, metadata = read_weights(FILE, folder)
+    try:
+        config = GeneratorConfig(**json.loads(metadata["architecture"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{weight_path(FILE, folder)} does not describe an embedded generator. "
+            "Export it again: python -m training.world train generator --steps 0 --export"
+        ) from error
+    adapter = load_adapter(weight_path(ADAPTER_FILE, folder))
+    return Generator(
+        fill(new_transformer(config), tensors, FILE), adapter.requires_grad_(False), config
+    )
+
+
+@torch.no_grad()
+def generate(
+    prompts: Sequence[str],
+    *,
+    emotion: Sequence[tuple[float, float]] | None = None,
+    steps: int = 20,
+    guidance: float = 3.0,
+    seed: int = 0,
+    noise: Tensor | None = None,
+    strength: float = 1.0,
+    size: int | None = None,
+    folder: Path | None = None,
+) -> Tensor:
+    """Pictures of prompts, one each: [B, H, W, 3] in 0..1. Arguments as for `sample_latents`.
+
+    Args:
+        emotion: valence and arousal in [-3, 3] for each prompt; None: the words alone.
+        size: side in pixels, a multiple of 16; None: that of the training pictures.
+    """
+    generator = load_generator(folder)
+    context, pooled = encode_text(prompts, folder)
+    if emotion is not None:
+        felt = torch.tensor(emotion, dtype=torch.float32)
+        context, pooled = generator.adapter(context, pooled, felt, strength)
+    if noise is None:
+        side = (size or generator.config.size) // autoencoder.DOWNSCALE
+        shape = (len(prompts), autoencoder.CHANNELS, side, side)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    latents = sample_latents(
+        generator.transformer,
+        (context, pooled),
+        encode_text([""], folder),
+        noise,
+        steps=steps,
+        guidance=guidance,
+        shift=generator.config.shift,
+    )
+    return autoencoder.decode(latents, folder)
+
+
+@torch.no_grad()
+def sample_latents(
+    transformer: Any,
+    positive: tuple[Tensor, Tensor],
+    negative: tuple[Tensor, Tensor],
+    noise: Tensor,
+    *,
+    steps: int,
+    guidance: float,
+    shift: float,
+) -> Tensor:
+    """Latents from noise by Euler steps with classifier-free guidance.
+
+    Args:
+        positive, negative: context [B or 1, T, C] and pooled [B or 1, P].
+        noise: [B, 16, h, w], standard normal.
+        guidance: 1 = no guidance, ComfyUI's cfg.
+        shift: of the schedule; larger spends more steps near the noise.
+    """
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    # ComfyUI's `simple` schedule before its shift: every (1000 // steps)th of 1000 levels
+    scheduler.set_timesteps(sigmas=[1 - int(i * 1000 / steps) / 1000 for i in range(steps)])
+    batch = noise.shape[0]
+    sides = [positive] if guidance == 1 else [positive, negative]
+    context = torch.cat([c.expand(batch, -1, -1) for c, _ in sides])
+    pooled = torch.cat([p.expand(batch, -1) for _, p in sides])
+    latents = noise
+    for timestep in scheduler.timesteps:
+        velocity = transformer(
+            hidden_states=latents.repeat(len(sides), 1, 1, 1),
+            encoder_hidden_states=context,
+            pooled_projections=pooled,
+            timestep=timestep.expand(len(sides) * batch),
+            return_dict=False,
+        )[0]
+        if len(sides) == 2:
+            wanted, plain = velocity.chunk(2)
+            velocity = plain + guidance * (wanted - plain)
+        latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+    return latents
