@@ -112,10 +112,11 @@ def check_free_space(folder: Path, *, gb: float = NEEDED_GB) -> None:
     """Raises: StartError: the disk of `folder` has less than `gb`, and at least 1 GB, free."""
     existing = next(path for path in [folder, *folder.parents] if path.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    if free < max(gb, 1):
+    needed = max(gb, 1)
+    if free < needed:
         raise StartError(
-            f"The set-up needs about {max(gb, 1):.0f} GB, but the disk of {folder} has {free:.1f} GB free. "
-            "Free some space, or set EMOFEEDBACK_HOME to a folder on a larger disk."
+            f"The set-up needs about {needed:.0f} GB, but the disk of {folder} has {free:.1f} GB "
+            "free. Free some space, or set EMOFEEDBACK_HOME to a folder on a larger disk."
         )
 
 
