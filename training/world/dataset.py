@@ -4,16 +4,19 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from .scene import Scene, sample_scene
 
+_Mode = Literal["r", "r+"]
 logger = logging.getLogger(__name__)
 
 CACHE_DIR = Path(__file__).parents[2] / "runs" / "embedded" / "pictures"
@@ -50,11 +53,12 @@ def _fingerprint(split: str) -> str:
     return digest.hexdigest()[:10]
 
 
-def _open(path: Path, count: int, size: int, mode: str) -> np.memmap:
-    return np.memmap(path, dtype=np.uint8, mode=mode, shape=(count, size, size, 3))
+def _open(path: Path, count: int, size: int, mode: _Mode) -> np.memmap:
+    shape = (count, size, size, 3)
+    return np.memmap(path, dtype=np.uint8, mode=mode, shape=shape)
 
 
-def _render_chunk(path: Path, chunk: int, *, seed: int, split: str, size: int) -> int:
+def _render_chunk(chunk: int, *, path: Path, seed: int, split: str, size: int) -> int:
     from .render import render
 
     first = chunk * _CHUNK
@@ -70,9 +74,9 @@ def _read_done(progress: Path, picture_file: Path, size: int) -> set[int]:
     try:
         done = set(json.loads(progress.read_text()))
         whole = picture_file.stat().st_size // (_CHUNK * size * size * 3)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return set()
-    return {chunk for chunk in done if chunk < whole}
+    return done & set(range(whole))
 
 
 def _write_done(progress: Path, done: set[int]) -> None:
@@ -89,11 +93,10 @@ def _grow(path: Path, num_bytes: int) -> None:
 
 
 def _render_missing(
-    path: Path, missing: list[int], done: set[int], workers: int, **options: object
+    draw: Callable[[int], int], missing: list[int], done: set[int], progress: Path, workers: int
 ) -> None:
     from tqdm import tqdm
 
-    progress = path.with_suffix(".json")
     with tqdm(total=len(missing) * _CHUNK, desc="drawing", unit="picture") as bar:
 
         def finish(chunk: int) -> None:
@@ -103,12 +106,11 @@ def _render_missing(
 
         if workers == 1 or len(missing) == 1:
             for chunk in missing:
-                finish(_render_chunk(path, chunk, **options))  # type: ignore[arg-type]
+                finish(draw(chunk))
             return
         # A forked child of a process that runs torch threads can hang, hence spawn.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(_render_chunk, path, chunk, **options) for chunk in missing]  # type: ignore[arg-type]
-            for job in as_completed(jobs):
+            for job in as_completed([pool.submit(draw, chunk) for chunk in missing]):
                 finish(job.result())
 
 
@@ -142,7 +144,8 @@ def picture_set(
     if missing:
         logger.info("drawing %d pictures into %s", len(missing) * _CHUNK, path)
         _grow(path, num_chunks * _CHUNK * size * size * 3)
-        workers = workers or os.cpu_count() or 1
-        _render_missing(path, missing, done, workers, seed=seed, split=split, size=size)
+        draw = partial(_render_chunk, path=path, seed=seed, split=split, size=size)
+        progress = path.with_suffix(".json")
+        _render_missing(draw, missing, done, progress, workers or os.cpu_count() or 1)
     scenes = [scene_at(index, seed=seed, split=split) for index in range(count)]
     return PictureSet(scenes, _open(path, num_chunks * _CHUNK, size, "r")[:count])

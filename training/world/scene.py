@@ -1,7 +1,7 @@
 """What is in a picture of the drawn world, its true emotion, and how scenes are drawn by lot."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -88,8 +88,9 @@ def _sparse(num_cues: int) -> np.ndarray:
     return np.flatnonzero((_combinations()[0] > 0).sum(axis=1) == num_cues)
 
 
+@lru_cache(maxsize=64)
 def _near(emotion: tuple[float, float]) -> np.ndarray:
-    distances = np.linalg.norm(_combinations()[1] - np.asarray(emotion, dtype=float), axis=1)
+    distances = np.linalg.norm(_combinations()[1] - np.asarray(emotion), axis=1)
     return np.flatnonzero(distances <= max(_NEAR, distances.min() + 1e-9))
 
 
@@ -113,7 +114,7 @@ def sample_cues(
             effect of a single word can be learnt) and 5 % none.
     """
     if emotion is not None:
-        return _choose(rng, _near(emotion))
+        return _choose(rng, _near((float(emotion[0]), float(emotion[1]))))
     kind = rng.random()
     if kind < 0.2:
         return _choose(rng, _sparse(0 if kind < 0.05 else 1 if kind < 0.13 else 2))

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .captions import neutral_prompt
 from .render import render
 from .scene import NEUTRAL_CUES, Scene, sample_cues
 from .vocabulary import PLACES, SUBJECTS
@@ -50,7 +49,7 @@ def plane_sheet(
 ) -> Image.Image:
     """5 x 5 pictures: valence grows to the right, arousal upwards; random content if not given."""
     rng = np.random.default_rng(seed)
-    pictures, titles = [], []
+    pictures = []
     for arousal in reversed(AXIS):
         for valence in AXIS:
             scene = Scene(
@@ -60,8 +59,7 @@ def plane_sheet(
                 int(rng.integers(2**31)),
             )
             pictures.append(render(scene, size))
-            titles.append(neutral_prompt(scene, rng))
-    columns = [f"{value:+g}" for value in AXIS]
+    columns = [f"{value:+g}" if value else "0" for value in AXIS]
     sheet = tile(pictures, columns=columns, rows=columns[::-1])
     draw = ImageDraw.Draw(sheet)
     draw.text((sheet.width / 2, sheet.height - 8), "valence", _INK, anchor="md")

@@ -191,13 +191,11 @@ class Brush:
             paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, blur))
         self.canvas.drawPath(path, paint)
 
-    def ring(
-        self, x: float, y: float, radius: float, code: str, width: float, **options: float
-    ) -> None:
+    def ring(self, x: float, y: float, radius: float, code: str, width: float) -> None:
         """A circle line."""
         steps = [math.tau * i / 12 for i in range(13)]
         points = [(x + radius * math.cos(t), y + radius * math.sin(t)) for t in steps]
-        self.line(points, code, width, **options)
+        self.line(points, code, width)
 
     def star(self, x: float, y: float, radius: float, code: str, **options: float) -> None:
         """A four-pointed sparkle."""

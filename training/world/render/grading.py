@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+Picture = np.ndarray
+"""[H, W, 3] float32, about 0 to 1."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -31,7 +32,7 @@ def grade(picture: Picture, palette: str) -> Picture:
         case "vivid":
             return _saturate(picture, 1.9, 1.16) + 0.02
         case "pastel":
-            soft = _saturate(picture.clip(0, 1) ** 0.8, 1.2)
+            soft = _saturate(picture.clip(0, 1) ** np.float32(0.8), 1.2)
             return soft * 0.68 + np.array([0.32, 0.27, 0.29], np.float32)
         case "grey":
             return _saturate(picture, 0.1, 0.8) * 0.94
@@ -61,10 +62,10 @@ def _paper(size: int) -> Picture:
         texture += weight * (rows[:, low] * (1 - part) + rows[:, low + 1] * part)
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     vignette = 1 - 0.1 * (axis[:, None] ** 2 + axis**2) ** 1.5 / 2.8
-    return ((1 + texture) * vignette)[..., None]
+    return ((1 + texture) * vignette).astype(np.float32)[..., None]
 
 
 def finish(pixels: NDArray[np.uint8], palette: str) -> NDArray[np.uint8]:
     """Grades and textures a drawn picture, uint8 [H, W, 3]."""
-    picture = grade(pixels.astype(np.float32) / 255, palette)
+    picture = grade(pixels.astype(np.float32) / np.float32(255), palette)
     return (picture * _paper(len(pixels)) * 255).clip(0, 255).astype(np.uint8)

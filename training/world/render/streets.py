@@ -47,8 +47,8 @@ def _forest(brush: Brush, rng: np.random.Generator) -> None:
         brush.oval(x + rng.uniform(-4, 4), y, r, r * 0.8, "#2f5a34", volume=0.2)
         brush.oval(x - r * 0.2, y - r * 0.2, r * 0.6, r * 0.4, "#5a8c4a", alpha=0.6, volume=0)
     for _ in range(26):
-        x, y = rng.uniform(0, SIDE), rng.uniform(196, 254)
-        brush.line([(x - 7, y - 5), (x, y), (x + 7, y - 6)], "#6d9a52", 2, alpha=0.55)
+        px, py = rng.uniform(0, SIDE), rng.uniform(196, 254)
+        brush.line([(px - 7, py - 5), (px, py), (px + 7, py - 6)], "#6d9a52", 2, alpha=0.55)
 
 
 def _tower(
@@ -78,13 +78,13 @@ def _city(brush: Brush, rng: np.random.Generator) -> None:
     brush.poly([(104, 176), (152, 176), (262, 258), (-6, 258)], "#585a64", volume=0.1)
     for k in range(4):
         y, tall = 184 + k * 19, 5 + k * 3
-        half = 1 + k * 0.9
+        width = 1 + k * 0.9
         brush.poly(
             [
-                (128 - half, y),
-                (128 + half, y),
-                (128 + half * 1.5, y + tall),
-                (128 - half * 1.5, y + tall),
+                (128 - width, y),
+                (128 + width, y),
+                (128 + width * 1.5, y + tall),
+                (128 - width * 1.5, y + tall),
             ],
             "#f2ead2",
             volume=0,
@@ -119,9 +119,9 @@ def _village(brush: Brush, rng: np.random.Generator) -> None:
     brush.wash(vertical(["#cdb491", "#b0926e", "#8d7154"], 190, SIDE), top=190)
     for row in range(7):
         y, gap = 196 + row * 9.5, 11 + row * 2.2
-        for x in np.arange(-8 + (row % 2) * gap / 2, SIDE + 10, gap):
+        for px in np.arange(-8 + (row % 2) * gap / 2, SIDE + 10, gap):
             shade = ("#d9c3a0", "#a78a68", "#c2a680")[int(rng.integers(3))]
-            brush.oval(x, y, gap * 0.42, 3.4, shade, alpha=0.8, volume=0.1)
+            brush.oval(px, y, gap * 0.42, 3.4, shade, alpha=0.8, volume=0.1)
     strokes(brush, rng, 192, 200, ["#7c624a"], count=8, length=50, alpha=0.3)
 
 

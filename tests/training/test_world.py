@@ -1,0 +1,260 @@
+"""Promises of the drawn world: what is true of a picture, how it is worded, what it reaches."""
+
+import subprocess
+import sys
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emofeedback.cues import FAMILIES, find_cue, total_effect
+from training.world.captions import (
+    MAX_WORDS,
+    VOCABULARY,
+    caption,
+    named_cues,
+    neutral_prompt,
+    words_of,
+)
+from training.world.scene import NEUTRAL_CUES, Scene, held_out, sample_cues, sample_scene
+from training.world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+
+pytest.importorskip("skia", reason="skia-python or libegl1 is missing", exc_type=ImportError)
+
+from training.world.render import render
+
+ROOT = Path(__file__).parents[2]
+AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+SEEDS = st.integers(0, 2**31 - 1)
+
+
+def scene_of(seed: int, **options) -> Scene:
+    return sample_scene(np.random.default_rng(seed), split="any", **options)
+
+
+def with_cue(scene: Scene, family: str, level: str) -> Scene:
+    cues = [level if each == family else scene.cue(each) for each in FAMILIES]
+    return Scene(scene.place, scene.subject, tuple(cues), scene.seed)
+
+
+def visible_share(one: Scene, other: Scene) -> float:
+    """Share of 8 x 8 blocks at 128 px in which a viewer sees another tone or colour."""
+    blocks = [
+        render(scene, 128).astype(float).reshape(16, 8, 16, 8, 3).mean((1, 3))
+        for scene in (one, other)
+    ]
+    return float((np.abs(blocks[0] - blocks[1]).max(-1) > 6).mean())
+
+
+def test_the_world_is_as_wide_as_promised():
+    assert len(PLACES) >= 10
+    assert len(SUBJECTS) >= 14
+    assert {"sea", "forest", "city"} <= set(PLACES)
+    assert {"boat", "dog", "tree", "house", "person"} <= set(SUBJECTS)
+    assert tuple(FAMILIES) == ("sky", "light", "palette", "weather", "signs", "posture")
+
+
+def test_the_first_level_of_each_family_is_neutral_and_every_other_one_has_words():
+    for levels in FAMILIES.values():
+        assert levels[0].neutral
+        assert not levels[0].phrases
+        assert 4 <= len(levels) - 1 <= 7
+        for level in levels[1:]:
+            assert not level.neutral
+            assert len(level.phrases) >= 3
+            assert level.source
+
+
+@pytest.mark.parametrize("target", list(product(AXIS, AXIS)), ids=str)
+def test_every_pair_reaches_every_point_of_the_grid(target):
+    names = [[level.name for level in levels] for levels in FAMILIES.values()]
+    rng = np.random.default_rng(0)
+    for place, subject in product(PLACES, SUBJECTS):
+        scene = Scene(place, subject, sample_cues(rng, emotion=target), 0)
+        assert all(cue in known for cue, known in zip(scene.cues, names, strict=True))
+        assert np.hypot(*np.subtract(scene.emotion, target)) <= 0.3 + 1e-9
+
+
+@given(SEEDS)
+def test_emotion_is_the_clipped_sum_of_the_cue_effects(seed):
+    scene = scene_of(seed)
+    levels = [find_cue(family, scene.cue(family)) for family in FAMILIES]
+    assert scene.emotion == pytest.approx(
+        (
+            np.clip(sum(level.valence for level in levels), -3, 3),
+            np.clip(sum(level.arousal for level in levels), -3, 3),
+        )
+    )
+
+
+def test_samples_cover_the_plane_evenly_and_hold_neutral_pictures():
+    rng = np.random.default_rng(4)
+    scenes = [sample_scene(rng) for _ in range(4000)]
+    cells, _, _ = np.histogram2d(*zip(*(s.emotion for s in scenes)), bins=6, range=[[-3, 3]] * 2)
+    assert cells.min() >= 4000 / 36 / 2
+    neutral = sum(scene.cues == NEUTRAL_CUES for scene in scenes) / len(scenes)
+    assert 0.03 < neutral < 0.08
+
+
+def test_held_out_pairs_are_a_tenth_and_never_drawn_for_training():
+    pairs = {pair for pair in product(PLACES, SUBJECTS) if held_out(*pair)}
+    assert 0.05 <= len(pairs) / (len(PLACES) * len(SUBJECTS)) <= 0.15
+    rng = np.random.default_rng(1)
+    for split, wanted in (("train", False), ("held_out", True)):
+        seen = {(s.place, s.subject) for s in (sample_scene(rng, split=split) for _ in range(1500))}
+        assert all((pair in pairs) is wanted for pair in seen)
+        assert {subject for _, subject in seen} == set(SUBJECTS)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_a_scene_is_always_the_same_picture_and_leaves_global_randomness_alone(seed):
+    scene = scene_of(seed)
+    np.random.seed(7)
+    first = render(scene, 96)
+    untouched = np.random.random()
+    render(scene_of(seed + 1), 64)
+    assert np.array_equal(first, render(scene, 96))
+    assert (first.shape, first.dtype) == ((96, 96, 3), np.uint8)
+    np.random.seed(7)
+    assert np.random.random() == untouched
+
+
+def test_another_process_draws_the_same_bytes():
+    script = (
+        "import hashlib, numpy as np\n"
+        "from training.world.render import render\n"
+        "from training.world.scene import sample_scene\n"
+        "rng = np.random.default_rng(3)\n"
+        "scenes = [sample_scene(rng) for _ in range(8)]\n"
+        "print(hashlib.sha256(b''.join(render(s, 64).tobytes() for s in scenes)).hexdigest())"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("content", [("sea", "boat"), ("forest", "cat"), ("snowfield", "horse")])
+def test_any_two_levels_of_a_family_look_different(family, content):
+    plain = Scene(*content, NEUTRAL_CUES, 11)
+    for one, other in combinations(FAMILIES[family], 2):
+        share = visible_share(
+            with_cue(plain, family, one.name), with_cue(plain, family, other.name)
+        )
+        assert share >= 0.04, (one.name, other.name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_cue_stays_visible_among_other_cues(family):
+    shares = []
+    for seed in range(12):
+        scene = scene_of(seed)
+        levels = FAMILIES[family]
+        if scene.cue(family) == levels[0].name:
+            scene = with_cue(scene, family, levels[1 + seed % (len(levels) - 1)].name)
+        shares.append(visible_share(scene, with_cue(scene, family, levels[0].name)))
+    assert min(shares) >= 0.015
+    assert np.median(shares) >= 0.06
+
+
+def test_places_and_subjects_look_different():
+    for place in PLACES[1:]:
+        assert (
+            visible_share(
+                Scene(PLACES[0], "dog", NEUTRAL_CUES, 2), Scene(place, "dog", NEUTRAL_CUES, 2)
+            )
+            > 0.3
+        )
+    for one, other in combinations(SUBJECTS, 2):
+        assert (
+            visible_share(
+                Scene("lake", one, NEUTRAL_CUES, 2), Scene("lake", other, NEUTRAL_CUES, 2)
+            )
+            > 0.08
+        )
+
+
+def named_by(text: str, phrases: tuple[str, ...]) -> bool:
+    """Whether all words of one of the phrases but its article stand in the text."""
+    words = set(words_of(text))
+    return any(set(words_of(p)) - {"a", "an", "the", "one"} <= words for p in phrases)
+
+
+@given(SEEDS, st.sets(st.sampled_from(tuple(FAMILIES))) | st.none())
+def test_captions_name_subject_place_and_exactly_the_wanted_cues(seed, families):
+    scene = scene_of(seed)
+    text = caption(scene, np.random.default_rng(seed), families=families)
+    assert named_by(text, SUBJECT_PHRASES[scene.subject])
+    assert named_by(text, PLACE_PHRASES[scene.place])
+    wanted = set(named_cues(scene, families))
+    for family, levels in FAMILIES.items():
+        said = [
+            p
+            for level in levels
+            for p in level.phrases
+            if f" {p}," in f" {text},".replace(" ,", ",")
+        ]
+        if family not in wanted:
+            assert not said
+        phrases = find_cue(family, scene.cue(family)).phrases
+        assert family not in wanted or any(phrase in text for phrase in phrases)
+
+
+@given(SEEDS)
+def test_captions_and_prompts_keep_to_the_vocabulary_and_the_length(seed):
+    rng = np.random.default_rng(seed)
+    scene = scene_of(seed)
+    for text in (caption(scene, rng), neutral_prompt(scene, rng)):
+        assert text == text.lower()
+        assert len(words_of(text)) <= MAX_WORDS
+        assert set(words_of(text)) <= set(VOCABULARY)
+
+
+@given(SEEDS)
+def test_neutral_prompts_hold_no_cue(seed):
+    text = neutral_prompt(scene_of(seed), np.random.default_rng(seed))
+    assert not [
+        p for levels in FAMILIES.values() for level in levels for p in level.phrases if p in text
+    ]
+
+
+def test_the_vocabulary_is_small_sorted_and_unique():
+    assert list(VOCABULARY) == sorted(set(VOCABULARY))
+    assert len(VOCABULARY) < 450
+
+
+def test_a_scene_refuses_what_the_world_does_not_have():
+    with pytest.raises(ValueError, match="place is 'moon'.*sea"):
+        Scene("moon", "boat", NEUTRAL_CUES, 0)
+    with pytest.raises(ValueError, match="subject is 'ship'.*boat"):
+        Scene("sea", "ship", NEUTRAL_CUES, 0)
+    with pytest.raises(ValueError, match="no cue 'hail'.*rain"):
+        total_effect((*NEUTRAL_CUES[:3], "hail", *NEUTRAL_CUES[4:]))
+
+
+def test_without_skia_the_error_names_the_way_out():
+    script = "import sys; sys.modules['skia'] = None; import training.world.render"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert "MissingDependencyError" in run.stderr
+    assert "pip install -e .[train]" in run.stderr
+    assert "apt-get install libegl1 libgl1" in run.stderr
+
+
+def test_the_documented_cue_table_is_the_one_in_use():
+    page = (ROOT / "docs" / "drawn-world.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.count("|") == 6]
+    expected = [
+        f"| {level.family} | {level.label} | {level.valence:+.1f} | {level.arousal:+.1f} "
+        f"| {level.source} |"
+        for levels in FAMILIES.values()
+        for level in levels[1:]
+    ]
+    assert [row for row in rows if row.split("|")[1].strip() in FAMILIES] == expected
