@@ -6,7 +6,6 @@ Needs aiohttp, which ComfyUI requires: it runs inside .venv.
 import asyncio
 import json
 import struct
-import sys
 import time
 import urllib.parse
 import uuid
@@ -49,8 +48,7 @@ async def _run(server: ComfyServer, graph: Graph) -> dict[str, Any]:
             end = await _watch(socket, server, prompt_id, progress)
             if end["type"] != "execution_success":
                 raise StartError(_failure(end))
-            async with session.get(f"/history/{prompt_id}") as answer:
-                return (await answer.json())[prompt_id]["outputs"]
+            return await _outputs(session, server, prompt_id)
     except (aiohttp.ClientError, ConnectionError) as error:
         server.ensure_alive()
         raise StartError(f"The connection to ComfyUI broke: {error}. Run this again.") from error
@@ -97,6 +95,17 @@ async def _watch(
             raise StartError("ComfyUI closed the connection. Run this again.")
 
 
+async def _outputs(session: Any, server: ComfyServer, prompt_id: str) -> dict[str, Any]:
+    """ComfyUI files a prompt into its history a moment after it has announced the success."""
+    while True:
+        async with session.get(f"/history/{prompt_id}") as answer:
+            history = await answer.json()
+        if prompt_id in history:
+            return history[prompt_id]["outputs"]
+        server.ensure_alive()
+        await asyncio.sleep(0.05)
+
+
 def _failure(end: dict[str, Any]) -> str:
     data = end["data"]
     if end["type"] == "execution_interrupted":
@@ -107,7 +116,7 @@ def _failure(end: dict[str, Any]) -> str:
 
 
 class Progress:
-    """Events of the server -> one live line on a terminal, one line a visible node elsewhere."""
+    """Events of the server -> the texts that nodes show, and a live line on a terminal."""
 
     def __init__(self, graph: Graph) -> None:
         self._titles = {
@@ -115,7 +124,6 @@ class Progress:
             for node_id, node in graph.items()
         }
         self._start = time.monotonic()
-        self._titles_shown: list[str] = []
         self._text = ""
 
     def take(self, event: dict[str, Any]) -> None:
@@ -128,7 +136,8 @@ class Progress:
                 counted = f"{node['value']:.0f}/{node['max']:.0f}" if node["max"] > 1 else ""
                 running[title] = counted or running.get(title, "")
         if running:
-            self._show(running)
+            parts = [f"{title} {counted}".strip() for title, counted in running.items()]
+            status(f"  {self._seconds()}  {', '.join(parts)}")
 
     def take_binary(self, data: bytes) -> None:
         """A text that a node shows under itself, such as "round 2 of 3"."""
@@ -138,15 +147,7 @@ class Progress:
         text = data[8 + length :].decode("utf-8", errors="replace").strip()
         if text and text != self._text:
             self._text = text
-            say(f"  {self._seconds()}  {text}")
-
-    def _show(self, running: dict[str, str]) -> None:
-        if sys.stdout.isatty():
-            parts = [f"{title} {counted}".strip() for title, counted in running.items()]
-            status(f"  {self._seconds()}  {', '.join(parts)}")
-        elif list(running) != self._titles_shown:
-            self._titles_shown = list(running)
-            say(f"  {self._seconds()}  {', '.join(running)}")
+            say(f"  {self._seconds()}  " + text.replace("\n", "\n" + " " * 14))
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._start:6.1f} s"
