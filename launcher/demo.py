@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Graph, fetch_image, run_graph
+from .overview import overview
 from .places import ROOT
 from .server import ComfyServer
 from .steps import StartError, say, step
@@ -110,12 +111,15 @@ def save(
         for record in report["rounds"]
         for number in range(1, len(record["readings"]) + 1)
     ]
+    if not (pictures["best"] and pictures["chart"]):
+        raise StartError("The workflow saved no best picture or no chart under emofeedback/.")
     if len(candidates) != len(pictures["candidates"]):
         raise StartError(
             f"The report tells of {len(candidates)} pictures, but {len(pictures['candidates'])} "
             "were saved: in the workflow, End Loop's 'all' must go to Save Image."
         )
     files = {name: fetch_image(server, image) for name, image in _named(candidates, pictures)}
+    files["overview.png"] = overview(report, files)
     part = Path(tempfile.mkdtemp(prefix=".demo-", dir=output))
     try:
         for name, data in files.items():
@@ -159,7 +163,7 @@ def table(report: dict[str, Any]) -> list[str]:
 def _named(
     candidates: list[str], pictures: dict[str, list[dict[str, str]]]
 ) -> list[tuple[str, dict[str, str]]]:
-    single = [(f"{name}.png", pictures[name][-1]) for name in ("best", "chart") if pictures[name]]
+    single = [(f"{name}.png", pictures[name][-1]) for name in ("best", "chart")]
     return [*zip(candidates, pictures["candidates"], strict=True), *single]
 
 

@@ -33,7 +33,7 @@ def test_the_demo_leaves_pictures_and_a_report_that_agree(
         for record in report["rounds"]
         for number in (1, 2, 3)
     }
-    assert names == candidates | {"best.png", "chart.png", "report.json"}
+    assert names == candidates | {"best.png", "chart.png", "overview.png", "report.json"}
     best = folder / f"round-{report['best']['round']}-candidate-{report['best']['candidate']}.png"
     with Image.open(folder / "best.png") as shown, Image.open(best) as candidate:
         assert shown.tobytes() == candidate.tobytes()
