@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-ROLES = ("autoencoder", "clip", "generator", "lvlm", "judge")
+ROLES = ("autoencoder", "clip", "generator", "lvlm", "foreign", "judge")
 """Modules of this package with `train(options)`; the generator needs an exported CLIP pair."""
 
 

@@ -1,0 +1,150 @@
+"""The judge: a small convolutional network that measures pictures of the drawn world.
+
+It is for evaluation only and never a reward or a scorer: it shares neither architecture, nor seed,
+nor training pictures with the models that it measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emofeedback.emotion import LIMIT
+from emofeedback.errors import CheckpointError
+from emofeedback.images import check_images
+
+from .vocabulary import PLACES, SUBJECTS
+
+WEIGHTS = Path(__file__).parent / "weights" / "drawn_judge.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeShape:
+    """Sizes of the network."""
+
+    size: int = 128
+    """Pictures are resized to this side."""
+    stem: int = 24
+    widths: tuple[int, ...] = (40, 72, 128, 192)
+    """Channels of each stage; a stage halves the side."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge sees in each picture of a batch."""
+
+    valence: Tensor
+    """[B], in [-3, 3]."""
+    arousal: Tensor
+    """[B], in [-3, 3]."""
+    places: list[str]
+    subjects: list[str]
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+class JudgeNet(nn.Module):
+    """Residual stages over halving sides, mean and maximum pooled, one linear head."""
+
+    def __init__(self, shape: JudgeShape) -> None:
+        super().__init__()
+        self.shape = shape
+        layers: list[nn.Module] = _down(3, shape.stem, kernel=5)
+        before = shape.stem
+        for index, width in enumerate(shape.widths):
+            layers += _down(before, width)
+            # the first stage is the largest in pixels and the least in meaning
+            layers += [_Residual(width)] if index else []
+            before = width
+        self.body = nn.Sequential(*layers)
+        self.drop = nn.Dropout(0.1)
+        self.head = nn.Linear(2 * before, 2 + len(PLACES) + len(SUBJECTS))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Emotion [B, 2], place logits [B, P] and subject logits [B, S] of [B, 3, S, S] in 0..1."""
+        seen = self.body(images * 2 - 1)
+        pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
+        out = self.head(self.drop(pooled)).float()
+        return out.split([2, len(PLACES), len(SUBJECTS)], dim=1)
+
+
+def _down(before: int, after: int, kernel: int = 3) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    ]
+
+
+@lru_cache(maxsize=1)
+def load_judge(path: Path = WEIGHTS) -> JudgeNet:
+    """The trained judge.
+
+    Raises: CheckpointError: the file is missing, damaged or of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise CheckpointError(
+            f"The judge's weights {path} are missing. Make them with "
+            "`python -m training.world train judge --export`."
+        )
+    net = JudgeNet(JudgeShape())
+    try:
+        tensors = load_file(str(path))
+        net.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        )
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} does not hold the judge's weights ({str(error)[:200]}). Make them with "
+            "`python -m training.world train judge --export`."
+        ) from error
+    return net.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def judge(images: Tensor, net: JudgeNet | None = None, *, batch: int = 64) -> Judgement:
+    """Measure pictures of any size.
+
+    Args:
+        images: [B, H, W, 3] float in 0..1.
+        net: default: the shipped judge.
+    Raises: ImageError: unusable images. CheckpointError.
+    """
+    net = net or load_judge()
+    pictures = check_images(images).permute(0, 3, 1, 2)
+    parts = [net(_resized(part, net.shape.size)) for part in pictures.split(batch)]
+    emotion, places, subjects = (torch.cat(each) for each in zip(*parts, strict=True))
+    felt = emotion.clamp(-LIMIT, LIMIT)
+    return Judgement(
+        felt[:, 0],
+        felt[:, 1],
+        [PLACES[index] for index in places.argmax(1).tolist()],
+        [SUBJECTS[index] for index in subjects.argmax(1).tolist()],
+    )
+
+
+def _resized(pictures: Tensor, size: int) -> Tensor:
+    if pictures.shape[-2:] == (size, size):
+        return pictures
+    return F.interpolate(pictures, (size, size), mode="bilinear", antialias=True)

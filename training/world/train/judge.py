@@ -1,0 +1,107 @@
+"""Recipe of the judge: `python -m training.world train judge`.
+
+Its pictures come from another seed than those of the models it measures, and from all pairs of
+place and subject, since it must know the held-out pairs too. Augmentation degrades most of them the
+way a generator and an autoencoder do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..dataset import PictureSet, picture_set
+from ..judge import JudgeNet, JudgeShape, judge
+from ..scene import Scene
+from ..vocabulary import PLACES, SUBJECTS
+from .augment import augment
+from .common import Optim, Run, RunOptions, StepRandom, export
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeConfig:
+    """All values of the recipe."""
+
+    shape: JudgeShape = field(default_factory=JudgeShape)
+    pictures: int = 10_000
+    picture_seed: int = 977
+    """Far from every other recipe's, so that no picture is shared."""
+    check_seed: int = 978
+    batch: int = 48
+    optim: Optim = field(default_factory=lambda: Optim(learning_rate=3e-3, weight_decay=0.02))
+
+
+def train(options: RunOptions) -> None:
+    """Train or resume; see the module's docstring."""
+    config = JudgeConfig()
+    if options.size is not None:
+        config = JudgeConfig(shape=JudgeShape(size=options.size))
+    train_with(config, options)
+
+
+def train_with(config: JudgeConfig, options: RunOptions) -> Run:
+    """As `train`, with every value given; returns the finished run."""
+    torch.manual_seed(options.seed + config.picture_seed)
+    net = JudgeNet(config.shape)
+    run = Run(
+        "judge",
+        options,
+        config=config,
+        modules={"judge": net},
+        optim=config.optim,
+        default_minutes=8,
+    )
+    size = config.shape.size
+    pictures = picture_set(config.pictures, seed=config.picture_seed, size=size, split="any")
+    check = picture_set(256, seed=config.check_seed, size=size, split="any")
+    run.fit(
+        lambda random: step_loss(config, net, pictures, random),
+        report=lambda _: check_judge(net, check),
+        report_every=250,
+    )
+    if options.export:
+        export(options.weights / "drawn_judge.safetensors", net.state_dict(), run.describe())
+    return run
+
+
+def step_loss(
+    config: JudgeConfig, net: JudgeNet, pictures: PictureSet, random: StepRandom
+) -> tuple[Tensor, Mapping[str, float | Tensor]]:
+    """Smooth L1 on valence and arousal plus cross-entropies of place and subject."""
+    count = min(config.batch, len(pictures.scenes))
+    chosen = np.sort(random.numpy.choice(len(pictures.scenes), count, replace=False))
+    scenes = [pictures.scenes[index] for index in chosen]
+    images = augment(pictures.pictures[chosen], random.numpy).permute(0, 3, 1, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        emotion, places, subjects = net(images.contiguous(memory_format=torch.channels_last))
+    truth = torch.tensor([scene.emotion for scene in scenes])
+    felt = F.smooth_l1_loss(emotion, truth, beta=0.5)
+    where = F.cross_entropy(places, _indices(PLACES, [scene.place for scene in scenes]))
+    what = F.cross_entropy(subjects, _indices(SUBJECTS, [scene.subject for scene in scenes]))
+    numbers = {"emotion": felt.detach(), "place": where.detach(), "subject": what.detach()}
+    return 2 * felt + 0.5 * (where + what), numbers
+
+
+def _indices(names: tuple[str, ...], values: list[str]) -> Tensor:
+    return torch.tensor([names.index(value) for value in values])
+
+
+def check_judge(net: JudgeNet, check: PictureSet) -> dict[str, float]:
+    """Errors and accuracies on unseen pictures."""
+    images = torch.from_numpy(np.array(check.pictures)).float() / 255
+    seen = judge(images, net)
+    scenes: list[Scene] = check.scenes
+    truth = torch.tensor([scene.emotion for scene in scenes])
+    return {
+        "v_error": float((seen.valence - truth[:, 0]).abs().mean()),
+        "a_error": float((seen.arousal - truth[:, 1]).abs().mean()),
+        "place": float(np.mean([a == s.place for a, s in zip(seen.places, scenes, strict=True)])),
+        "subject": float(
+            np.mean([a == s.subject for a, s in zip(seen.subjects, scenes, strict=True)])
+        ),
+    }

@@ -1,0 +1,211 @@
+"""Recipe of the embedded vision-language model: `python -m training.world train lvlm`.
+
+A tiny Qwen2.5-VL from scratch. Each step shows one batch of pictures to the vision tower once and
+asks about them in three ways: all are rated, some explained, some refined. A plain linear head on
+the picture features learns cues, place and subject beside it and is thrown away: it gives the
+vision tower a direct gradient, which the answer tokens give only late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emofeedback.cues import FAMILIES
+from emofeedback.embedded.lvlm import DrawnLvlm
+from emofeedback.scoring import expected_digits
+
+from ..dataset import PictureSet, picture_set
+from ..scene import Scene
+from ..vocabulary import PLACES, SUBJECTS
+from .augment import augment
+from .common import Run, RunOptions, StepRandom
+from .lvlm_model import LvlmConfig, build, save
+from .lvlm_tasks import Lesson, digit_weights, explain_lesson, rate_prompt, refine_lesson
+from .lvlm_tokenizer import load_or_train_tokenizer
+
+IGNORED = -100
+HEADS = (*(len(levels) for levels in FAMILIES.values()), len(PLACES), len(SUBJECTS))
+
+
+def train(options: RunOptions) -> None:
+    """Train or resume; see the module's docstring."""
+    config = LvlmConfig() if options.size is None else LvlmConfig(size=options.size)
+    train_with(config, options)
+
+
+def train_with(config: LvlmConfig, options: RunOptions) -> Run:
+    """As `train`, with every value given; returns the finished run."""
+    torch.manual_seed(options.seed)
+    tokenizer = load_or_train_tokenizer(options.run_dir / "tokenizer", vocab_size=config.vocab_size)
+    lvlm = build(config, tokenizer)
+    helper = nn.Linear(config.width, sum(HEADS) + 2)
+    run = Run(
+        "lvlm",
+        options,
+        config=config,
+        modules={"lvlm": lvlm.model, "helper": helper},
+        optim=config.optim,
+        default_minutes=25,
+    )
+    lessons = Lessons(
+        picture_set(config.pictures, seed=config.picture_seed, size=config.size, split="train"),
+        lvlm,
+    )
+    check = picture_set(256, seed=config.picture_seed, size=config.size, split="held_out")
+    run.fit(
+        lambda random: step_loss(config, lvlm, helper, lessons, random),
+        report=lambda _: rating_errors(lvlm, check),
+        report_every=250,
+    )
+    if options.export:
+        with run.averaged():
+            save(lvlm, options.weights / "drawn_lvlm", run.describe())
+    return run
+
+
+class Lessons:
+    """Batches of prompts and answers for a picture set, encoded once where they do not vary."""
+
+    def __init__(self, pictures: PictureSet, lvlm: DrawnLvlm) -> None:
+        self.scenes, self.pictures, self.lvlm = pictures.scenes, pictures.pictures, lvlm
+        self.prefix = lvlm.prompt_ids("")
+        self.rate_ids = lvlm.prompt_ids(rate_prompt())
+        self.digits = lvlm.digit_ids
+        self.end = lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def rating(self, scenes: list[Scene], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Token ids [B, L] with a drawn valence digit, and digit weights [B, 2, 9]."""
+        weights = np.stack([[digit_weights(value) for value in s.emotion] for s in scenes])
+        # the arousal digit must follow any plausible valence digit, not the mean one
+        drawn = (weights[:, 0].cumsum(-1) < random.random((len(scenes), 1))).sum(-1)
+        rows = [[*self.rate_ids, self.digits[min(place, 8)]] for place in drawn]
+        return torch.tensor(rows), torch.from_numpy(weights)
+
+    def answers(self, lessons: list[Lesson]) -> tuple[Tensor, Tensor, Tensor]:
+        """Padded ids, labels and attention mask, each [B, L]; the loss falls on answers only."""
+        pad = self.lvlm.tokenizer.pad_token_id
+        prompts = [self.lvlm.prompt_ids(lesson.prompt) for lesson in lessons]
+        written = [
+            [*self.lvlm.tokenizer.encode(lesson.answer, add_special_tokens=False), self.end]
+            for lesson in lessons
+        ]
+        length = max(len(p) + len(a) for p, a in zip(prompts, written, strict=True))
+        ids = torch.full((len(lessons), length), pad)
+        labels = torch.full((len(lessons), length), IGNORED)
+        mask = torch.zeros(len(lessons), length, dtype=torch.long)
+        for row, (prompt, answer) in enumerate(zip(prompts, written, strict=True)):
+            whole = len(prompt) + len(answer)
+            ids[row, :whole] = torch.tensor(prompt + answer)
+            labels[row, len(prompt) : whole] = torch.tensor(answer)
+            mask[row, :whole] = 1
+        return ids, labels, mask
+
+
+def step_loss(
+    config: LvlmConfig, lvlm: DrawnLvlm, helper: nn.Linear, lessons: Lessons, random: StepRandom
+) -> tuple[Tensor, Mapping[str, float | Tensor]]:
+    """Loss of one step: ratings, written answers, helper heads."""
+    chosen = random.numpy.choice(len(lessons.scenes), config.rated, replace=False)
+    scenes = [lessons.scenes[index] for index in chosen]
+    images = augment(lessons.pictures[np.sort(chosen)][_ranks(chosen)], random.numpy)
+    explain, refine = _shares(config)
+    with torch.autocast("cpu", torch.bfloat16):
+        pixels, grid = lvlm.pixel_values(images)
+        seen = lvlm.model.model.get_image_features(pixels, grid, return_dict=True)
+        features = torch.stack(list(seen.pooler_output))  # [B, N, C]
+        rate = _rating_loss(lvlm, lessons, features, scenes, random.numpy)
+        told = _answer_loss(
+            lvlm, lessons, features[explain], [explain_lesson(s) for s in scenes[explain]]
+        )
+        changed = _answer_loss(
+            lvlm,
+            lessons,
+            features[refine],
+            [refine_lesson(s, random.numpy) for s in scenes[refine]],
+        )
+        hint = _helper_loss(helper, features, scenes)
+    loss = rate + told + changed + config.head_weight * hint
+    numbers = {"rating": rate, "explain": told, "refine": changed, "helper": hint}
+    return loss, {name: value.detach() for name, value in numbers.items()}
+
+
+def _ranks(chosen: np.ndarray) -> np.ndarray:
+    """Where each chosen index lies in the sorted order (disk reads want sorted indices)."""
+    return np.argsort(np.argsort(chosen))
+
+
+def _shares(config: LvlmConfig) -> tuple[slice, slice]:
+    return slice(0, config.explained), slice(config.rated - config.refined, config.rated)
+
+
+def _logits(lvlm: DrawnLvlm, ids: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
+    """Next-token logits [B, L, V] of rows that all begin with the picture."""
+    model = lvlm.model
+    grid = lvlm.image_size // model.config.vision_config.patch_size
+    places = ids == model.config.image_token_id
+    positions, _ = model.model.get_rope_index(
+        ids,
+        mm_token_type_ids=places.int(),
+        image_grid_thw=torch.tensor([[1, grid, grid]]).expand(len(ids), -1),
+        attention_mask=mask,
+    )
+    embeds = model.get_input_embeddings()(ids)
+    embeds = embeds.masked_scatter(places.unsqueeze(-1), features.to(embeds.dtype))
+    return model(
+        inputs_embeds=embeds, position_ids=positions, attention_mask=mask, use_cache=False
+    ).logits
+
+
+def _rating_loss(
+    lvlm: DrawnLvlm,
+    lessons: Lessons,
+    features: Tensor,
+    scenes: list[Scene],
+    random: np.random.Generator,
+) -> Tensor:
+    ids, weights = lessons.rating(scenes, random)
+    logits = _logits(lvlm, ids, features, None)[:, -2:].float()  # before and after the first digit
+    return -(weights * logits.log_softmax(-1)[..., lessons.digits]).sum((-2, -1)).mean()
+
+
+def _answer_loss(
+    lvlm: DrawnLvlm, lessons: Lessons, features: Tensor, asked: list[Lesson]
+) -> Tensor:
+    ids, labels, mask = lessons.answers(asked)
+    logits = _logits(lvlm, ids, features, mask)[:, :-1].float()
+    return F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED)
+
+
+def _helper_loss(helper: nn.Linear, features: Tensor, scenes: list[Scene]) -> Tensor:
+    out = helper(features.mean(1)).float()
+    *heads, emotion = out.split([*HEADS, 2], dim=1)
+    truth = torch.tensor([_classes(scene) for scene in scenes])
+    names = [F.cross_entropy(head, truth[:, i]) for i, head in enumerate(heads)]
+    felt = F.smooth_l1_loss(emotion, torch.tensor([scene.emotion for scene in scenes]))
+    return torch.stack(names).mean() + felt
+
+
+def _classes(scene: Scene) -> list[int]:
+    cues = [
+        [level.name for level in levels].index(name)
+        for levels, name in zip(FAMILIES.values(), scene.cues, strict=True)
+    ]
+    return [*cues, PLACES.index(scene.place), SUBJECTS.index(scene.subject)]
+
+
+def rating_errors(lvlm: DrawnLvlm, check: PictureSet, batch: int = 64) -> dict[str, float]:
+    """Mean absolute errors of the expected-value reading on held-out pictures."""
+    errors = []
+    for start in range(0, len(check.scenes), batch):
+        images = torch.from_numpy(np.array(check.pictures[start : start + batch])).float() / 255
+        joint, _ = lvlm.rate(images, rate_prompt())
+        read = torch.stack([expected_digits(joint.logsumexp(axis))[0] for axis in (2, 1)], dim=1)
+        truth = torch.tensor([s.emotion for s in check.scenes[start : start + batch]])
+        errors.append((read - truth).abs())
+    valence, arousal = torch.cat(errors).mean(0).tolist()
+    return {"v_error": valence, "a_error": arousal}

@@ -1,0 +1,134 @@
+"""The embedded vision-language model's shape: its values, how it is built and how it is saved."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emofeedback.embedded.lvlm import DrawnLvlm
+
+from .common import Optim, export
+
+MEAN = STD = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LvlmConfig:
+    """All values of the recipe; another size needs no code."""
+
+    size: int = 128
+    """Side of the pictures in pixels."""
+    patch: int = 16
+    """Side of a vision patch; four patches make one token."""
+    vision_width: int = 192
+    vision_depth: int = 4
+    width: int = 256
+    depth: int = 4
+    heads: int = 4
+    feed_forward: int = 512
+    vocab_size: int = 1024
+    pictures: int = 12_000
+    """Drawn pictures to learn from."""
+    picture_seed: int = 0
+    rated: int = 32
+    """Pictures a step; all are rated."""
+    explained: int = 12
+    refined: int = 16
+    """Of the rated ones, how many are explained and how many refined."""
+    head_weight: float = 0.3
+    """Weight of the helper heads' loss."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.998)
+    )
+
+
+def build(config: LvlmConfig, tokenizer: Any) -> DrawnLvlm:
+    """A new model with random weights, in transformers' own classes."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    token = tokenizer.convert_tokens_to_ids
+    model_config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": config.width,
+            "intermediate_size": config.feed_forward,
+            "num_hidden_layers": config.depth,
+            "num_attention_heads": config.heads,
+            "num_key_value_heads": config.heads // 2,
+            "max_position_embeddings": 2048,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": _rope_sections(config.width // config.heads // 2),
+            },
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": token("<|im_end|>"),
+            "pad_token_id": token("<|endoftext|>"),
+        },
+        vision_config={
+            "depth": config.vision_depth,
+            "hidden_size": config.vision_width,
+            "intermediate_size": config.vision_width * 8 // 3,
+            "num_heads": 4,
+            "patch_size": config.patch,
+            "temporal_patch_size": 1,
+            "out_hidden_size": config.width,
+            "window_size": config.size,
+            "fullatt_block_indexes": list(range(config.vision_depth)),
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    model = Qwen2_5_VLForConditionalGeneration(model_config)
+    # fused attention's bfloat16 backward pass is a fifth slower on CPUs for rows this short
+    model.set_attn_implementation("eager")
+    model.generation_config.eos_token_id = token("<|im_end|>")
+    model.generation_config.pad_token_id = token("<|endoftext|>")
+    return DrawnLvlm(model, tokenizer, config.size, MEAN, STD)
+
+
+def _rope_sections(half: int) -> list[int]:
+    """Rotary pairs for time, height and width; time needs few, as a picture stands still."""
+    side = half * 3 // 8
+    return [half - 2 * side, side, side]
+
+
+def save(lvlm: DrawnLvlm, folder: Path, facts: Mapping[str, str]) -> None:
+    """Write an ordinary transformers folder in half precision, weights last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = json.loads(lvlm.model.config.to_json_string(use_diff=False))
+    config |= {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "dtype": "float16"}
+    _write_json(folder / "config.json", config)
+    lvlm.model.generation_config.save_pretrained(folder)
+    lvlm.tokenizer.save_pretrained(folder)
+    side, vision = lvlm.image_size, lvlm.model.config.vision_config
+    _write_json(
+        folder / "preprocessor_config.json",
+        {
+            "image_processor_type": "Qwen2VLImageProcessorPil",
+            "size": {"shortest_edge": side * side, "longest_edge": side * side},
+            "image_mean": list(lvlm.mean),
+            "image_std": list(lvlm.std),
+            "patch_size": vision.patch_size,
+            "temporal_patch_size": vision.temporal_patch_size,
+            "merge_size": vision.spatial_merge_size,
+        },
+    )
+    weights = {
+        name: value for name, value in lvlm.model.state_dict().items() if name != "lm_head.weight"
+    }
+    export(folder / "model.safetensors", weights, {**facts, "format": "pt"})
+
+
+def _write_json(path: Path, content: Any) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
