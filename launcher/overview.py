@@ -18,14 +18,13 @@ def overview(report: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     """
     from PIL import Image, ImageDraw, ImageFont
 
+    smooth = Image.Resampling.LANCZOS
     rounds, best = report["rounds"], report["best"]
     columns = max(len(record["readings"]) for record in rounds)
     width = columns * (SIDE + GAP) + GAP
     height = max(len(rounds) * (SIDE + LINE + GAP) + GAP, CHART_AT_LEAST)
     chart = Image.open(BytesIO(files["chart.png"])).convert("RGB")
-    chart = chart.resize(
-        (round(chart.width * height / chart.height), height), Image.Resampling.LANCZOS
-    )
+    chart = chart.resize((round(chart.width * height / chart.height), height), smooth)
     sheet = Image.new("RGB", (width + chart.width, height), PAPER)
     sheet.paste(chart, (width, 0))
     draw = ImageDraw.Draw(sheet)
@@ -36,11 +35,7 @@ def overview(report: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
         draw.text((GAP, top), _fitted(text, width - 2 * GAP, font), fill=INK, font=font)
         for column in range(len(record["readings"])):
             data = files[f"round-{record['round']}-candidate-{column + 1}.png"]
-            picture = (
-                Image.open(BytesIO(data))
-                .convert("RGB")
-                .resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            )
+            picture = Image.open(BytesIO(data)).convert("RGB").resize((SIDE, SIDE), smooth)
             left = GAP + column * (SIDE + GAP)
             sheet.paste(picture, (left, top + LINE))
             if column + 1 == record["best"]:
