@@ -30,10 +30,9 @@ from .comfy_bridge import (
 )
 from .loop_graph import (
     LoopGraph,
-    check_start,
+    check_loop,
     next_round,
     open_node,
-    round_nodes,
     sampler_steps,
 )
 from .loop_policy import policy_from, policy_inputs
@@ -109,7 +108,7 @@ class StartLoop(io.ComfyNode):
     def execute(cls, prompt: str, target: Emotion, seed: int, **settings: Any) -> io.NodeOutput:
         node_id = running_node_id()
         if cls.hidden.dynprompt is not None and node_id is not None:
-            check_start(LoopGraph(cls.hidden.dynprompt), node_id)
+            check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
         return open_round(start_loop(prompt, target, policy_from(settings), seed=seed))
 
 
@@ -250,8 +249,7 @@ class EndLoop(io.ComfyNode):
     def execute(cls, start: Any, state: LoopState) -> io.NodeOutput:
         graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
         open_id = open_node(graph, start)
-        check_start(graph, open_id)
-        body = round_nodes(graph, open_id, end_id)
+        body = check_loop(graph, open_id)
         if not state.rounds:
             raise LoopError(
                 "The round ended without a reading. Put Score Round between the pictures and End "

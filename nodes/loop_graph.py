@@ -78,10 +78,10 @@ class LoopGraph:
         ]
 
 
-def check_start(graph: LoopGraph, open_id: str) -> None:
-    """Refuses a Start Loop that is not closed exactly once.
+def check_loop(graph: LoopGraph, open_id: str) -> set[str]:
+    """The nodes of a round, as `round_nodes` tells them, of a loop that is closed exactly once.
 
-    Raises: LoopError: no End Loop, or more than one.
+    Raises: LoopError: no End Loop, more than one, or a round that cannot be repeated.
     """
     ends = graph.ends_of(open_id)
     if not ends:
@@ -96,6 +96,7 @@ def check_start(graph: LoopGraph, open_id: str) -> None:
             f"{graph.title(open_id)} is closed by {len(ends)} End Loop nodes ({names}). Keep one; "
             "for a second loop add a second Start Loop."
         )
+    return round_nodes(graph, open_id, ends[0])
 
 
 def open_node(graph: LoopGraph, start: Any) -> str:
@@ -117,9 +118,7 @@ def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
 
     Raises: LoopError: the state does not come through the loop, or another loop lies inside.
     """
-    below = graph.downstream(open_id)
-    above = graph.upstream(end_id)
-    body = below & above
+    body = graph.downstream(open_id) & graph.upstream(end_id)
     state_link = graph.inputs(end_id).get("state")
     if not is_link(state_link) or state_link[0] not in body:
         raise LoopError(

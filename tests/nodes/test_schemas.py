@@ -1,0 +1,97 @@
+"""What every node promises: ids and inputs that stay, and words that explain them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "nodes.json"
+HEAVY = ("diffusers", "peft", "trl", "accelerate", "matplotlib", "openai")
+MOST_SECONDS = 0.3
+
+
+def layout(node: type) -> dict:
+    """Ids of a node's inputs and names and types of its outputs, in order."""
+    schema = node.GET_SCHEMA()
+    return {
+        "inputs": [[item.id, item.get_io_type()] for item in schema.inputs],
+        "outputs": [[item.display_name, item.get_io_type()] for item in schema.outputs],
+    }
+
+
+def test_nodes_say_what_they_are(pack_nodes: dict[str, type]) -> None:
+    for node_id, node in pack_nodes.items():
+        schema = node.GET_SCHEMA()
+        assert node_id == f"EmoFB_{schema.display_name.replace(' ', '')}"
+        assert schema.category.split("/")[0] == "emotion"
+        assert schema.description.endswith(".")
+        assert schema.search_aliases
+
+
+def test_every_input_and_output_has_a_tooltip(pack_nodes: dict[str, type]) -> None:
+    for node_id, node in pack_nodes.items():
+        schema = node.GET_SCHEMA()
+        for item in [*schema.inputs, *schema.outputs]:
+            assert item.tooltip, f"{node_id}: {item.id}"
+
+
+def test_numbers_have_a_range_and_a_step(pack_nodes: dict[str, type]) -> None:
+    for node_id, node in pack_nodes.items():
+        for item in node.GET_SCHEMA().inputs:
+            if item.get_io_type() == "FLOAT":
+                assert item.step is not None, f"{node_id}: {item.id}"
+            if item.get_io_type() in ("FLOAT", "INT"):
+                assert item.min is not None, f"{node_id}: {item.id}"
+                assert item.max is not None, f"{node_id}: {item.id}"
+
+
+def test_saved_workflows_keep_opening(pack_nodes: dict[str, type]) -> None:
+    # Ids and their order are kept for ever: a workflow stores widget values by position. New
+    # inputs and outputs go to the end, and then into the golden file.
+    for node_id, kept in json.loads(GOLDEN.read_text(encoding="utf-8")).items():
+        now = layout(pack_nodes[node_id])
+        for side in ("inputs", "outputs"):
+            assert now[side][: len(kept[side])] == kept[side], node_id
+    assert set(json.loads(GOLDEN.read_text(encoding="utf-8"))) == set(pack_nodes)
+
+
+def test_importing_the_pack_is_quick_and_light(comfyui_tree: Path, project_root: Path) -> None:
+    script = f"""
+import asyncio, importlib.util, json, sys, time
+sys.path.insert(0, {str(comfyui_tree)!r})
+from comfy.cli_args import args
+args.cpu = True
+import nodes, server
+before = set(sys.modules)
+started = time.process_time()
+spec = importlib.util.spec_from_file_location(
+    "pack", {str(project_root / "__init__.py")!r}, submodule_search_locations=[{str(project_root)!r}]
+)
+pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pack)
+asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
+seconds = time.process_time() - started
+new = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print(json.dumps([seconds, sorted(new & set({HEAVY!r}))]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    seconds, heavy = json.loads(run.stdout.splitlines()[-1])
+    assert heavy == []
+    assert seconds < MOST_SECONDS  # processor time: what a busy machine does not change
+
+
+@pytest.mark.parametrize("name", ["feedback_loop", "feedback_all_in_one", "emotion_grid"])
+def test_workflows_name_every_input_of_our_nodes(
+    name: str, pack_nodes: dict[str, type], project_root: Path
+) -> None:
+    graph = json.loads((project_root / "workflows" / "api" / f"{name}.json").read_text("utf-8"))
+    for node in graph.values():
+        if node["class_type"] in pack_nodes:
+            schema = pack_nodes[node["class_type"]].GET_SCHEMA()
+            required = {item.id for item in schema.inputs if not item.optional}
+            assert required <= set(node["inputs"]) <= {item.id for item in schema.inputs}

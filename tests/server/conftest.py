@@ -1,0 +1,32 @@
+"""A real ComfyUI server in each cache mode, with this pack as its only one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from comfy_client import Comfy, start_comfy
+
+CACHE_MODES = {
+    "default": (),
+    "classic": ("--cache-classic",),
+    "none": ("--cache-none",),
+}
+
+
+@pytest.fixture(scope="session", params=CACHE_MODES)
+def comfy(
+    request: pytest.FixtureRequest, comfyui_tree: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Comfy]:
+    """The server in each cache mode in turn."""
+    mode = request.param
+    folder = tmp_path_factory.mktemp(f"comfy-{mode}")
+    with start_comfy(comfyui_tree, folder, CACHE_MODES[mode]) as server:
+        yield Comfy(server, mode)
+
+
+@pytest.fixture
+def default_comfy(comfy: Comfy) -> Comfy:
+    """Only the default mode, for what does not depend on the cache."""
+    if comfy.mode != "default":
+        pytest.skip("does not depend on the cache mode")
+    return comfy
