@@ -14,7 +14,7 @@ from .client import Graph, fetch_image, run_graph
 from .overview import overview
 from .places import ROOT
 from .server import ComfyServer
-from .steps import StartError, say, step
+from .steps import StartError, say
 
 WORKFLOW = ROOT / "workflows" / "api" / "feedback_loop.json"
 REPORT_KEY = "emofb_report"  # under it, End Loop leaves its report in the history
@@ -59,8 +59,8 @@ def run(server: ComfyServer, options: Namespace) -> None:
     """Runs the loop with the given options and leaves its results in a new folder."""
     graph = apply_options(_read_workflow(), options)
     target = f"V {options.valence:+.2f}, A {options.arousal:+.2f}"
-    with step(f"{options.prompt!r} towards {target}"):
-        outputs = run_graph(server, graph)
+    say(f"- {options.prompt!r} towards {target}:")
+    outputs = run_graph(server, graph)
     report = find_report(outputs)
     pictures = find_pictures(outputs)
     folder = save(server, report, pictures, options.output)
