@@ -33,8 +33,8 @@ class AutoencoderConfig:
     """Side of the pictures in pixels."""
     crop: int = 64
     """Side of the crops that a step sees; a multiple of 8."""
-    batch: int = 16
-    pictures: int = 6_000
+    batch: int = 8
+    pictures: int = 4_000
     held_out_pictures: int = 64
     picture_seed: int = 0
     decoder_share: float = 0.75
@@ -145,14 +145,12 @@ def report(run: Run, model: Any, held_out: PictureSet) -> dict[str, float]:
 def export_weights(run: Run, model: Any, held_out: PictureSet) -> None:
     """Write the TAESD file with measured numbers and preview colours."""
     model.eval()
-    with torch.no_grad():
-        numbers = report(run, model, held_out)
     pictures = torch.from_numpy(np.array(held_out.pictures)).float() / 255
     factors, bias = preview_colours(encode_fixed(pictures), pictures)
     facts = run.describe() | {
         "latent_rgb_factors": json.dumps([[round(x, 4) for x in row] for row in factors]),
         "latent_rgb_factors_bias": json.dumps([round(x, 4) for x in bias]),
-        "evaluation": json.dumps(numbers),
+        "evaluation": json.dumps(run.reported),
     }
     export(run.options.weights / FILE, to_taesd(model.state_dict()), facts)
 

@@ -51,7 +51,7 @@ class ClipConfig:
     text_layers: int = 2
     image_width: int = 128
     image_layers: int = 4
-    batch: int = 128
+    batch: int = 96
     pictures: int = 12_000
     held_out_pictures: int = 512
     picture_seed: int = 0
@@ -253,11 +253,10 @@ def export_weights(run: Run, pair: Pair, tokenizer: Any, held_out: PictureSet) -
     """Write the folder that transformers and the package read: settings, tokenizer, weights."""
     pair.eval()
     with torch.no_grad():
-        numbers = report(pair, tokenizer, held_out)
         calibration, right = fit_calibration(pair, tokenizer, held_out)
     facts = run.describe() | {
         "calibration": json.dumps(asdict(calibration)),
-        "evaluation": json.dumps(numbers | {"content_accuracy": right}),
+        "evaluation": json.dumps(run.reported | {"content_accuracy": right}),
     }
     folder = run.options.weights / MODEL
     write_json(folder / "config.json", {"model_type": "clip", **pair.settings})

@@ -134,6 +134,8 @@ class Run:
     seconds: float = 0.0
     """Training time so far, checkpoints and reports included."""
     ema: dict[str, Tensor] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
+    """What the last report measured."""
 
     def __post_init__(self) -> None:
         torch.set_num_threads(self.options.threads)
@@ -211,7 +213,8 @@ class Run:
         for module in self.modules.values():
             module.eval()
         with torch.no_grad(), self.averaged():
-            self.log({f"report/{name}": float(value) for name, value in report(self).items()})
+            self.reported = {name: float(value) for name, value in report(self).items()}
+        self.log({f"report/{name}": value for name, value in self.reported.items()})
 
     def log(self, numbers: Mapping[str, float]) -> None:
         """Append one line to log.jsonl in the run folder."""

@@ -48,7 +48,7 @@ class GeneratorRecipe:
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     adapter_width: int = 192
     batch: int = 32
-    pictures: int = 24_000
+    pictures: int = 16_000
     picture_seed: int = 0
     emotion_share: float = 0.5
     """Share of the pictures that come with their valence and arousal."""
@@ -88,7 +88,7 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     torch.manual_seed(options.seed)
     widths = recipe.model.context_width, recipe.model.pooled_width
     modules = {
-        "transformer": new_transformer(recipe.model),
+        "transformer": initialise(new_transformer(recipe.model)),
         "adapter": EmotionAdapter(*widths, recipe.adapter_width),
     }
     data = picture_set(
@@ -111,6 +111,22 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
         with run.averaged():
             export_weights(run, modules, recipe)
     return run
+
+
+def initialise(transformer: Any) -> Any:
+    """Start every block as the identity and the output at zero (adaLN-zero, arXiv 2212.09748)."""
+    for name, module in transformer.named_modules():
+        if not isinstance(module, torch.nn.Linear):
+            continue
+        if "norm1" in name or "norm_out" in name or name == "proj_out":
+            torch.nn.init.zeros_(module.weight)
+        elif name.startswith("time_text_embed"):
+            torch.nn.init.normal_(module.weight, std=0.02)
+        else:
+            torch.nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)
+    return transformer
 
 
 @dataclass(frozen=True)
@@ -196,13 +212,15 @@ def export_weights(run: Run, modules: Mapping[str, Any], recipe: GeneratorRecipe
     for module in modules.values():
         module.eval()
     with torch.no_grad():
-        numbers = report(run, modules, recipe.model)
         save_samples(run, modules, recipe.model)
     facts = run.describe() | generator_metadata(recipe.model)
-    facts |= {"clip_sha256": recipe.clip, "evaluation": json.dumps(numbers)}
+    facts |= {"clip_sha256": recipe.clip, "evaluation": json.dumps(run.reported)}
     export(run.options.weights / FILE, modules["transformer"].state_dict(), facts)
     adapter_facts = EmotionFacts(
-        base_family=FAMILY, trained=facts["command"], config_hash=recipe.clip, evaluation=numbers
+        base_family=FAMILY,
+        trained=facts["command"],
+        config_hash=recipe.clip,
+        evaluation=run.reported,
     )
     halves = EmotionAdapter(**modules["adapter"].widths()).half()
     halves.load_state_dict(modules["adapter"].state_dict())

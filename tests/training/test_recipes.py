@@ -1,0 +1,160 @@
+"""Each picture recipe runs, exports what the package loads, and resumes a killed run exactly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from emofeedback.embedded import autoencoder as embedded_autoencoder
+from emofeedback.embedded.clip import load_clip, similarity, unknown_words
+from emofeedback.embedded.generator import GeneratorConfig, generate
+from emofeedback.errors import CheckpointError, ConfigError
+from training.world import dataset
+from training.world.train import autoencoder, clip, generator
+from training.world.train.common import Optim, Run, RunOptions
+from training.world.train.files import Snapshot, read_snapshot
+
+OPTIM = Optim(learning_rate=1e-3, warmup_steps=2, ema_decay=0.9)
+AUTOENCODER = autoencoder.AutoencoderConfig(
+    size=32, crop=16, batch=2, pictures=16, held_out_pictures=8, decoder_share=0.5, optim=OPTIM
+)
+CLIP = clip.ClipConfig(
+    size=32, text_layers=1, image_width=64, image_layers=1, batch=4, pictures=16,
+    held_out_pictures=8, optim=OPTIM,
+)  # fmt: skip
+GENERATOR = generator.GeneratorRecipe(
+    model=GeneratorConfig(size=32, depth=1), adapter_width=16, batch=4, pictures=16, optim=OPTIM
+)
+RECIPES = {
+    "autoencoder": (autoencoder, AUTOENCODER),
+    "clip": (clip, CLIP),
+    "generator": (generator, GENERATOR),
+}
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in a run catches it."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A weights folder with everything, after two steps each."""
+    home = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(dataset, "CACHE_DIR", home / "pictures")
+    for name in ("clip", "autoencoder", "generator"):
+        module, config = RECIPES[name]
+        options = RunOptions(
+            run_dir=home / name, weights=home / "weights", steps=2, threads=1, export=True
+        )
+        module.train_with(config, options)
+    yield home / "weights"
+    patch.undo()
+
+
+@pytest.fixture
+def one_step_a_checkpoint(weights, tmp_path) -> RunOptions:
+    return RunOptions(
+        run_dir=tmp_path / "whole", weights=weights, steps=4, threads=1, checkpoint_seconds=0
+    )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    name, one_step_a_checkpoint, tmp_path, monkeypatch
+):
+    module, config = RECIPES[name]
+    whole = module.train_with(config, one_step_a_checkpoint)
+    options = replace(one_step_a_checkpoint, run_dir=tmp_path / "killed")
+    real_step = Run._one_step
+
+    def killed_in_the_third_step(run, loss):
+        numbers = real_step(run, loss)
+        if run.step == 3:
+            monkeypatch.setattr(run, "save", lambda: None)  # a kill leaves no time for it
+            raise Killed
+        return numbers
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_one_step", killed_in_the_third_step)
+        with pytest.raises(Killed):
+            module.train_with(config, options)
+    left = read_snapshot(options.run_dir / "checkpoint.safetensors")
+    assert left.facts["step"] == "2"
+    resumed = module.train_with(config, options)
+    assert resumed.step == whole.step == 4
+    states = [
+        read_snapshot(run.options.run_dir / "checkpoint.safetensors") for run in (whole, resumed)
+    ]
+    assert same_tensors(*states)
+    assert not same_tensors(left, states[1])
+
+
+def same_tensors(one: Snapshot, other: Snapshot) -> bool:
+    pairs = zip(tensors_of(one), tensors_of(other), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
+
+
+def tensors_of(snapshot: Snapshot) -> list[torch.Tensor]:
+    states = [snapshot.optimizer[index] for index in sorted(snapshot.optimizer)]
+    groups = [snapshot.values, snapshot.averages, *states]
+    return [group[key] for group in groups for key in sorted(group)]
+
+
+def test_a_run_folder_of_other_settings_is_not_continued(one_step_a_checkpoint):
+    options = replace(one_step_a_checkpoint, steps=1)
+    autoencoder.train_with(AUTOENCODER, options)
+    with pytest.raises(ConfigError, match="other settings.*another --run"):
+        autoencoder.train_with(replace(AUTOENCODER, batch=3), options)
+    with pytest.raises(ConfigError, match="other settings"):
+        autoencoder.train_with(AUTOENCODER, replace(options, seed=5))
+
+
+def test_a_damaged_checkpoint_says_how_to_start_again(one_step_a_checkpoint):
+    options = replace(one_step_a_checkpoint, steps=1)
+    autoencoder.train_with(AUTOENCODER, options)
+    path = options.run_dir / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="Delete it to start the run again"):
+        autoencoder.train_with(AUTOENCODER, options)
+
+
+def test_the_generator_asks_for_the_clip_pair_first(one_step_a_checkpoint, tmp_path):
+    options = replace(one_step_a_checkpoint, weights=tmp_path / "nothing here")
+    with pytest.raises(CheckpointError, match="train clip"):
+        generator.train_with(GENERATOR, options)
+
+
+def test_exported_weights_load_and_work_together(weights):
+    calm = generate(["a boat on the sea"], emotion=[(1.0, -2.0)], steps=2, folder=weights)
+    assert calm.shape == (1, 32, 32, 3)
+    assert calm.min() >= 0 and calm.max() <= 1
+    words_alone = generate(["a boat on the sea"], steps=2, folder=weights)
+    off = generate(
+        ["a boat on the sea"], emotion=[(1.0, -2.0)], strength=0, steps=2, folder=weights
+    )
+    assert torch.equal(words_alone, off)
+    likeness = similarity(calm, "a boat on the sea", folder=weights)
+    assert likeness.shape == (1,) and 0 <= likeness <= 1
+    assert unknown_words("A boat, quux on the sea! Quux?", folder=weights) == ("quux",)
+
+
+def test_taesd_keys_and_diffusers_keys_hold_the_same_autoencoder():
+    state = embedded_autoencoder.new_autoencoder().state_dict()
+    there = embedded_autoencoder.to_taesd(state)
+    assert "taesd_decoder.1.weight" in there and "taesd_encoder.0.weight" in there
+    back = embedded_autoencoder.from_taesd(there)
+    assert set(back) == set(state) and all(torch.equal(back[key], state[key]) for key in state)
+
+
+def test_a_truncated_weight_file_is_named(weights, tmp_path):
+    broken = tmp_path / "weights"
+    broken.mkdir()
+    for file in weights.iterdir():
+        if file.is_file():
+            (broken / file.name).write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="drawn_autoencoder.safetensors is damaged"):
+        embedded_autoencoder.load_autoencoder(broken)
+    with pytest.raises(CheckpointError, match="missing.*train clip"):
+        load_clip(broken)
