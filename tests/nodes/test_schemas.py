@@ -66,8 +66,9 @@ args.cpu = True
 import nodes, server
 before = set(sys.modules)
 started = time.process_time()
+root = {str(project_root)!r}
 spec = importlib.util.spec_from_file_location(
-    "pack", {str(project_root / "__init__.py")!r}, submodule_search_locations=[{str(project_root)!r}]
+    "pack", root + "/__init__.py", submodule_search_locations=[root]
 )
 pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)

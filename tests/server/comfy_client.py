@@ -1,4 +1,4 @@
-"""A client of a real ComfyUI server that counts what it executes; the shipped workflows, made quick."""
+"""A client of a real ComfyUI server that counts what it executes, and the shipped workflows."""
 
 import asyncio
 import copy
@@ -6,17 +6,23 @@ import json
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
 from launcher.server import ComfyServer
 
 Graph = dict[str, dict[str, Any]]
 Event = dict[str, Any]
 
+CACHE_MODES = {
+    "default": (),
+    "classic": ("--cache-classic",),
+    "none": ("--cache-none",),
+}
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
 # What keeps a run short without changing what it does.
@@ -130,7 +136,7 @@ async def _history(session: aiohttp.ClientSession, prompt_id: str) -> dict[str, 
     raise AssertionError(f"prompt {prompt_id} ended, but ComfyUI keeps no history of it")
 
 
-def start_comfy(tree: Path, folder: Path, arguments: tuple[str, ...]) -> ComfyServer:
+def start_comfy(tree: Path, folder: Path, arguments: Sequence[str]) -> ComfyServer:
     """A server with this pack and nothing else, whose files lie in `folder`."""
     base = folder / "base"
     for name in ("custom_nodes", "models", "input", "output", "temp", "user"):

@@ -4,13 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from comfy_client import Comfy, start_comfy
-
-CACHE_MODES = {
-    "default": (),
-    "classic": ("--cache-classic",),
-    "none": ("--cache-none",),
-}
+from comfy_client import CACHE_MODES, Comfy, start_comfy
 
 
 @pytest.fixture(scope="session", params=CACHE_MODES)

@@ -120,8 +120,10 @@ def test_the_all_in_one_node_does_what_the_wired_loop_does(comfy: Comfy, finishe
 
     def told(run: Run) -> list:
         return [
-            (record["prompt"], record["seed"], record["steps"], record["best"])
-            + tuple((r["valence"], r["arousal"]) for r in record["readings"])
+            [
+                *(record[key] for key in ("prompt", "seed", "steps", "best")),
+                *((reading["valence"], reading["arousal"]) for reading in record["readings"]),
+            ]
             for record in run.report["rounds"]
         ]
 
