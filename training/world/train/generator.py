@@ -16,13 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emofeedback.adapter import EmotionAdapter
 from emofeedback.checkpoint import EmotionFacts, save_checkpoint, tensor_digest
-from emofeedback.cues import FAMILIES
 from emofeedback.embedded.clip import MODEL, encode_ids, load_clip, token_ids
 from emofeedback.embedded.generator import (
     FAMILY,
@@ -33,12 +31,10 @@ from emofeedback.embedded.generator import (
 )
 from emofeedback.embedded.weights import weight_path
 
-from ..captions import caption
-from ..dataset import PictureSet, picture_set
-from ..scene import Scene
+from ..dataset import picture_set
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
+from .generator_data import Batch, CaptionShares, draw_batch, encode_all, picture_features
 from .generator_report import report, save_samples
-from .latents import encode_fixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +46,10 @@ class GeneratorRecipe:
     batch: int = 32
     pictures: int = 16_000
     picture_seed: int = 0
-    emotion_share: float = 0.5
-    """Share of the pictures that come with their valence and arousal."""
-    empty_share: float = 0.1
-    """Share of the others that come with no words either, for guidance."""
-    full_share: float = 0.75
-    """Share of the captions without emotion that name every cue."""
-    bare_share: float = 0.5
-    """Share of the captions with emotion that name no cue at all."""
+    captions: CaptionShares = field(default_factory=CaptionShares)
+    align_weight: float = 0.25
+    """Weight of the loss that makes half-way hidden states tell the CLIP pair's picture features
+    (REPA, arXiv 2410.06940): they say early what is where."""
     sigma_mean: float = 0.8
     """Centre of the noise levels' logits; above 0 the noisy half, where layout forms, gets more."""
     sigma_spread: float = 1.0
@@ -90,21 +82,24 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     modules = {
         "transformer": initialise(new_transformer(recipe.model)),
         "adapter": EmotionAdapter(*widths, recipe.adapter_width),
+        "alignment": Alignment(recipe.model, clip.config.vision_config.hidden_size),
     }
     data = picture_set(
         recipe.pictures, seed=recipe.picture_seed, size=recipe.model.size, split="train"
     )
     latents = encode_all(data)
+    features = picture_features(data, clip, recipe.model.size // 8 // recipe.model.patch)
     run = Run(
         "generator", options, config=recipe, modules=modules, optim=recipe.optim,
         default_minutes=recipe.minutes,
     )  # fmt: skip
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        batch = draw_batch(data.scenes, recipe, random.numpy)
+        batch = draw_batch(data.scenes, recipe.batch, recipe.captions, random.numpy)
         with torch.no_grad():
             words = encode_ids(clip, token_ids(tokenizer, batch.captions))
-        return flow_loss(modules, latents[batch.indices].float(), words, batch, recipe, random)
+        clean, seen = (store[batch.indices].float() for store in (latents, features))
+        return flow_loss(modules, Example(clean, seen, words, batch), recipe, random)
 
     run.fit(loss, report=lambda _: report(run, modules, recipe.model), report_every=1000)
     if options.export:
@@ -116,86 +111,60 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
 def initialise(transformer: Any) -> Any:
     """Start every block as the identity and the output at zero (adaLN-zero, arXiv 2212.09748)."""
     for name, module in transformer.named_modules():
-        if not isinstance(module, torch.nn.Linear):
+        if not isinstance(module, nn.Linear):
             continue
         if "norm1" in name or "norm_out" in name or name == "proj_out":
-            torch.nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.weight)
         elif name.startswith("time_text_embed"):
-            torch.nn.init.normal_(module.weight, std=0.02)
+            nn.init.normal_(module.weight, std=0.02)
         else:
-            torch.nn.init.xavier_uniform_(module.weight)
+            nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
-            torch.nn.init.zeros_(module.bias)
+            nn.init.zeros_(module.bias)
     return transformer
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What one step is shown."""
+class Example:
+    """A batch with everything that was computed for it."""
 
-    indices: np.ndarray
-    captions: list[str]
-    emotion: Tensor
-    """[B, 2] valence and arousal."""
-    fed: Tensor
-    """[B] 1 where the emotion reaches the adapter, else 0."""
-
-
-def encode_all(data: PictureSet, chunk: int = 500) -> Tensor:
-    """Fixed latents of all pictures, half precision: [N, 16, h, w]."""
-    pictures = data.pictures
-    parts = [
-        encode_fixed(pictures[start : start + chunk]).half()
-        for start in range(0, len(pictures), chunk)
-    ]
-    return torch.cat(parts)
+    clean: Tensor
+    """[B, 16, h, w] latents."""
+    seen: Tensor
+    """[B, tokens, F] picture features."""
+    words: tuple[Tensor, Tensor]
+    batch: Batch
 
 
-def draw_batch(scenes: list[Scene], recipe: GeneratorRecipe, rng: np.random.Generator) -> Batch:
-    """Random pictures with their words and emotions."""
-    indices = rng.integers(len(scenes), size=recipe.batch)
-    chosen = [scenes[i] for i in indices]
-    fed = rng.random(recipe.batch) < recipe.emotion_share
-    captions = [
-        draw_caption(scene, recipe, rng, with_emotion=bool(flag))
-        for scene, flag in zip(chosen, fed, strict=True)
-    ]
-    return Batch(
-        indices=indices,
-        captions=captions,
-        emotion=torch.tensor([scene.emotion for scene in chosen], dtype=torch.float32),
-        fed=torch.from_numpy(fed).float(),
-    )
+class Alignment(nn.Module):
+    """Tells picture features from the generator's hidden states; not exported."""
 
+    def __init__(self, config: GeneratorConfig, features: int) -> None:
+        super().__init__()
+        width = 64 * config.depth
+        self.layer = (config.depth - 1) // 2
+        self.project = nn.Sequential(nn.Linear(width, 512), nn.SiLU(), nn.Linear(512, features))
 
-def draw_caption(
-    scene: Scene, recipe: GeneratorRecipe, rng: np.random.Generator, *, with_emotion: bool
-) -> str:
-    """Words for one picture, as the module's docstring says."""
-    subset = [family for family in FAMILIES if rng.random() < 0.5]
-    if with_emotion:
-        return caption(scene, rng, families=[] if rng.random() < recipe.bare_share else subset)
-    if rng.random() < recipe.empty_share:
-        return ""
-    return caption(scene, rng, families=None if rng.random() < recipe.full_share else subset)
+    def forward(self, hidden: Tensor, seen: Tensor) -> Tensor:
+        """Mean of 1 - cosine over all tokens."""
+        guess = self.project(hidden).float()
+        return 1 - nn.functional.cosine_similarity(guess, seen, dim=-1).mean()
 
 
 def flow_loss(
-    modules: Mapping[str, torch.nn.Module],
-    clean: Tensor,
-    words: tuple[Tensor, Tensor],
-    batch: Batch,
-    recipe: GeneratorRecipe,
-    random: StepRandom,
+    modules: Mapping[str, Any], example: Example, recipe: GeneratorRecipe, random: StepRandom
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
-    """Squared error of the velocity (noise - clean) at a random noise level."""
-    count = len(clean)
-    logits = recipe.sigma_mean + recipe.sigma_spread * torch.randn(count, generator=random.torch)
-    sigma = torch.sigmoid(logits)
+    """Squared error of the velocity (noise - clean) at a random noise level, and the alignment."""
+    clean, batch = example.clean, example.batch
+    logits = torch.randn(len(clean), generator=random.torch)
+    sigma = torch.sigmoid(recipe.sigma_mean + recipe.sigma_spread * logits)
     noise = torch.randn(clean.shape, generator=random.torch)
     level = sigma[:, None, None, None]
+    alignment, hidden = modules["alignment"], []
+    block = modules["transformer"].transformer_blocks[alignment.layer]
+    hook = block.register_forward_hook(lambda _, __, output: hidden.append(output[1]))
     with half_precision():
-        context, pooled = modules["adapter"](*words, batch.emotion, batch.fed)
+        context, pooled = modules["adapter"](*example.words, batch.emotion, batch.fed)
         velocity = modules["transformer"](
             hidden_states=(1 - level) * clean + level * noise,
             encoder_hidden_states=context,
@@ -203,8 +172,11 @@ def flow_loss(
             timestep=sigma * 1000,
             return_dict=False,
         )[0].float()
-    error = (velocity - (noise - clean)).square().mean(dim=(1, 2, 3))
-    return error.mean(), {}
+        hook.remove()
+        aligned = alignment(hidden[0], example.seen)
+    flow = (velocity - (noise - clean)).square().mean()
+    loss = flow + recipe.align_weight * aligned
+    return loss, {"flow": flow.detach(), "align": aligned.detach()}
 
 
 def export_weights(run: Run, modules: Mapping[str, Any], recipe: GeneratorRecipe) -> None:
