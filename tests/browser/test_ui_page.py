@@ -9,7 +9,8 @@ from playwright.sync_api import sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-LOADED = "() => window.app?.vueAppReady && window.app.graph?.nodes?.length > 0"
+# Another workflow shows until the one that the address names has arrived.
+LOADED = "() => window.app?.graph?.nodes?.some((node) => node.type === 'EmoFB_StartLoop')"
 
 
 @pytest.mark.browser
@@ -27,7 +28,7 @@ def test_the_page_of_start_ui_opens_on_the_loop_workflow(start, made_home: Path)
         page = browser.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(found[1])
-        page.wait_for_function(LOADED, timeout=60_000)
+        page.wait_for_function(LOADED, timeout=120_000)
         kinds = page.evaluate("() => window.app.graph.nodes.map((node) => node.type)")
         known = page.evaluate("() => Object.keys(window.LiteGraph.registered_node_types)")
         browser.close()
