@@ -37,6 +37,14 @@ def test_every_input_and_output_has_a_tooltip(pack_nodes: dict[str, type]) -> No
             assert item.tooltip, f"{node_id}: {item.id}"
 
 
+def test_every_node_has_a_help_page(pack_nodes: dict[str, type], project_root: Path) -> None:
+    pages = {file.parent.name: file for file in project_root.glob("web/docs/*/en.md")}
+    assert set(pages) == set(pack_nodes)
+    for node_id, file in pages.items():
+        title = pack_nodes[node_id].GET_SCHEMA().display_name
+        assert file.read_text(encoding="utf-8").startswith(f"# {title}\n")
+
+
 def test_numbers_have_a_range_and_a_step(pack_nodes: dict[str, type]) -> None:
     for node_id, node in pack_nodes.items():
         for item in node.GET_SCHEMA().inputs:
