@@ -34,7 +34,7 @@ class GeneratorConfig:
 
     size: int = 128
     """Side of the training pictures in pixels."""
-    depth: int = 4
+    depth: int = 3
     patch: int = 2
     """Latent cells a token is wide."""
     context_width: int = 128

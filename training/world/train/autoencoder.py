@@ -76,7 +76,7 @@ def train_with(config: AutoencoderConfig, options: RunOptions) -> Run:
             return _decoder_loss(model, crops, config, random)
         return _encoder_loss(model, crops)
 
-    run.fit(loss, report=lambda _: report(run, model, sets["held_out"]), report_every=400)
+    run.fit(loss, report=lambda _: report(run, model, sets["held_out"]), report_every=1000)
     if options.export:
         with run.averaged():
             export_weights(run, model, sets["held_out"])

@@ -108,7 +108,7 @@ def train_with(config: ClipConfig, options: RunOptions) -> Run:
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         return pair_loss(pair, tokenizer, sets["train"], config, random)
 
-    run.fit(loss, report=lambda _: report(pair, tokenizer, sets["held_out"]), report_every=200)
+    run.fit(loss, report=lambda _: report(pair.clip, tokenizer, sets["held_out"]), report_every=200)
     if options.export:
         with run.averaged():
             export_weights(run, pair, tokenizer, sets["held_out"])
@@ -123,7 +123,7 @@ def pair_loss(
     indices = np.sort(rng.choice(len(data.scenes), size=config.batch, replace=False))
     scenes = [data.scenes[i] for i in indices]
     texts, named = zip(*(draw_caption(s, rng, config.full_captions) for s in scenes), strict=True)
-    pixels = _augmented(data.pictures[indices], rng)
+    pixels = augmented(data.pictures[indices], rng)
     with half_precision():
         seen = pair.clip.vision_model(pixel_values=pixels).pooler_output
         _, read = encode_ids(pair.clip, token_ids(tokenizer, texts))
@@ -173,8 +173,8 @@ def heads_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def _augmented(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
-    """[B, 3, H, W] in -1..1, half of them mirrored, shifted by up to 8 pixels."""
+def augmented(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """[B, 3, H, W] in -1..1, half of them mirrored, all shifted by up to 8 pixels."""
     pixels = torch.from_numpy(np.array(pictures)).movedim(-1, 1).float() / 127.5 - 1
     mirrored = torch.from_numpy(rng.random(len(pixels)) < 0.5)
     pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
@@ -184,13 +184,13 @@ def _augmented(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
     return padded[..., down : down + height, right : right + width]
 
 
-def report(pair: Pair, tokenizer: Any, held_out: PictureSet) -> dict[str, float]:
+def report(clip: Any, tokenizer: Any, held_out: PictureSet) -> dict[str, float]:
     """Accuracy on held-out pictures, whose (place, subject) pairs were never trained.
 
     `place_top1` and `subject_top1` choose among texts that name one of them, the pair numbers among
     all pairs of both.
     """
-    images = embed_images(pair.clip, torch.from_numpy(np.array(held_out.pictures)).float() / 255)
+    images = embed_images(clip, torch.from_numpy(np.array(held_out.pictures)).float() / 255)
     truth = np.array([labels(scene)[:2] for scene in held_out.scenes])
     numbers = {}
     options = {
@@ -198,17 +198,17 @@ def report(pair: Pair, tokenizer: Any, held_out: PictureSet) -> dict[str, float]
         "subject": [f"a picture of a {subject}" for subject in SUBJECTS],
     }
     for column, (name, texts) in enumerate(options.items()):
-        chosen = (images @ embed_texts(pair.clip, tokenizer, texts).T).argmax(dim=1).numpy()
+        chosen = (images @ embed_texts(clip, tokenizer, texts).T).argmax(dim=1).numpy()
         numbers[f"{name}_top1"] = float((chosen == truth[:, column]).mean())
     every = [f"a {subject} {PLACE_PHRASES[place][0]}" for place in PLACES for subject in SUBJECTS]
-    chosen = (images @ embed_texts(pair.clip, tokenizer, every).T).argmax(dim=1).numpy()
+    chosen = (images @ embed_texts(clip, tokenizer, every).T).argmax(dim=1).numpy()
     numbers["pair_place_top1"] = float((chosen // len(SUBJECTS) == truth[:, 0]).mean())
     numbers["pair_subject_top1"] = float((chosen % len(SUBJECTS) == truth[:, 1]).mean())
     return numbers
 
 
 def fit_calibration(
-    pair: Pair, tokenizer: Any, data: PictureSet, *, seed: int = 0
+    clip: Any, tokenizer: Any, data: PictureSet, *, seed: int = 0
 ) -> tuple[Calibration, float]:
     """Logistic border between a picture's own neutral prompt and prompts that are wrong.
 
@@ -218,9 +218,9 @@ def fit_calibration(
     rng = np.random.default_rng(seed)
     own = [neutral_prompt(scene, rng) for scene in data.scenes]
     other = [neutral_prompt(_changed(scene, rng), rng) for scene in data.scenes]
-    images = embed_images(pair.clip, torch.from_numpy(np.array(data.pictures)).float() / 255)
+    images = embed_images(clip, torch.from_numpy(np.array(data.pictures)).float() / 255)
     cosine = torch.cat(
-        [(images * embed_texts(pair.clip, tokenizer, texts)).sum(dim=1) for texts in (own, other)]
+        [(images * embed_texts(clip, tokenizer, texts)).sum(dim=1) for texts in (own, other)]
     )
     truth = torch.cat([torch.ones(len(own)), torch.zeros(len(other))])
     scale, bias = torch.tensor(10.0), torch.tensor(-3.0)
@@ -253,7 +253,7 @@ def export_weights(run: Run, pair: Pair, tokenizer: Any, held_out: PictureSet) -
     """Write the folder that transformers and the package read: settings, tokenizer, weights."""
     pair.eval()
     with torch.no_grad():
-        calibration, right = fit_calibration(pair, tokenizer, held_out)
+        calibration, right = fit_calibration(pair.clip, tokenizer, held_out)
     facts = run.describe() | {
         "calibration": json.dumps(asdict(calibration)),
         "evaluation": json.dumps(run.reported | {"content_accuracy": right}),

@@ -58,7 +58,7 @@ class GeneratorRecipe:
     minutes: float = 40.0
     optim: Optim = field(
         default_factory=lambda: Optim(
-            learning_rate=1e-3, warmup_steps=150, weight_decay=0.01, ema_decay=0.998
+            learning_rate=1.4e-3, warmup_steps=150, weight_decay=0.01, ema_decay=0.998
         )
     )
 
