@@ -1,4 +1,4 @@
-"""`python -m training.world sheet | train | evaluate`: commands of the drawn world."""
+"""`python -m training.world sheet | train | evaluate | loop-gap`: commands of the drawn world."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ COMMANDS = {
     "sheet": ("sheet", "draw a contact sheet over the valence-arousal plane"),
     "train": ("train", "train one of the embedded models"),
     "evaluate": ("evaluate", "measure the embedded models"),
+    "loop-gap": ("loop_gap", "measure by the judge how much nearer the loop comes"),
 }
 
 

@@ -18,11 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emofeedback.embedded.foreign import FILE, SIZE, ForeignNet, shrunk
+from emofeedback.errors import CheckpointError
 
+from ..captions import caption
 from ..dataset import PictureSet, picture_set
 from ..outliers import outlier
+from ..scene import sample_scene
 from .augment import augment
 from .common import Optim, Run, RunOptions, StepRandom, export
+from .files import to_uint8
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,9 @@ class ForeignConfig:
     batch: int = 64
     """Drawn pictures a step, and as many outliers."""
     generated: int = 8
-    """Of the drawn ones, how many are replaced by generated ones where there are any."""
+    """Of the drawn ones, how many are replaced by generated ones where there is a generator."""
+    generated_pool: int = 256
+    """Generated once, with random captions."""
     warned: float = 0.005
     """Share of unseen drawn pictures above the threshold."""
     optim: Optim = field(default_factory=lambda: Optim(learning_rate=3e-3, weight_decay=0.02))
@@ -74,7 +80,7 @@ def train_with(
     check = picture_set(1024, seed=config.picture_seed, size=config.size, split="held_out")
     outliers = make_outliers(config, drawn, options.run_dir / "outliers.npy")
     if generated is None:
-        generated = _generated_pictures(options.run_dir / "generated.npy")
+        generated = generated_pictures(config, options)
     known = None if generated is None else shrunk(generated)
     run.fit(
         lambda random: step_loss(config, net, drawn, outliers, known, random),
@@ -136,10 +142,21 @@ def make_outliers(config: ForeignConfig, drawn: PictureSet, path: Path) -> np.nd
     return made
 
 
-def _generated_pictures(path: Path) -> Tensor | None:
-    """Pictures that `python -m training.world evaluate generator` left for this recipe."""
-    if not path.is_file():
+def generated_pictures(config: ForeignConfig, options: RunOptions) -> Tensor | None:
+    """Pictures of the embedded generator for random captions; None where it is not trained yet."""
+    path = options.run_dir / "generated.npy"
+    if path.is_file():
+        return torch.from_numpy(np.load(path, allow_pickle=False)).float() / 255
+    from emofeedback.embedded.generator import generate
+
+    random, made = np.random.default_rng(config.picture_seed), []
+    try:
+        for start in range(0, config.generated_pool, 16):
+            captions = [caption(sample_scene(random), random) for _ in range(16)]
+            made.append(generate(captions, seed=start, steps=12, folder=options.weights))
+    except CheckpointError as error:
+        log.info("only drawn pictures are known: %s", error)
         return None
-    pictures = np.load(path, allow_pickle=False)
-    log.info("%d generated pictures count as drawn", len(pictures))
-    return torch.from_numpy(pictures).float() / 255
+    pictures = torch.cat(made)
+    np.save(path, to_uint8(pictures).numpy())
+    return pictures

@@ -1,9 +1,9 @@
 """Recipe of the embedded vision-language model: `python -m training.world train lvlm`.
 
 A tiny Qwen2.5-VL from scratch. Each step shows one batch of pictures to the vision tower once and
-asks about them in three ways: all are rated, some explained, some refined. A plain linear head on
-the picture features learns cues, place and subject beside it and is thrown away: it gives the
-vision tower a direct gradient, which the answer tokens give only late.
+asks about parts of them in three ways: rate, explain, refine. A plain linear head on the picture
+features learns cues, place and subject of all of them beside it and is thrown away: it gives the
+vision tower a direct and cheap gradient, which the answer tokens give only late.
 """
 
 from __future__ import annotations
@@ -110,15 +110,15 @@ def step_loss(
     config: LvlmConfig, lvlm: DrawnLvlm, helper: nn.Linear, lessons: Lessons, random: StepRandom
 ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
     """Loss of one step: ratings, written answers, helper heads."""
-    chosen = random.numpy.choice(len(lessons.scenes), config.rated, replace=False)
+    chosen = random.numpy.choice(len(lessons.scenes), config.seen, replace=False)
     scenes = [lessons.scenes[index] for index in chosen]
     images = augment(lessons.pictures[np.sort(chosen)][_ranks(chosen)], random.numpy)
-    explain, refine = _shares(config)
+    rated, explain, refine = _shares(config)
     with torch.autocast("cpu", torch.bfloat16):
         pixels, grid = lvlm.pixel_values(images)
         seen = lvlm.model.model.get_image_features(pixels, grid, return_dict=True)
         features = torch.stack(list(seen.pooler_output))  # [B, N, C]
-        rate = _rating_loss(lvlm, lessons, features, scenes, random.numpy)
+        rate = _rating_loss(lvlm, lessons, features[rated], scenes[rated], random.numpy)
         told = _answer_loss(
             lvlm, lessons, features[explain], [explain_lesson(s) for s in scenes[explain]]
         )
@@ -139,8 +139,9 @@ def _ranks(chosen: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(chosen))
 
 
-def _shares(config: LvlmConfig) -> tuple[slice, slice]:
-    return slice(0, config.explained), slice(config.rated - config.refined, config.rated)
+def _shares(config: LvlmConfig) -> tuple[slice, slice, slice]:
+    told = config.rated + config.explained
+    return slice(config.rated), slice(config.rated, told), slice(told, told + config.refined)
 
 
 def _logits(lvlm: DrawnLvlm, ids: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:

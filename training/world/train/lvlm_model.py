@@ -34,12 +34,14 @@ class LvlmConfig:
     pictures: int = 12_000
     """Drawn pictures to learn from."""
     picture_seed: int = 0
-    rated: int = 32
-    """Pictures a step; all are rated."""
-    explained: int = 12
-    refined: int = 16
-    """Of the rated ones, how many are explained and how many refined."""
-    head_weight: float = 0.3
+    seen: int = 64
+    """Pictures a step; the helper heads ask about all of them."""
+    rated: int = 24
+    explained: int = 8
+    refined: int = 8
+    """How many of them the language part is asked to rate, explain and refine: seeing a picture
+    costs a tenth of talking about it."""
+    head_weight: float = 0.5
     """Weight of the helper heads' loss."""
     optim: Optim = field(
         default_factory=lambda: Optim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.998)

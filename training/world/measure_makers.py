@@ -1,0 +1,131 @@
+"""Measurements of the models behind a picture: CLIP pair, autoencoder, generator."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emofeedback.embedded import autoencoder, generator
+from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
+from emofeedback.metrics import GRID, axis_metrics
+
+from .captions import caption, neutral_prompt
+from .dataset import picture_set
+from .evaluate import Metric, Plan
+from .judge import judge
+from .scene import NEUTRAL_CUES, Scene, sample_scene
+from .vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+
+BATCH = 25
+
+
+def clip_metrics(plan: Plan) -> list[Metric]:
+    """Which of the 140 contents a held-out picture shows, and which of 32 captions is its own."""
+    drawn = picture_set(plan.pictures, seed=plan.seed, size=plan.size, split="held_out")
+    model, tokenizer = load_clip()
+    pairs = [(place, subject) for place in PLACES for subject in SUBJECTS]
+    contents = [f"{SUBJECT_PHRASES[s][0]} {PLACE_PHRASES[p][0]}" for p, s in pairs]
+    random = np.random.default_rng(plan.seed)
+    captions = [caption(scene, random) for scene in drawn.scenes]
+    images = torch.from_numpy(np.array(drawn.pictures)).float() / 255
+    with torch.inference_mode():
+        seen = torch.cat([embed_images(model, part) for part in images.split(64)])
+        best = (seen @ embed_texts(model, tokenizer, contents).T).argmax(1).tolist()
+        told = embed_texts(model, tokenizer, captions)
+    found = [pairs[index] for index in best]
+    groups = zip(seen.split(32), told.split(32), strict=True)
+    own = torch.cat([(s @ t.T).argmax(1) == torch.arange(len(s)) for s, t in groups])
+    places = [f[0] == s.place for f, s in zip(found, drawn.scenes, strict=True)]
+    subjects = [f[1] == s.subject for f, s in zip(found, drawn.scenes, strict=True)]
+    return [
+        Metric("clip", "place top-1", float(np.mean(places)), len(places), "held-out pairs"),
+        Metric("clip", "subject top-1", float(np.mean(subjects)), len(subjects)),
+        Metric("clip", "caption top-1 of 32", float(own.float().mean()), len(own)),
+    ]
+
+
+def autoencoder_metrics(plan: Plan) -> list[Metric]:
+    """Peak signal-to-noise ratio of encoded and decoded held-out pictures."""
+    drawn = picture_set(plan.pictures, seed=plan.seed, size=plan.size, split="held_out")
+    ratios = []
+    for start in range(0, len(drawn.scenes), BATCH):
+        part = np.array(drawn.pictures[start : start + BATCH])
+        images = torch.from_numpy(part).float() / 255
+        again = autoencoder.decode(autoencoder.encode(images))
+        errors = (images - again).square().flatten(1).mean(1)
+        ratios += (-10 * errors.log10()).tolist()
+    return [Metric("autoencoder", "PSNR (dB)", float(np.mean(ratios)), len(ratios))]
+
+
+def grid_points() -> list[tuple[float, float]]:
+    """The 25 targets, valence first."""
+    return [(valence, arousal) for valence in GRID for arousal in GRID]
+
+
+def grid_scenes(plan: Plan) -> list[Scene]:
+    """Contents whose prompts the generator gets; one in two is a held-out pair."""
+    random = np.random.default_rng(plan.seed)
+    splits = ("train", "held_out")
+    drawn = [sample_scene(random, split=splits[i % 2]) for i in range(plan.prompts)]
+    return [Scene(s.place, s.subject, NEUTRAL_CUES, s.seed) for s in drawn]
+
+
+@lru_cache(maxsize=1)
+def grid_pictures(plan: Plan) -> Tensor:
+    """Generated pictures [prompts * 25, S, S, 3]: neutral words, emotion from the adapter."""
+    made = []
+    for index, scene in enumerate(grid_scenes(plan)):
+        prompt = neutral_prompt(scene, np.random.default_rng((plan.seed, index)))
+        points = grid_points()
+        made.append(generator.generate([prompt] * len(points), emotion=points, seed=index))
+    return torch.cat(made)
+
+
+def generator_metrics(plan: Plan) -> list[Metric]:
+    """By the judge: the 5 x 5 grid through the adapter, and full captions through words alone."""
+    scenes = grid_scenes(plan)
+    points = grid_points() * len(scenes)
+    metrics = _judged("V-A input", grid_pictures(plan), points, scenes, per_scene=25)
+    random = np.random.default_rng(plan.seed + 1)
+    told = [sample_scene(random) for _ in range(25 * plan.prompts)]
+    captions = [caption(scene, random) for scene in told]
+    images = torch.cat(
+        [
+            generator.generate(captions[start : start + BATCH], seed=start)
+            for start in range(0, len(captions), BATCH)
+        ]
+    )
+    return metrics + _judged("words", images, [s.emotion for s in told], told, per_scene=1)
+
+
+def _judged(
+    note: str,
+    images: Tensor,
+    targets: list[tuple[float, float]],
+    scenes: list[Scene],
+    *,
+    per_scene: int,
+) -> list[Metric]:
+    seen = judge(images)
+    metrics = []
+    for axis, (name, read) in enumerate((("V", seen.valence), ("A", seen.arousal))):
+        found = axis_metrics([target[axis] for target in targets], read.tolist())
+        constant = f"constant predictor {found.constant_error:.2f}"
+        metrics += [
+            Metric("generator", f"{name}-Error, {note}", found.error, found.count, constant),
+            Metric("generator", f"{name} Spearman, {note}", found.spearman, found.count),
+        ]
+    gaps = zip(targets, seen.valence.tolist(), seen.arousal.tolist(), strict=True)
+    sizes = [math.dist(target, (valence, arousal)) for target, valence, arousal in gaps]
+    metrics.append(Metric("generator", f"gap size, {note}", float(np.mean(sizes)), len(sizes)))
+    wanted = [scene for scene in scenes for _ in range(per_scene)]
+    for name, named in (("place", seen.places), ("subject", seen.subjects)):
+        right = [a == getattr(s, name) for a, s in zip(named, wanted, strict=True)]
+        metrics.append(
+            Metric("generator", f"{name} top-1, {note}", float(np.mean(right)), len(right))
+        )
+    return metrics

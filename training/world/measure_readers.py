@@ -1,0 +1,176 @@
+"""Measurements of the models that read pictures: judge, vision-language model, foreign detector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emofeedback.cues import FAMILIES, CueLevel
+from emofeedback.embedded.answers import read_explanation, read_refinement
+from emofeedback.embedded.foreign import load_detector
+from emofeedback.embedded.lvlm import load_lvlm
+from emofeedback.embedded.scorer import EXPLAIN_PROMPT, load_scorer
+from emofeedback.emotion import from_scale
+from emofeedback.errors import EmoFeedbackError, ScorerAnswerError
+from emofeedback.metrics import axis_metrics
+from emofeedback.prompts import load_prompt
+from emofeedback.rules import named_cues
+
+from .dataset import PictureSet, picture_set
+from .evaluate import Metric, Plan
+from .judge import judge
+from .scene import Scene
+from .train.augment import augment
+from .train.lvlm_tasks import Lesson, levels_of, refine_lesson
+
+
+def unseen(plan: Plan, split: str = "held_out") -> PictureSet:
+    """Drawn pictures that no recipe has trained on."""
+    return picture_set(plan.pictures, seed=plan.seed, size=plan.size, split=split)
+
+
+def as_images(pictures: np.ndarray) -> Tensor:
+    """Bytes -> IMAGE [B, H, W, 3] in 0..1."""
+    return torch.from_numpy(np.array(pictures)).float() / 255
+
+
+def emotion_metrics(
+    role: str, readings: Sequence[Sequence[float]], scenes: list[Scene], note: str
+) -> list[Metric]:
+    """Error, constant predictor and rank correlation on each axis."""
+    metrics = []
+    for axis, name in enumerate(("V", "A")):
+        found = axis_metrics([s.emotion[axis] for s in scenes], [r[axis] for r in readings])
+        metrics += [
+            Metric(
+                role,
+                f"{name}-Error {note}",
+                found.error,
+                found.count,
+                f"constant predictor {found.constant_error:.2f}",
+            ),
+            Metric(role, f"{name} Spearman {note}", found.spearman, found.count),
+        ]
+    return metrics
+
+
+def judge_metrics(plan: Plan) -> list[Metric]:
+    """On unseen pictures, crisp and degraded."""
+    drawn = unseen(plan, "any")
+    degraded = augment(np.array(drawn.pictures), np.random.default_rng(plan.seed), clean=0.0)
+    metrics = []
+    for note, images in (("crisp", as_images(drawn.pictures)), ("degraded", degraded)):
+        seen = judge(images)
+        felt = torch.stack([seen.valence, seen.arousal], 1).tolist()
+        metrics += emotion_metrics("judge", felt, drawn.scenes, note)
+        for name, found in (("place", seen.places), ("subject", seen.subjects)):
+            right = [a == getattr(s, name) for a, s in zip(found, drawn.scenes, strict=True)]
+            metrics.append(
+                Metric("judge", f"{name} top-1 {note}", float(np.mean(right)), len(right))
+            )
+    return metrics
+
+
+def lvlm_metrics(plan: Plan) -> list[Metric]:
+    """Expected-value readings of held-out pairs, and what the model writes by itself."""
+    drawn = unseen(plan)
+    images = as_images(drawn.pictures)
+    readings = [r for part in images.split(32) for r in load_scorer().score(part)]
+    felt = [(r.emotion.valence, r.emotion.arousal) for r in readings]
+    metrics = emotion_metrics("lvlm", felt, drawn.scenes, "expected value")
+    for axis, name in enumerate(("V", "A")):
+        inside = [
+            abs(f[axis] - s.emotion[axis]) <= r.uncertainty[axis]
+            for f, s, r in zip(felt, drawn.scenes, readings, strict=True)
+        ]
+        share = float(np.mean(inside))
+        metrics.append(Metric("lvlm", f"{name} within 1 sd", share, len(inside), "honest: 0.68"))
+    count = min(plan.answers, len(drawn.scenes))
+    metrics += _explain_metrics(images[:count], drawn.scenes[:count])
+    return metrics + _refine_metrics(images[:count], drawn.scenes[:count], plan.seed)
+
+
+def _explain_metrics(images: Tensor, scenes: list[Scene]) -> list[Metric]:
+    told, felt, hits, named, true = [], [], 0, 0, 0
+    for image, scene in zip(images, scenes, strict=True):
+        answer = load_lvlm().write(image, load_prompt(EXPLAIN_PROMPT))
+        try:
+            read = read_explanation(answer.text)
+        except ScorerAnswerError:
+            continue
+        told.append(scene)
+        felt.append([from_scale(d, "sam9") for d in (read.valence_digit, read.arousal_digit)])
+        truth = {level.label for level in levels_of(scene) if not level.neutral}
+        found = {cue.name for cue in read.cues}
+        hits, named, true = hits + len(truth & found), named + len(found), true + len(truth)
+    metrics = [Metric("lvlm", "explain parse rate", len(told) / len(scenes), len(scenes))]
+    if not told:
+        return metrics
+    f1 = 2 * hits / max(1, named + true)
+    metrics += emotion_metrics("lvlm", felt, told, "free-running")
+    return [*metrics, Metric("lvlm", "cue F1", f1, len(told))]
+
+
+def _refine_metrics(images: Tensor, scenes: list[Scene], seed: int) -> list[Metric]:
+    """How much of the wanted change the written clause would bring, by the cue table."""
+    parsed, before, after = 0, [], []
+    for index, (image, scene) in enumerate(zip(images, scenes, strict=True)):
+        lesson: Lesson = refine_lesson(scene, np.random.default_rng((seed, index)))
+        answer = load_lvlm().write(image, lesson.prompt)
+        try:
+            clause = read_refinement(answer.text).clause
+        except ScorerAnswerError:
+            continue
+        parsed += 1
+        ideal = _total(named_cues(read_refinement(lesson.answer).clause))
+        before.append(math.dist(ideal, scene.emotion))
+        after.append(math.dist(ideal, _total(named_cues(clause))))
+    metrics = [Metric("lvlm", "refine parse rate", parsed / len(scenes), len(scenes))]
+    if parsed:
+        note = f"unchanged cues {np.mean(before):.2f}"
+        metrics.append(Metric("lvlm", "refine distance", float(np.mean(after)), parsed, note))
+    return metrics
+
+
+def _total(levels: tuple[CueLevel, ...]) -> tuple[float, float]:
+    assert len(levels) == len(FAMILIES)
+    return sum(level.valence for level in levels), sum(level.arousal for level in levels)
+
+
+def foreign_metrics(plan: Plan) -> list[Metric]:
+    """Share of drawn, generated and photographed pictures that are warned about."""
+    from .measure_makers import grid_pictures
+
+    detector = load_detector()
+    drawn = as_images(unseen(plan, "any").pictures)
+    metrics = [_warned("drawn", detector.foreign(drawn), "at most 0.02")]
+    try:
+        metrics.append(_warned("generated", detector.foreign(grid_pictures(plan)), "rare"))
+    except EmoFeedbackError as error:
+        metrics.append(Metric("foreign", "generated warned", float("nan"), 0, str(error)[:60]))
+    photographs = _photographs(plan)
+    if photographs is None:
+        note = f"no pictures in {plan.photographs}"
+        return [*metrics, Metric("foreign", "photographs warned", float("nan"), 0, note)]
+    return [*metrics, _warned("photographs", detector.foreign(photographs), "at least 0.9")]
+
+
+def _warned(kind: str, odd: list[bool], note: str) -> Metric:
+    return Metric("foreign", f"{kind} warned", float(np.mean(odd)), len(odd), note)
+
+
+def _photographs(plan: Plan) -> Tensor | None:
+    from PIL import Image
+
+    files = sorted(plan.photographs.glob("*.jpg")) if plan.photographs.is_dir() else []
+    if not files:
+        return None
+    side = (2 * plan.size, 2 * plan.size)
+    opened = (Image.open(file).convert("RGB") for file in files)
+    return torch.stack(
+        [torch.from_numpy(np.array(p.resize(side, Image.Resampling.LANCZOS))) for p in opened]
+    ).float().div(255)  # fmt: skip
