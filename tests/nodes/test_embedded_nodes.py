@@ -98,20 +98,6 @@ def test_a_lora_loader_takes_the_model_and_keeps_the_adapter(
     pack_nodes["EmoFB_EncodeEmotion"].execute(clip, PROMPT, stormy, 1.0)
 
 
-def test_previews_use_the_fitted_colours(loaded: tuple) -> None:
-    import latent_preview
-
-    latent_format = loaded[0].get_model_object("latent_format")
-    previewer = latent_preview.Latent2RGBPreviewer(
-        latent_format.latent_rgb_factors, latent_format.latent_rgb_factors_bias
-    )
-    pictures = torch.full((1, 128, 128, 3), 0.5)
-    pictures[..., 0] = 0.9
-    latents = latent_format.process_out(loaded[2].encode(pictures))
-    _, preview, _ = previewer.decode_latent_to_preview_image("JPEG", latents)
-    assert preview.size == (16, 16)
-
-
 def test_loading_twice_gives_the_same_objects(pack_nodes: dict[str, type], loaded: tuple) -> None:
     again = pack_nodes["EmoFB_LoadEmbedded"].execute().args
     assert all(one is other for one, other in zip(again, loaded, strict=True))
