@@ -88,7 +88,7 @@ def test_a_lora_loader_takes_the_model_and_keeps_the_adapter(
     import comfy.sd
 
     key = "transformer.transformer_blocks.0.attn.to_q"
-    width = 256
+    width = loaded[0].model.diffusion_model.x_embedder.proj.weight.shape[0]
     lora = {
         f"{key}.lora_A.weight": torch.randn(4, width),
         f"{key}.lora_B.weight": torch.randn(width, 4),
