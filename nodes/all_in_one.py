@@ -7,7 +7,6 @@ from typing import Any
 
 import comfy.samplers
 from comfy_api.latest import io
-from torch import Tensor
 
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.loop import (
@@ -158,15 +157,15 @@ class FeedbackRun:
         state = self.state
         plan = PromptPlan.start(self.route, state)
         while True:
-            state, images = self._one_round(state, plan)
+            state = self._one_round(state, plan)
             show_text(round_in_words(state))
             if state.done:
                 return state
             stop_if_interrupted()
-            plan, refinement = plan.refined(self.refiner, state, images)
+            plan, refinement = plan.refined(self.refiner, state)
             state = record_refinement(state, refinement)
 
-    def _one_round(self, state: LoopState, plan: PromptPlan) -> tuple[LoopState, Tensor]:
+    def _one_round(self, state: LoopState, plan: PromptPlan) -> LoopState:
         show_text(f"round {state.coming_round} of {state.policy.rounds}: {plan.prompts[0]}")
         watch = Stopwatch()
         images = sample_candidates(self.settings, plan.prompts, round_seed(state))
@@ -174,7 +173,7 @@ class FeedbackRun:
         stop_if_interrupted()
         watch = Stopwatch()
         readings = read_candidates(self.scorer, images, state)
-        scored = record_scores(
+        return record_scores(
             state,
             images,
             readings,
@@ -183,4 +182,3 @@ class FeedbackRun:
             score_seconds=watch.seconds(),
             steps=self.settings.steps * len(images),
         )
-        return scored, images

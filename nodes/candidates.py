@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
-from ..emofeedback.images import check_images
 from ..emofeedback.loop import refine_request
 from ..emofeedback.refining import Refinement, Refiner
 from ..emofeedback.state import LoopState
@@ -31,16 +28,12 @@ class PromptPlan:
         """The first round: the artist's prompt for all."""
         return cls(route, (state.prompt,) * state.policy.candidates)
 
-    def refined(
-        self, refiner: Refiner, state: LoopState, images: Tensor
-    ) -> tuple[PromptPlan, Refinement]:
+    def refined(self, refiner: Refiner, state: LoopState) -> tuple[PromptPlan, Refinement]:
         """The next round's prompts, and the refinement that the loop records.
 
-        Args:
-            images: [B, H, W, 3], the candidates of the round just scored.
         Returns: the plan, and the best candidate's refinement with the cost of all.
         """
-        request = replace(refine_request(state), images=check_images(images))
+        request = refine_request(state)
         if self.route == SHARED:
             refinement = refiner.refine(request)
             return PromptPlan(self.route, (refinement.prompt,) * len(self.prompts)), refinement
