@@ -1,17 +1,19 @@
 """Each picture recipe runs, exports what the package loads, and resumes a killed run exactly."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from emofeedback.embedded import autoencoder as embedded_autoencoder
 from emofeedback.embedded.clip import load_clip, similarity, unknown_words
 from emofeedback.embedded.generator import GeneratorConfig, generate
 from emofeedback.errors import CheckpointError, ConfigError
 from training.world import dataset
-from training.world.train import autoencoder, clip, generator
+from training.world.train import autoencoder, clip, generator, picture_tower
 from training.world.train.common import Optim, Run, RunOptions
 from training.world.train.files import Snapshot, read_snapshot
 
@@ -26,10 +28,14 @@ CLIP = clip.ClipConfig(
 GENERATOR = generator.GeneratorRecipe(
     model=GeneratorConfig(size=32, depth=1), adapter_width=16, batch=4, pictures=16, optim=OPTIM
 )
+PICTURE_TOWER = picture_tower.PictureTowerConfig(
+    batch=4, pictures=16, held_out_pictures=8, optim=OPTIM
+)
 RECIPES = {
     "autoencoder": (autoencoder, AUTOENCODER),
     "clip": (clip, CLIP),
     "generator": (generator, GENERATOR),
+    "picture_tower": (picture_tower, PICTURE_TOWER),
 }
 
 
@@ -138,6 +144,20 @@ def test_exported_weights_load_and_work_together(weights):
     likeness = similarity(calm, "a boat on the sea", folder=weights)
     assert likeness.shape == (1,) and 0 <= likeness <= 1
     assert unknown_words("A boat, quux on the sea! Quux?", folder=weights) == ("quux",)
+
+
+def test_a_further_trained_picture_tower_leaves_the_text_tower_alone(weights, tmp_path):
+    folder = tmp_path / "weights"
+    shutil.copytree(weights, folder)
+    before = load_file(folder / "drawn_clip" / "model.safetensors")
+    options = RunOptions(run_dir=tmp_path, weights=folder, steps=2, threads=1, export=True)
+    picture_tower.train_with(PICTURE_TOWER, options)
+    after = load_file(folder / "drawn_clip" / "model.safetensors")
+    assert set(before) == set(after)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not [name for name in changed if name.startswith(("text_", "logit_scale"))]
+    assert load_clip(folder)[0].calibration
 
 
 def test_taesd_keys_and_diffusers_keys_hold_the_same_autoencoder():

@@ -227,7 +227,9 @@ class Run:
         from tqdm import tqdm
 
         shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-        with tqdm(total=1.0, desc=self.role, bar_format=shape, mininterval=1.0) as bar:
+        with tqdm(
+            total=1.0, initial=self.progress, desc=self.role, bar_format=shape, miniters=0
+        ) as bar:
 
             def show(numbers: Mapping[str, float]) -> None:
                 bar.set_postfix_str(f"step {self.step}, loss {numbers['loss']:.4f}", refresh=False)
