@@ -173,7 +173,8 @@ def _extra_requirements(extras: Sequence[str]) -> list[str]:
 
 
 def _has_working_pip(places: Places) -> bool:
-    if not places.python.exists() or not (places.venv / "pyvenv.cfg").exists():
+    # Python's venv module writes the activation scripts last, after pip.
+    if not places.python.exists() or not any(places.python.parent.glob("[Aa]ctivate*")):
         return False
     if (places.venv / "emofeedback-installed.json").exists():
         return True
