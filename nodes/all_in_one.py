@@ -24,7 +24,7 @@ from .comfy_bridge import Stopwatch, show_text, stop_if_interrupted
 from .loop_policy import policy_from, policy_inputs
 from .loop_result import result_outputs, result_values, round_in_words
 from .refining import refiner_of
-from .sampling import SamplerSettings, sample_candidates
+from .sampling import LoopProgress, SamplerSettings, sample_candidates
 from .sockets import LOOP_CATEGORY, refiner_input, scorer_input, seed_input, target_input
 
 
@@ -132,6 +132,7 @@ class FeedbackRun:
     refiner: Refiner
     route: str
     state: LoopState
+    progress: LoopProgress
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> FeedbackRun:
@@ -147,7 +148,8 @@ class FeedbackRun:
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
         state = start_loop(prompt, target, policy_from(inputs), seed=seed)
         settings = SamplerSettings(target=target, **sampling)
-        return cls(settings, scorer, refiner_of(refiner), route, state)
+        progress = LoopProgress(settings.model, state.policy.rounds, settings.steps)
+        return cls(settings, scorer, refiner_of(refiner), route, state, progress)
 
     def finish(self) -> LoopState:
         """Rounds until the loop is done.
@@ -168,7 +170,13 @@ class FeedbackRun:
     def _one_round(self, state: LoopState, plan: PromptPlan) -> LoopState:
         show_text(f"round {state.coming_round} of {state.policy.rounds}: {plan.prompts[0]}")
         watch = Stopwatch()
-        images = sample_candidates(self.settings, plan.prompts, round_seed(state))
+        images = sample_candidates(
+            self.settings,
+            plan.prompts,
+            round_seed(state),
+            progress=self.progress,
+            round_index=len(state.rounds),
+        )
         generate_seconds = watch.seconds()
         stop_if_interrupted()
         watch = Stopwatch()

@@ -1,12 +1,15 @@
-"""Sampling the candidates of a round with ComfyUI's own sampler."""
+"""Sampling the candidates of a round with ComfyUI's own sampler, under one bar for the loop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import comfy.model_management
+import comfy.sample
+import comfy.utils
+import latent_preview
 import torch
 from torch import Tensor
 
@@ -41,30 +44,61 @@ class SamplerSettings:
         return [field.name for field in fields(cls) if field.name != "target"]
 
 
-def sample_candidates(settings: SamplerSettings, prompts: Sequence[str], seed: int) -> Tensor:
+class LoopProgress:
+    """One bar, with previews, over the sampler steps of all rounds.
+
+    Args:
+        model: the MODEL whose latents are previewed.
+        rounds, steps: sampler steps of a round; a round in several batches counts the same.
+    """
+
+    def __init__(self, model: Any, rounds: int, steps: int) -> None:
+        self._total, self._steps = rounds * steps, steps
+        self._show = latent_preview.prepare_callback(model, self._total)
+
+    def callback(self, round_index: int, part: int, parts: int) -> Callable[..., None]:
+        """For the sampler of one of a round's batches; counts from 0."""
+
+        def show(step: int, clean: Tensor, noisy: Tensor, _: int) -> None:
+            within = (part * self._steps + step) // parts
+            self._show(round_index * self._steps + within, clean, noisy, self._total)
+
+        return show
+
+
+def sample_candidates(
+    settings: SamplerSettings,
+    prompts: Sequence[str],
+    seed: int,
+    *,
+    progress: LoopProgress,
+    round_index: int,
+) -> Tensor:
     """One picture a prompt: [B, H, W, 3] in 0..1.
 
     They share the seed and differ by their place in the batch, so that a candidate looks the same
     whether the others have its prompt or not.
     """
-    from nodes import common_ksampler  # ComfyUI's own
-
     negative = encode_text(settings.clip, settings.negative)
+    batches = _batches(settings, prompts)
     latents = []
-    for indices, positive in _batches(settings, prompts):
-        latent = {**_empty_latent(settings, len(indices)), "batch_index": list(indices)}
-        sampled = common_ksampler(
+    for part, (places, positive) in enumerate(batches):
+        empty = _empty_latent(settings, len(places))
+        sampled = comfy.sample.sample(
             settings.model,
-            seed,
+            comfy.sample.prepare_noise(empty, seed, list(places)),
             settings.steps,
             settings.cfg,
             settings.sampler_name,
             settings.scheduler,
             positive,
             negative,
-            latent,
+            empty,
+            callback=progress.callback(round_index, part, len(batches)),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
         )
-        latents.append(sampled[0]["samples"])
+        latents.append(sampled)
     images = settings.vae.decode(torch.cat(latents))
     return images.reshape(-1, *images.shape[-3:])  # video VAEs add a frame axis
 
@@ -100,10 +134,10 @@ def _stacked(each: list[list[Any]]) -> list[Any]:
     return [[context, extra]]
 
 
-def _empty_latent(settings: SamplerSettings, count: int) -> dict[str, Any]:
-    """Zeros that ComfyUI's sampler fits to the model's own number of channels."""
+def _empty_latent(settings: SamplerSettings, count: int) -> Tensor:
+    """Zeros in the shape that the model's latents have."""
     if settings.vae is None:
         raise ConfigError("The vae input is empty: connect a VAE, for example from Load Embedded.")
     shape = (count, LATENT_CHANNELS, settings.height // DOWNSCALE, settings.width // DOWNSCALE)
-    device = comfy.model_management.intermediate_device()
-    return {"samples": torch.zeros(shape, device=device), "downscale_ratio_spacial": DOWNSCALE}
+    zeros = torch.zeros(shape, device=comfy.model_management.intermediate_device())
+    return comfy.sample.fix_empty_latent_channels(settings.model, zeros, DOWNSCALE)

@@ -78,6 +78,15 @@ class Run:
         found = [out["emofb_report"][-1] for out in self.outputs.values() if "emofb_report" in out]
         return json.loads(found[-1])
 
+    def progress_of(self, node_id: str) -> list[tuple[float, float]]:
+        """Value and maximum of the bar that a node of the graph showed itself, each once."""
+        states = [
+            event["data"]["nodes"].get(node_id)
+            for event in self.events
+            if event["type"] == "progress_state"
+        ]
+        return list(dict.fromkeys((state["value"], state["max"]) for state in states if state))
+
     def images(self, prefix: str) -> list[dict[str, str]]:
         """Saved pictures whose file name starts so."""
         saved = [image for out in self.outputs.values() for image in out.get("images", ())]

@@ -105,18 +105,15 @@ def test_more_rounds_run_only_the_nodes_of_rounds(comfy: Comfy) -> None:
 
 def test_progress_of_the_whole_loop_shows_on_the_end_node(finished: Run) -> None:
     end = only(finished.graph, "EmoFB_EndLoop")
-    states = [
-        event["data"]["nodes"][end]
-        for event in finished.events
-        if event["type"] == "progress_state" and end in event["data"]["nodes"]
-    ]
-    shown = dict.fromkeys((state["value"], state["max"]) for state in states)
+    shown = finished.progress_of(end)
     assert [pair for pair in shown if pair[1] == ROUNDS] == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_all_in_one_node_does_what_the_wired_loop_does(comfy: Comfy, finished: Run) -> None:
     whole = comfy.run(workflow("feedback_all_in_one"))
     assert whole.end == "execution_success", whole.message
+    node = only(whole.graph, "EmoFB_EmotionFeedback")
+    assert (ROUNDS * 2, ROUNDS * 2) in whole.progress_of(node)  # one bar over all sampler steps
 
     def told(run: Run) -> list:
         return [
