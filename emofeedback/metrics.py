@@ -48,7 +48,7 @@ def axis_metrics(targets: Sequence[float], readings: Sequence[float]) -> AxisMet
     return AxisMetrics(
         error=float(np.abs(target - reading).mean()),
         constant_error=float(np.abs(target).mean()),
-        spearman=spearman(target, reading),
+        spearman=spearman(targets, readings),
         count=target.size,
     )
 
