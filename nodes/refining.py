@@ -32,14 +32,16 @@ def refiner_of(scorer: Scorer | None) -> Refiner:
 
 
 def suggestions_in_words(refinement: Refinement) -> str:
-    """One line a suggestion, then the refiner's warnings."""
+    """A list with one line a suggestion, then the refiner's warnings; plain text and Markdown."""
     lines = [
         f"- {suggestion.text} ({suggestion.reason})"
         if suggestion.reason
         else f"- {suggestion.text}"
         for suggestion in refinement.suggestions
     ]
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in refinement.warnings)])
+    return "\n".join(
+        [*lines, *(f"\nWarning: {warning}" for warning in refinement.warnings)]
+    ).strip()
 
 
 class RefinePrompt(io.ComfyNode):

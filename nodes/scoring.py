@@ -24,10 +24,10 @@ def reading_in_words(reading: Reading) -> str:
 
 
 def readings_in_words(readings: list[Reading]) -> str:
-    """One line a picture, then every distinct warning."""
-    lines = [f"{number}: {reading_in_words(r)}" for number, r in enumerate(readings, 1)]
+    """A list with one line a picture, then every distinct warning; plain text and Markdown."""
+    lines = [f"{number}. {reading_in_words(r)}" for number, r in enumerate(readings, 1)]
     warnings = dict.fromkeys(warning for r in readings for warning in r.warnings)
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in warnings)])
+    return "\n".join([*lines, *(f"\nWarning: {warning}" for warning in warnings)])
 
 
 class ScoreEmotion(io.ComfyNode):
