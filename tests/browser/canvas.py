@@ -1,17 +1,20 @@
-"""ComfyUI's page in a real Chromium: opens it, drops workflows on it, runs them, says what shows."""
+"""ComfyUI's page in a real Chromium: drops workflows on it, runs them, says what shows."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from launcher.comfyui import ensure_base
+from launcher.places import Places
 from launcher.server import ComfyServer
 from launcher.testing import BROWSERS
 
@@ -21,9 +24,10 @@ Graph = dict[str, dict[str, Any]]
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 PATIENCE_MS = 240_000  # for machines that do something else besides
 
-READY = "() => window.app?.vueAppReady && 'EmoFB_StartLoop' in (LiteGraph.registered_node_types)"
-LOADED = """name => app.extensionManager.workflow.activeWorkflow?.filename === name
-    && app.graph.nodes.length > 0"""
+# The page shows a spinner until it has loaded what it opens with; a drop before that is lost.
+READY = "() => window.app?.vueAppReady && app.extensionManager.spinner === false"
+ACTIVE = "() => app.extensionManager.workflow.activeWorkflow?.path ?? ''"
+LOADED = f"before => ({ACTIVE})() !== before && app.graph.nodes.length > 0"
 DROP = """([text, name]) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([text], name, {type: 'application/json'}));
@@ -32,6 +36,14 @@ DROP = """([text, name]) => {
         document.getElementById('graph-canvas').dispatchEvent(
             new DragEvent(kind, {dataTransfer: transfer, ...where}));
 }"""
+UNKNOWN = """() => app.graph.nodes.map(node => node.type)
+    .filter(type => !(type in LiteGraph.registered_node_types))"""
+# Where a node's pictures are depends on the render mode: on the canvas, or in its element.
+PICTURES = """([type, count]) => app.graph.nodes.filter(node => node.type === type).every(node => {
+    const inPage = document.querySelectorAll(`[data-node-id="${node.id}"] img`);
+    const pictures = inPage.length ? [...inPage] : (node.imgs ?? []);
+    return pictures.length >= count && pictures.every(picture => picture.naturalWidth > 0);
+})"""
 SET_WIDGETS = """changes => {
     for (const node of app.graph.nodes)
         for (const [name, value] of Object.entries(changes[node.type] ?? {})) {
@@ -86,8 +98,9 @@ class Canvas:
 
     def drop(self, file: Path) -> None:
         """Drops a workflow file on the canvas, as a person would."""
+        before = self.page.evaluate(ACTIVE)
         self.page.evaluate(DROP, [file.read_text(encoding="utf-8"), file.name])
-        self.page.wait_for_function(LOADED, arg=file.stem, timeout=PATIENCE_MS)
+        self.page.wait_for_function(LOADED, arg=before, timeout=PATIENCE_MS)
         self.fit()
 
     def fit(self) -> None:
@@ -103,26 +116,53 @@ class Canvas:
         """The API-format graph that the page sends when a person presses Run."""
         return self.page.evaluate("async () => (await app.graphToPrompt()).output")
 
+    def unknown_types(self) -> list[str]:
+        """Types of nodes that this ComfyUI does not have."""
+        return self.page.evaluate(UNKNOWN)
+
+    def wait_for_pictures(self, node_type: str, count: int = 1) -> None:
+        """Waits until every node of a type shows at least `count` loaded pictures."""
+        self.page.wait_for_function(PICTURES, arg=[node_type, count], timeout=PATIENCE_MS)
+
     def run(self) -> Shown:
         """Presses Run and waits for the end."""
         self.page.evaluate(LISTEN, EVENTS)
         self.page.get_by_role("button", name="Run", exact=True).first.click()
         self.page.wait_for_function(ENDED, timeout=PATIENCE_MS)
-        self.page.wait_for_timeout(1500)  # what arrived last is drawn
         return Shown([tuple(event) for event in self.page.evaluate("() => window.seen")])
 
 
-def start_chromium(playwright: Playwright) -> Browser:
-    """The Chromium that the machine has."""
+def make_server(tree: Path, folder: Path, *arguments: str) -> ComfyServer:
+    """A ComfyUI with this pack alone, its files in `folder`; previews of latents are on."""
+    return ComfyServer(
+        Path(sys.executable),
+        tree,
+        ensure_base(Places(folder)),
+        log=folder / "server.log",
+        arguments=("--cpu", "--preview-method", "latent2rgb", *arguments),
+    )
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium that the machine has; while it is open, asyncio cannot be used elsewhere."""
     path = next(filter(None, map(shutil.which, BROWSERS)))
-    return playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 @contextmanager
 def open_canvas(browser: Browser, server: ComfyServer, *, nodes_2: bool) -> Iterator[Canvas]:
     """The page of a server in one of its two render modes."""
-    # Without the first, a new visitor gets a template chooser on top of the canvas.
-    settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": nodes_2}
+    # Without the first, a new visitor gets a template chooser on top of the canvas; the last
+    # keeps a changed page from asking whether it may be left.
+    settings = {
+        "Comfy.TutorialCompleted": True,
+        "Comfy.VueNodes.Enabled": nodes_2,
+        "Comfy.Window.UnloadConfirmation": False,
+    }
     server.post("/api/settings", settings)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     try:

@@ -1,0 +1,100 @@
+"""Makes what goes with the UI workflows: `python -m tests.browser twins | thumbnails | screenshot`.
+
+`workflows/NAME.json` is edited in ComfyUI and saved there; everything here follows from it. Needs
+what `python start.py test` installs, and Chromium.
+"""
+
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from launcher.client import fetch_image, run_graph
+from launcher.comfyui import ensure_tree
+from launcher.places import ROOT, Places
+from launcher.server import ComfyServer
+
+from .canvas import Graph, chromium, make_server, open_canvas
+
+WORKFLOWS = ROOT / "workflows"
+FILES = sorted(WORKFLOWS.glob("*.json"))
+SIDE = 512
+
+
+def make_twins(server: ComfyServer) -> Iterator[Path]:
+    """What the page submits for each workflow, as workflows/api/NAME.json."""
+    with chromium() as browser, open_canvas(browser, server, nodes_2=False) as canvas:
+        for file in FILES:
+            canvas.drop(file)
+            graph = canvas.submitted()
+            graph = {node_id: graph[node_id] for node_id in sorted(graph, key=int)}
+            yield _write_text(WORKFLOWS / "api" / file.name, json.dumps(graph, indent=2))
+
+
+def make_thumbnails(server: ComfyServer) -> Iterator[Path]:
+    """A square picture of each workflow's results, as workflows/NAME.jpg."""
+    for file in FILES:
+        graph = json.loads((WORKFLOWS / "api" / file.name).read_text(encoding="utf-8"))
+        pictures = _saved_pictures(server, graph)
+        thumbnail = pictures["grid"] if "grid" in pictures else _best_over_chart(pictures)
+        target = file.with_suffix(".jpg")
+        thumbnail.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(target, quality=88)
+        yield target
+
+
+def make_screenshot(server: ComfyServer) -> Iterator[Path]:
+    """The loop workflow after a run, as docs/pictures/feedback-loop.png."""
+    with chromium() as browser, open_canvas(browser, server, nodes_2=True) as canvas:
+        canvas.page.set_viewport_size({"width": 2200, "height": 1100})
+        canvas.drop(WORKFLOWS / "feedback_loop.json")
+        canvas.run()
+        canvas.wait_for_pictures("SaveImage")
+        canvas.fit()
+        target = ROOT / "docs" / "pictures" / "feedback-loop.png"
+        canvas.page.screenshot(path=target)
+        yield target
+
+
+def _saved_pictures(server: ComfyServer, graph: Graph) -> dict[str, Image.Image]:
+    """Runs a graph; name under emofeedback/ -> the last picture saved there."""
+    found = {}
+    for output in run_graph(server, graph).values():
+        for image in output.get("images", ()):
+            if image["subfolder"] == "emofeedback":
+                data = io.BytesIO(fetch_image(server, image))
+                found[image["filename"].split("_")[0]] = Image.open(data).convert("RGB")
+    return found
+
+
+def _best_over_chart(pictures: dict[str, Image.Image]) -> Image.Image:
+    """The best picture, the path that led to it in a corner."""
+    whole = pictures["best"].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = pictures["chart"].resize((SIDE // 2, SIDE // 2), Image.Resampling.LANCZOS)
+    whole.paste(small, (SIDE // 2, SIDE // 2))
+    return whole
+
+
+def _write_text(file: Path, text: str) -> Path:
+    file.write_text(text + "\n", encoding="utf-8")
+    return file
+
+
+MAKERS = {"twins": make_twins, "thumbnails": make_thumbnails, "screenshot": make_screenshot}
+
+
+def main(wanted: list[str]) -> None:
+    if not wanted or not set(wanted) <= set(MAKERS):
+        sys.exit(f"usage: python -m tests.browser {' | '.join(MAKERS)} ...")
+    tree = ensure_tree(Places.from_environment())
+    with tempfile.TemporaryDirectory() as folder, make_server(tree, Path(folder)) as server:
+        for name in wanted:
+            for file in MAKERS[name](server):
+                print(file.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

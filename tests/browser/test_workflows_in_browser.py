@@ -1,0 +1,80 @@
+"""Every shipped workflow, dropped on the canvas of a real browser, runs and shows its results."""
+
+import json
+from pathlib import Path
+
+import pytest
+from canvas import PATIENCE_MS, Canvas, Shown
+
+from launcher.comfyui import PACK_NAME
+
+pytestmark = pytest.mark.browser
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+LOOP = "feedback_loop"
+NAMES = sorted(file.stem for file in WORKFLOWS.glob("*.json"))
+ROUNDS, CANDIDATES = 2, 2
+# What keeps a run short without changing what it does; tolerance 0 keeps it from ending early.
+SHORT_LOOP = {"rounds": ROUNDS, "candidates": CANDIDATES, "tolerance": 0.0}
+QUICK = {
+    "KSampler": {"steps": 2},
+    "EmoFB_StartLoop": SHORT_LOOP,
+    "EmoFB_EmotionFeedback": {**SHORT_LOOP, "steps": 2},
+    "EmoFB_EmotionGrid": {"side": 2},
+    "ImageGrid": {"columns": 2},
+}
+THUMBNAILS = """count => [...document.querySelectorAll('[role=dialog] img')]
+    .filter(image => image.naturalWidth > 0).length === count"""
+
+
+def run_dropped(canvas: Canvas, name: str) -> Shown:
+    """Drops a workflow, runs it made quick, and checks what holds for every one."""
+    canvas.drop(WORKFLOWS / f"{name}.json")
+    assert canvas.unknown_types() == []
+    twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    assert canvas.submitted() == twin, "Run `python -m tests.browser twins` to make it anew."
+    canvas.set_widgets(QUICK)
+    shown = canvas.run()
+    assert shown.end == "execution_success", shown.message
+    canvas.wait_for_pictures("SaveImage")
+    assert canvas.errors == []
+    return shown
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != LOOP])
+def test_a_dropped_workflow_submits_its_api_twin_and_shows_what_it_makes(
+    canvas: Canvas, name: str
+) -> None:
+    run_dropped(canvas, name)
+
+
+def test_the_dropped_loop_shows_every_round_on_the_nodes_of_the_canvas(canvas: Canvas) -> None:
+    shown = run_dropped(canvas, LOOP)
+    graph = canvas.submitted()
+    ids = {node["class_type"]: node_id for node_id, node in graph.items()}
+    previews = [e for e in shown.of("executed") if e["display_node"] == ids["PreviewImage"]]
+    assert len(previews) == ROUNDS
+    canvas.wait_for_pictures("PreviewImage", CANDIDATES)
+
+    for kind in ("EmoFB_StartLoop", "EmoFB_ScoreRound", "EmoFB_EndLoop"):
+        texts = [e["text"] for e in shown.of("progress_text") if e["nodeId"] == ids[kind]]
+        assert len(texts) >= ROUNDS, kind
+    canvas.page.get_by_text(f"round {ROUNDS} of {ROUNDS}: gap").wait_for()
+
+    bars = [state for e in shown.of("progress_state") for state in e["nodes"].values()]
+    assert {bar["display_node_id"] for bar in bars} <= set(graph)
+    loop = [(b["value"], b["max"]) for b in bars if b["display_node_id"] == ids["EmoFB_EndLoop"]]
+    assert (1, ROUNDS) in loop and (ROUNDS, ROUNDS) in loop
+
+
+def test_the_template_browser_shows_every_workflow_with_its_picture(canvas: Canvas) -> None:
+    page = canvas.page
+    page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(PACK_NAME).first.click()
+    for name in NAMES:
+        dialog.get_by_text(name, exact=True).first.wait_for()
+    page.wait_for_function(THUMBNAILS, arg=len(NAMES), timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert canvas.errors == []
