@@ -44,7 +44,7 @@ def bare_loop(seed: int, *, steps: int, candidates: int = 4) -> Graph:
         EmoFB_StartLoop={"seed": seed, "candidates": candidates, "rounds": 3},
         KSampler={"steps": steps},
     )
-    shown = ("PreviewImage", "SaveImage")
+    shown = ("PreviewImage", "PreviewAny", "SaveImage")
     return {key: node for key, node in graph.items() if node["class_type"] not in shown}
 
 

@@ -9,8 +9,13 @@ from comfy_client import Comfy, Event, Graph, only, workflow
 
 def _without_end(graph: Graph) -> None:
     end = only(graph, "EmoFB_EndLoop")
-    for node_id in [end, *(k for k, n in graph.items() if n["class_type"] == "SaveImage")]:
+    behind = [key for key, node in graph.items() if end in _parents(node)]
+    for node_id in [end, *behind]:
         del graph[node_id]
+
+
+def _parents(node: dict) -> list[str]:
+    return [value[0] for value in node["inputs"].values() if isinstance(value, list)]
 
 
 def _two_ends(graph: Graph) -> None:
