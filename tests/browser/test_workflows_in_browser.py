@@ -23,8 +23,9 @@ QUICK = {
     "EmoFB_EmotionGrid": {"side": 2},
     "ImageGrid": {"columns": 2},
 }
-THUMBNAILS = """count => [...document.querySelectorAll('[role=dialog] img')]
-    .filter(image => image.naturalWidth > 0).length === count"""
+# A missing thumbnail shows as ComfyUI's own stand-in, which is not fetched into a blob.
+THUMBNAILS = """count => [...document.querySelectorAll('[role=dialog] img')].filter(
+    image => image.src.startsWith('blob:') && image.naturalWidth > 0).length === count"""
 
 
 def run_dropped(canvas: Canvas, name: str) -> Shown:
