@@ -7,6 +7,7 @@ leaves the reading without cues and says so, and no number is ever made up.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from functools import lru_cache
@@ -29,6 +30,10 @@ NAME = "embedded"
 RATE_PROMPT = "drawn_rate_v1"
 EXPLAIN_PROMPT = "drawn_explain_v1"
 NUM_WORDS = 2
+ROUNDING = 0.75 / math.sqrt(6)
+"""Standard deviation, in scale points, of a feeling shared out to the two nearest digits (0.75
+apart): f (1 - f) of a squared digit for a fraction f, a sixth on average."""
+SMALLEST_SPREAD = 0.1
 UNREADABLE_WARNING = "The scorer's explanation could not be read, so this reading names no cues."
 
 
@@ -135,8 +140,16 @@ class EmbeddedScorer:
         return [float(value) for value in similarity(images, prompt)]
 
     def _spread(self, valence: float, arousal: float) -> tuple[float, float]:
+        """Standard deviations of the emotion, from those of the digits."""
         scale = self.calibration.scale
-        return valence * abs(scale[0]), arousal * abs(scale[1])
+        return _without_rounding(valence) * abs(scale[0]), _without_rounding(arousal) * abs(
+            scale[1]
+        )
+
+
+def _without_rounding(spread: float) -> float:
+    """The spread of the feeling alone: its digits add what two neighbours share between them."""
+    return math.sqrt(max(spread**2 - ROUNDING**2, SMALLEST_SPREAD**2))
 
 
 def _rationale(told: Explanation, emotion: Emotion) -> str:
