@@ -67,7 +67,7 @@ def train_with(config: AutoencoderConfig, options: RunOptions) -> Run:
     }
     run = Run(
         "autoencoder", options, config=config, modules={"autoencoder": model}, optim=config.optim,
-        default_minutes=config.minutes,
+        default_minutes=config.minutes, phases=(config.decoder_share, 1.0),
     )  # fmt: skip
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:

@@ -6,9 +6,11 @@ place, subject and cue levels and are thrown away: they give short trainings a d
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from emofeedback.embedded.clip import (
     new_clip,
     token_ids,
 )
+from emofeedback.embedded.weights import read_weights
 
 from ..captions import VOCABULARY, caption, neutral_prompt
 from ..dataset import PictureSet, picture_set
@@ -247,6 +250,16 @@ def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
     place = scene.place if kind == 0 else places[rng.integers(len(places))]
     subject = scene.subject if kind == 1 else subjects[rng.integers(len(subjects))]
     return Scene(place, subject, scene.cues, scene.seed)
+
+
+def text_digest(weights: Path) -> str:
+    """Short digest of the text tower in a weights folder: what the generator depends on."""
+    tensors, _ = read_weights(f"{MODEL}/model.safetensors", weights)
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        if name.startswith(("text_model.", "text_projection.")):
+            digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def export_weights(run: Run, pair: Pair, tokenizer: Any, held_out: PictureSet) -> None:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from emofeedback.adapter import EmotionAdapter
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint, tensor_digest
-from emofeedback.embedded.clip import MODEL, encode_ids, load_clip, token_ids
+from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.embedded.clip import encode_ids, load_clip, token_ids
 from emofeedback.embedded.generator import (
     FAMILY,
     FILE,
@@ -29,9 +29,9 @@ from emofeedback.embedded.generator import (
     generator_metadata,
     new_transformer,
 )
-from emofeedback.embedded.weights import weight_path
 
 from ..dataset import picture_set
+from .clip import text_digest
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .generator_data import Batch, CaptionShares, draw_batch, encode_all, picture_features
 from .generator_report import report, save_samples
@@ -54,7 +54,7 @@ class GeneratorRecipe:
     """Centre of the noise levels' logits; above 0 the noisy half, where layout forms, gets more."""
     sigma_spread: float = 1.0
     clip: str = ""
-    """Digest of the CLIP pair that conditions the generator; filled in by the recipe."""
+    """Digest of the text tower that conditions the generator; filled in by the recipe."""
     minutes: float = 40.0
     optim: Optim = field(
         default_factory=lambda: Optim(
@@ -75,8 +75,7 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     Raises: CheckpointError: there is no CLIP pair in the weights folder yet.
     """
     clip, tokenizer = load_clip(options.weights)
-    digest = tensor_digest(weight_path(f"{MODEL}/model.safetensors", options.weights))
-    recipe = replace(recipe, clip=digest[:16])
+    recipe = replace(recipe, clip=text_digest(options.weights))
     torch.manual_seed(options.seed)
     widths = recipe.model.context_width, recipe.model.pooled_width
     modules = {
@@ -186,7 +185,7 @@ def export_weights(run: Run, modules: Mapping[str, Any], recipe: GeneratorRecipe
     with torch.no_grad():
         save_samples(run, modules, recipe.model)
     facts = run.describe() | generator_metadata(recipe.model)
-    facts |= {"clip_sha256": recipe.clip, "evaluation": json.dumps(run.reported)}
+    facts |= {"text_tower": recipe.clip, "evaluation": json.dumps(run.reported)}
     export(run.options.weights / FILE, modules["transformer"].state_dict(), facts)
     adapter_facts = EmotionFacts(
         base_family=FAMILY,

@@ -7,7 +7,6 @@ needs most is asked directly: which of all neutral prompts of (place, subject) i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,13 +19,22 @@ from torch import Tensor, nn
 
 from emofeedback.checkpoint import read_header
 from emofeedback.embedded.clip import MODEL, embed_texts, load_clip
-from emofeedback.embedded.weights import read_weights, weight_path
+from emofeedback.embedded.weights import weight_path
 
 from ..captions import neutral_prompt
 from ..dataset import PictureSet, picture_set
 from ..scene import NEUTRAL_CUES, Scene
 from ..vocabulary import PLACES, SUBJECTS
-from .clip import HEADS, augmented, draw_caption, fit_calibration, heads_loss, labels, report
+from .clip import (
+    HEADS,
+    augmented,
+    draw_caption,
+    fit_calibration,
+    heads_loss,
+    labels,
+    report,
+    text_digest,
+)
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 
 FILE = f"{MODEL}/model.safetensors"
@@ -78,7 +86,7 @@ def train_with(config: PictureTowerConfig, options: RunOptions) -> Run:
     """
     clip, tokenizer = load_clip.__wrapped__(options.weights)  # an own copy: it is changed here
     size = clip.config.vision_config.image_size
-    config = replace(config, clip=text_digest(options))
+    config = replace(config, clip=text_digest(options.weights))
     torch.manual_seed(options.seed)
     tower = PictureTower(clip)
     sets = {
@@ -98,16 +106,6 @@ def train_with(config: PictureTowerConfig, options: RunOptions) -> Run:
         with run.averaged():
             export_weights(run, tower, tokenizer, sets["held_out"])
     return run
-
-
-def text_digest(options: RunOptions) -> str:
-    """Short digest of the text tower in the weights folder: what may not change under a run."""
-    tensors, _ = read_weights(FILE, options.weights)
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        if name.startswith(("text_model.", "text_projection.")):
-            digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def tower_loss(
