@@ -2,9 +2,9 @@
 
     python tests/benchmarks/loop_overhead.py [COMFYUI_TREE] [--mode default]
 
-Overhead: seconds of a warm loop minus those in which nodes that generate, score or refine were
-running; the last of them is followed by another node. Memory: resident size of the server after 30 loops against
-after 5, every loop with new seeds.
+Overhead: seconds of a warm loop, by the server's clock, minus those in which nodes that generate,
+score or refine were running. Memory: resident size of the server after 30 loops against after 5,
+every loop with new seeds.
 """
 
 from __future__ import annotations
