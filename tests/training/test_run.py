@@ -1,0 +1,131 @@
+"""The helper under every recipe: budgets, learning rates, averaged weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.world.train.common import Optim, Run, RunOptions, StepRandom
+from training.world.train.files import export, read_snapshot
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 3
+
+
+def toy(folder: Path, *, steps: int | None = 6, **options) -> tuple[Run, torch.nn.Linear]:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 3)
+    phases = options.pop("phases", (1.0,))
+    optim = Optim(learning_rate=0.01, warmup_steps=2, ema_decay=0.8)
+    where = RunOptions(run_dir=folder, steps=steps, threads=1, **options)
+    run = Run("toy", where, config=Config(), modules={"toy": model}, optim=optim, phases=phases)
+    return run, model
+
+
+def loss_of(model: torch.nn.Linear):
+    def loss(random: StepRandom):
+        inputs = torch.randn(4, 3, generator=random.torch) + torch.rand(4, 3)
+        scale = float(random.numpy.random())
+        return (model(inputs) - scale * inputs).square().mean(), {"scale": scale}
+
+    return loss
+
+
+def rates(folder: Path, monkeypatch, **options) -> list[float]:
+    run, model = toy(folder, **options)
+    seen = []
+    real = Optim.rate
+    monkeypatch.setattr(
+        Optim, "rate", lambda self, step, progress: seen.append(real(self, step, progress)) or 0.01
+    )
+    run.fit(loss_of(model))
+    return seen
+
+
+def test_the_rate_warms_up_and_decays_to_its_floor(tmp_path, monkeypatch):
+    seen = rates(tmp_path, monkeypatch, steps=40)
+    assert seen[0] == pytest.approx(0.005, rel=0.01)
+    assert seen[1:] == sorted(seen[1:], reverse=True)
+    assert seen[-1] < 0.03 * 0.01
+
+
+def test_the_rate_decays_anew_in_each_phase(tmp_path, monkeypatch):
+    seen = rates(tmp_path, monkeypatch, steps=40, phases=(0.5, 1.0))
+    assert seen[19] < 0.0003 < 0.009 < seen[20]
+    assert seen[39] < 0.0003
+
+
+def test_a_budget_of_no_steps_changes_nothing_and_still_reports(tmp_path):
+    run, model = toy(tmp_path, steps=0)
+    before = model.weight.clone()
+    run.fit(loss_of(model), report=lambda _: {"mean": float(model.weight.mean())})
+    assert torch.equal(before, model.weight)
+    assert run.reported["mean"] == pytest.approx(before.mean().item())
+
+
+def test_averaged_weights_are_in_place_only_inside_the_block(tmp_path):
+    run, model = toy(tmp_path)
+    run.fit(loss_of(model))
+    trained = model.weight.clone()
+    with run.averaged():
+        inside = model.weight.clone()
+    assert torch.equal(model.weight, trained)
+    assert torch.equal(inside, run.ema["toy.weight"])
+    assert not torch.equal(inside, trained)
+
+
+def test_a_longer_budget_goes_on_where_the_shorter_one_ended(tmp_path):
+    run, model = toy(tmp_path)
+    run.fit(loss_of(model))
+    longer, model = toy(tmp_path, steps=9)
+    assert longer.step == 6
+    longer.fit(loss_of(model))
+    assert longer.step == 9
+    assert "--steps 9" in longer.describe()["command"]
+
+
+def test_random_numbers_depend_on_seed_and_step_alone():
+    one, same = StepRandom.of(1, 5), StepRandom.of(1, 5)
+    others = [StepRandom.of(1, 6), StepRandom.of(2, 5)]
+    value = torch.rand(3, generator=one.torch)
+    assert torch.equal(value, torch.rand(3, generator=same.torch))
+    assert all(not torch.equal(value, torch.rand(3, generator=other.torch)) for other in others)
+    assert one.numpy.random() == same.numpy.random()
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    run, model = toy(tmp_path)
+    run.fit(loss_of(model))
+    whole = (tmp_path / "checkpoint.safetensors").read_bytes()
+
+    def disk_full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        run.save()
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == whole
+    assert read_snapshot(tmp_path / "checkpoint.safetensors").facts["step"] == "6"
+
+
+def test_the_log_holds_one_json_object_a_line_with_every_number(tmp_path):
+    run, model = toy(tmp_path, steps=20)
+    run.fit(loss_of(model), report=lambda _: {"mean": 1.0}, report_every=10)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {"step", "seconds", "loss", "grad_norm", "rate", "scale"} <= set(lines[0])
+    assert [line["step"] for line in lines if "report/mean" in line] == [10, 20, 20]
+
+
+def test_exports_are_half_precision_with_text_beside(tmp_path):
+    from safetensors import safe_open
+
+    run, model = toy(tmp_path)
+    path = export(tmp_path / "out" / "toy.safetensors", model.state_dict(), run.describe())
+    with safe_open(str(path), framework="pt") as file:
+        assert file.get_tensor("weight").dtype == torch.float16
+        assert json.loads(file.metadata()["config"])["width"] == Config().width
+    assert [p.name for p in path.parent.iterdir()] == ["toy.safetensors"]
