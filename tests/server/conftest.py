@@ -21,6 +21,14 @@ def comfy(
 @pytest.fixture
 def default_comfy(comfy: Comfy) -> Comfy:
     """Only the default mode, for what does not depend on the cache."""
-    if comfy.mode != "default":
-        pytest.skip("does not depend on the cache mode")
     return comfy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _in_needless_mode(item)]
+
+
+def _in_needless_mode(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function) or "default_comfy" not in item.fixturenames:
+        return False
+    return item.callspec.params["comfy"] != "default"
