@@ -27,14 +27,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = "what the picture shows (default: %(default)s)"
     parser.add_argument("--prompt", type=_prompt, default="a boat on the sea", help=text)
     text = "wanted valence, -3 unpleasant to 3 pleasant (default: %(default)s)"
-    parser.add_argument("--valence", type=_coordinate, default=-1.8, help=text, metavar="V")
+    parser.add_argument("--valence", type=_coordinate, default=1.8, help=text, metavar="V")
     text = "wanted arousal, -3 calm to 3 activated (default: %(default)s)"
-    parser.add_argument("--arousal", type=_coordinate, default=1.8, help=text, metavar="A")
+    parser.add_argument("--arousal", type=_coordinate, default=-1.6, help=text, metavar="A")
     text = "generate-score-refine passes at most (default: %(default)s)"
     parser.add_argument("--rounds", type=_count, default=3, help=text, metavar="N")
     text = "pictures a round (default: %(default)s)"
     parser.add_argument("--candidates", type=_count, default=4, help=text, metavar="N")
-    parser.add_argument("--seed", type=_seed, default=0, help="default: %(default)s", metavar="N")
+    parser.add_argument("--seed", type=_seed, default=1, help="default: %(default)s", metavar="N")
     text = "folder that gets a demo-DATE-TIME folder (default: output in the project)"
     parser.add_argument("--output", type=Path, default=ROOT / "output", help=text)
 
