@@ -21,6 +21,8 @@ SETUP_DONE = "EMOFEEDBACK_SETUP_DONE"
 def main(argv: Sequence[str]) -> int:
     """Runs a command line; returns the exit code (1: something to mend, 2: wrong arguments)."""
     options = _parse(argv)
+    # A shell that started this in the background has it ignore Ctrl-C; a server may still be left.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):  # ended politely: stop the server like on Ctrl-C
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _raise_exit)
