@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ def ensure_venv(places: Places) -> None:
     check_free_space(places.home)
     broken = places.venv.exists()
     with step(f"{'half-made .venv made again' if broken else '.venv made'} in {places.home}"):
-        command: list[str | Path] = [sys.executable, "-m", "venv", "--clear", places.venv]
+        _remove_half_made(places.venv)
+        command: list[str | Path] = [sys.executable, "-m", "venv", places.venv]
         code, output = run_logged(command, places.log)
         if code != 0:
             raise StartError(
@@ -179,6 +181,19 @@ def _has_working_pip(places: Places) -> bool:
     if (places.venv / "emofeedback-installed.json").exists():
         return True
     return run_logged([places.python, "-m", "pip", "--version"], places.log)[0] == 0
+
+
+def _remove_half_made(venv: Path, *, patience_s: float = 60.0) -> None:
+    """Removes the folder; what a killed set-up started may still be writing into it for a moment.
+
+    Raises: StartError: it is still there after `patience_s` seconds.
+    """
+    deadline = time.monotonic() + patience_s
+    while venv.exists():
+        if time.monotonic() > deadline:
+            raise StartError(f"{venv} is half made and cannot be removed. Delete it, run again.")
+        shutil.rmtree(venv, ignore_errors=True)
+        time.sleep(0.5)
 
 
 def _size_gb(folder: Path) -> float:

@@ -24,8 +24,10 @@ Graph = dict[str, dict[str, Any]]
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 PATIENCE_MS = 240_000  # for machines that do something else besides
 
-# The page shows a spinner until it has loaded what it opens with; a drop before that is lost.
-READY = "() => window.app?.vueAppReady && app.extensionManager.spinner === false"
+# The page shows a spinner until it has loaded what it opens with; a drop before that is lost, and
+# one while the spinner's mask still fades away leaves the mask there for good.
+READY = """() => window.app?.vueAppReady && app.extensionManager.spinner === false
+    && !document.querySelector('.p-blockui-mask')"""
 ACTIVE = "() => app.extensionManager.workflow.activeWorkflow?.path ?? ''"
 LOADED = f"before => ({ACTIVE})() !== before && app.graph.nodes.length > 0"
 DROP = """([text, name]) => {
@@ -101,6 +103,7 @@ class Canvas:
         before = self.page.evaluate(ACTIVE)
         self.page.evaluate(DROP, [file.read_text(encoding="utf-8"), file.name])
         self.page.wait_for_function(LOADED, arg=before, timeout=PATIENCE_MS)
+        self.page.wait_for_function(READY, timeout=PATIENCE_MS)
         self.fit()
 
     def fit(self) -> None:
