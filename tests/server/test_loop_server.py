@@ -110,7 +110,15 @@ def test_progress_of_the_whole_loop_shows_on_the_end_node(finished: Run) -> None
 
 
 def test_the_all_in_one_node_does_what_the_wired_loop_does(comfy: Comfy, finished: Run) -> None:
-    whole = comfy.run(workflow("feedback_all_in_one"))
+    asked = {
+        kind: finished.graph[only(finished.graph, kind)]["inputs"]
+        for kind in ("EmoFB_EmotionTarget", "EmoFB_StartLoop")
+    }
+    changes = {
+        "EmoFB_EmotionTarget": asked["EmoFB_EmotionTarget"],
+        "EmoFB_EmotionFeedback": {"seed": asked["EmoFB_StartLoop"]["seed"]},
+    }
+    whole = comfy.run(workflow("feedback_all_in_one", **changes))
     assert whole.end == "execution_success", whole.message
     node = only(whole.graph, "EmoFB_EmotionFeedback")
     assert (ROUNDS * 2, ROUNDS * 2) in whole.progress_of(node)  # one bar over all sampler steps
