@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import comfy.clip_model
 import comfy.latent_formats
+import comfy.patcher_extension
 import comfy.sd
 import torch
 from comfy import sd1_clip
@@ -17,6 +18,7 @@ from comfy import sd1_clip
 from ..emofeedback.adapter import EmotionAdapter
 from ..emofeedback.checkpoint import load_adapter
 from ..emofeedback.embedded import autoencoder, clip, generator, weights
+from ..emofeedback.embedded.prediction import velocity_of
 from ..emofeedback.errors import CheckpointError
 from .comfy_bridge import show_text
 
@@ -93,7 +95,21 @@ def _load_generator(metadata: dict[str, str]) -> Any:
             f"{weights.REMAKE} generator"
         )
     model.model.latent_format = DrawnLatents(*autoencoder.preview_factors(metadata))
+    model.add_wrapper_with_key(
+        comfy.patcher_extension.WrappersMP.APPLY_MODEL, "emofb_clean", _denoise_by_clean
+    )
     return model
+
+
+def _denoise_by_clean(execute: Any, noisy: Any, sigma: Any, *conds: Any, **options: Any) -> Any:
+    """The denoised latents of a network that predicts them.
+
+    ComfyUI takes an SD3 model's output for a velocity. As a wrapper of the patcher this goes along
+    with every copy of the MODEL, and no sampling patch undoes it.
+    """
+    level = sigma.reshape(-1, 1, 1, 1)
+    clean = (noisy - execute(noisy, sigma, *conds, **options)) / level
+    return noisy - level * velocity_of(clean, noisy, sigma)
 
 
 class DrawnTextTower(comfy.clip_model.CLIPTextModel):

@@ -68,9 +68,12 @@ def write_explanation(
     return json.dumps(record, separators=(",", ":"))
 
 
-def write_refinement(suggestions: Sequence[Suggestion], clause: str) -> str:
-    """The answer to the refine prompt."""
+def write_refinement(
+    suggestions: Sequence[Suggestion], clause: str, seen: Sequence[CueLevel] = ()
+) -> str:
+    """The answer to the refine prompt; what is seen comes first, the changes follow from it."""
     record = {
+        "seen": [cue.label for cue in seen],
         "suggestions": [
             {"cue": each.cue, "text": each.text, "reason": each.reason} for each in suggestions
         ],

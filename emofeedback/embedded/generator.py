@@ -32,10 +32,10 @@ FAMILY = "drawn"
 class GeneratorConfig:
     """Shape of the generator; ComfyUI wants width = 64 x depth and as many heads as layers."""
 
-    size: int = 128
+    size: int = 256
     """Side of the training pictures in pixels."""
     depth: int = 3
-    patch: int = 2
+    patch: int = 4
     """Latent cells a token is wide."""
     context_width: int = 128
     pooled_width: int = 128
@@ -54,10 +54,10 @@ class Generator:
 
 def new_transformer(config: GeneratorConfig) -> Any:
     """A diffusers SD3Transformer2DModel of this shape with fresh weights."""
-    from diffusers import SD3Transformer2DModel
+    from .drawn_transformer import DrawnTransformer
 
     side = config.size // autoencoder.DOWNSCALE
-    return SD3Transformer2DModel(
+    return DrawnTransformer(
         sample_size=side,
         patch_size=config.patch,
         in_channels=autoencoder.CHANNELS,

@@ -30,15 +30,19 @@ class Plan:
     """Drawn pictures for reading tasks."""
     answers: int = 96
     """Of them, how many are explained and refined in writing."""
-    prompts: int = 8
-    """Prompts that the generator paints at each of the 25 points of the grid."""
+    prompts: int = 40
+    """Prompts of held-out pairs that the generator paints at each of the 25 points of the grid."""
+    captions: int = 500
+    """Emotional captions of held-out pairs that it paints by words alone."""
+    sweeps: int = 12
+    """Prompts that it paints along nine points of each axis."""
     photographs: Path = PHOTOGRAPHS
-    size: int = 128
+    size: int = 256
     seed: int = 20_000
     """Of the drawn pictures; no recipe trains on it."""
 
 
-QUICK = Plan(pictures=96, answers=12, prompts=1)
+QUICK = Plan(pictures=96, answers=12, prompts=1, captions=25, sweeps=1)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def measures() -> dict[str, Measure]:
         "foreign": readers.foreign_metrics,
         "lvlm": readers.lvlm_metrics,
         "generator": makers.generator_metrics,
+        "continuity": makers.continuity_metrics,
     }
 
 

@@ -1,11 +1,13 @@
 """The judge: a small convolutional network that measures pictures of the drawn world.
 
 It is for evaluation only and never a reward or a scorer: it shares neither architecture, nor seed,
-nor training pictures with the models that it measures.
+nor training pictures with the models that it measures. It recognises place, subject and the cue of
+each family; the cues' documented effects, weighted by how sure it is, add up to the emotion.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emofeedback.cues import FAMILIES
 from emofeedback.emotion import LIMIT
 from emofeedback.errors import CheckpointError
 from emofeedback.images import check_images
@@ -21,6 +24,7 @@ from emofeedback.images import check_images
 from .vocabulary import PLACES, SUBJECTS
 
 WEIGHTS = Path(__file__).parent / "weights" / "drawn_judge.safetensors"
+HEADS = (len(PLACES), len(SUBJECTS), *(len(cues) for cues in FAMILIES.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +80,19 @@ class JudgeNet(nn.Module):
             before = width
         self.body = nn.Sequential(*layers)
         self.drop = nn.Dropout(0.1)
-        self.head = nn.Linear(2 * before, 2 + len(PLACES) + len(SUBJECTS))
+        self.head = nn.Linear(2 * before, sum(HEADS))
+        effects = [[cue.valence, cue.arousal] for cues in FAMILIES.values() for cue in cues]
+        self.register_buffer("effects", torch.tensor(effects), persistent=False)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Emotion [B, 2], place logits [B, P] and subject logits [B, S] of [B, 3, S, S] in 0..1."""
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits of place, of subject and of the cues of each family; pictures [B, 3, S, S], 0..1."""
         seen = self.body(images * 2 - 1)
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
-        out = self.head(self.drop(pooled)).float()
-        return out.split([2, len(PLACES), len(SUBJECTS)], dim=1)
+        return self.head(self.drop(pooled)).float().split(HEADS, dim=1)
+
+    def emotion(self, cues: Sequence[Tensor]) -> Tensor:
+        """Expected valence and arousal [B, 2] of logits of each family's cues, not yet clipped."""
+        return torch.cat([logits.softmax(1) for logits in cues], dim=1) @ self.effects
 
 
 def _down(before: int, after: int, kernel: int = 3) -> list[nn.Module]:
@@ -134,8 +143,8 @@ def judge(images: Tensor, net: JudgeNet | None = None, *, batch: int = 64) -> Ju
     net = net or load_judge()
     pictures = check_images(images).permute(0, 3, 1, 2)
     parts = [net(_resized(part, net.shape.size)) for part in pictures.split(batch)]
-    emotion, places, subjects = (torch.cat(each) for each in zip(*parts, strict=True))
-    felt = emotion.clamp(-LIMIT, LIMIT)
+    places, subjects, *cues = (torch.cat(each) for each in zip(*parts, strict=True))
+    felt = net.emotion(cues).clamp(-LIMIT, LIMIT)
     return Judgement(
         felt[:, 0],
         felt[:, 1],

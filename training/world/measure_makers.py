@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +13,8 @@ from torch import Tensor
 
 from emofeedback.embedded import autoencoder, generator
 from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
-from emofeedback.metrics import GRID, axis_metrics
+from emofeedback.emotion import LIMIT
+from emofeedback.metrics import GRID, axis_metrics, kendall_tau, largest_step_ratio
 
 from .captions import caption, neutral_prompt
 from .dataset import picture_set
@@ -21,6 +24,7 @@ from .scene import NEUTRAL_CUES, Scene, sample_scene
 from .vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 
 BATCH = 25
+SWEEP_POINTS = 9
 
 
 def clip_metrics(plan: Plan) -> list[Metric]:
@@ -49,16 +53,30 @@ def clip_metrics(plan: Plan) -> list[Metric]:
 
 
 def autoencoder_metrics(plan: Plan) -> list[Metric]:
-    """Peak signal-to-noise ratio of encoded and decoded held-out pictures."""
+    """Encoded and decoded held-out pictures: noise ratio, and how far the judged emotion moves."""
     drawn = picture_set(plan.pictures, seed=plan.seed, size=plan.size, split="held_out")
-    ratios = []
+    ratios, moved = [], []
     for start in range(0, len(drawn.scenes), BATCH):
         part = np.array(drawn.pictures[start : start + BATCH])
         images = torch.from_numpy(part).float() / 255
         again = autoencoder.decode(autoencoder.encode(images))
         errors = (images - again).square().flatten(1).mean(1)
         ratios += (-10 * errors.log10()).tolist()
-    return [Metric("autoencoder", "PSNR (dB)", float(np.mean(ratios)), len(ratios))]
+        before, after = judge(images), judge(again)
+        moved.append(
+            torch.stack(
+                [
+                    (before.valence - after.valence).abs(),
+                    (before.arousal - after.arousal).abs(),
+                ]
+            )
+        )
+    valence, arousal = torch.cat(moved, dim=1).mean(1).tolist()
+    return [
+        Metric("autoencoder", "PSNR (dB)", float(np.mean(ratios)), len(ratios)),
+        Metric("autoencoder", "judged V moves by", valence, len(ratios)),
+        Metric("autoencoder", "judged A moves by", arousal, len(ratios)),
+    ]
 
 
 def grid_points() -> list[tuple[float, float]]:
@@ -67,10 +85,9 @@ def grid_points() -> list[tuple[float, float]]:
 
 
 def grid_scenes(plan: Plan) -> list[Scene]:
-    """Contents whose prompts the generator gets; one in two is a held-out pair."""
+    """Contents of held-out pairs whose prompts the generator gets."""
     random = np.random.default_rng(plan.seed)
-    splits = ("train", "held_out")
-    drawn = [sample_scene(random, split=splits[i % 2]) for i in range(plan.prompts)]
+    drawn = [sample_scene(random, split="held_out") for _ in range(plan.prompts)]
     return [Scene(s.place, s.subject, NEUTRAL_CUES, s.seed) for s in drawn]
 
 
@@ -91,7 +108,7 @@ def generator_metrics(plan: Plan) -> list[Metric]:
     points = grid_points() * len(scenes)
     metrics = _judged("V-A input", grid_pictures(plan), points, scenes, per_scene=25)
     random = np.random.default_rng(plan.seed + 1)
-    told = [sample_scene(random) for _ in range(25 * plan.prompts)]
+    told = [sample_scene(random, split="held_out") for _ in range(plan.captions)]
     captions = [caption(scene, random) for scene in told]
     images = torch.cat(
         [
@@ -100,6 +117,41 @@ def generator_metrics(plan: Plan) -> list[Metric]:
         ]
     )
     return metrics + _judged("words", images, [s.emotion for s in told], told, per_scene=1)
+
+
+def continuity_metrics(plan: Plan) -> list[Metric]:
+    """Nine-point sweeps of each axis at one seed: order of the judged emotion, evenness by CLIP."""
+    points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS)
+    model, _ = load_clip()
+    metrics = []
+    for axis, name in enumerate(("V", "A")):
+        orders, ratios = [], []
+        for index, scene in enumerate(grid_scenes(replace(plan, prompts=plan.sweeps))):
+            prompt = neutral_prompt(scene, np.random.default_rng((plan.seed, index)))
+            images = sweep(prompt, axis, points, seed=index)
+            seen = judge(images)
+            orders.append(kendall_tau(points, (seen.valence, seen.arousal)[axis].tolist()))
+            with torch.inference_mode():
+                ratios.append(largest_step_ratio(embed_images(model, images).numpy()))
+        metrics += [
+            Metric("continuity", f"{name} sweep Kendall tau", float(np.mean(orders)), len(orders)),
+            Metric(
+                "continuity", f"{name} largest step / mean", float(np.mean(ratios)), len(ratios),
+                f"worst {max(ratios):.2f}",
+            ),
+        ]  # fmt: skip
+    return metrics
+
+
+def sweep(prompt: str, axis: int, points: Sequence[float], *, seed: int) -> Tensor:
+    """Pictures [N, S, S, 3] of one noise along an axis (0 valence, 1 arousal), the other at 0."""
+    emotions = [(point, 0.0) if axis == 0 else (0.0, point) for point in map(float, points)]
+    side = generator.load_generator().config.size // autoencoder.DOWNSCALE
+    shape = (1, autoencoder.CHANNELS, side, side)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return generator.generate(
+        [prompt] * len(emotions), emotion=emotions, noise=noise.expand(len(emotions), -1, -1, -1)
+    )
 
 
 def _judged(

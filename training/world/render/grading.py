@@ -53,7 +53,7 @@ def _paper(size: int) -> Picture:
     """A fixed tile of brush-like noise and vignette, [size, size, 1] around 1; both are mild."""
     rng = np.random.default_rng(20)
     texture = np.zeros((size, size), np.float32)
-    for cells, weight in ((8, 0.010), (32, 0.014), (128, 0.014)):
+    for cells, weight in ((8, 0.010), (32, 0.014)):
         coarse = rng.standard_normal((cells + 1, cells + 1)).astype(np.float32)
         at = np.linspace(0, cells, size, dtype=np.float32)
         low = np.minimum(at.astype(int), cells - 1)

@@ -14,6 +14,8 @@ from .things import MIRRORED, SUBJECTS
 
 GROUND = 219.0
 """Height in the picture on which subjects stand."""
+STEPS_ASIDE = (-8.0, 0.0, 8.0)
+"""How far from the middle a subject may stand, in picture units: one latent cell at 256 px."""
 _BOX = skia.Rect.MakeLTRB(-96, -164, 96, 14)
 _BEND_ROWS = 10
 
@@ -78,75 +80,96 @@ def _draw_bent(canvas: skia.Canvas, picture: skia.Picture, bend: float, zoom: fl
     canvas.drawVertices(mesh, skia.Paint(Shader=shader, AntiAlias=True))
 
 
-def draw_subject(brush: Brush, rng: np.random.Generator, subject: str, posture: str) -> None:
-    """Shadow, marks of the posture and the subject, on the ground near the middle."""
-    move = POSTURES[posture]
-    x = 128 + rng.uniform(-13, 13)
-    ground = GROUND + rng.uniform(-5, 5)
-    scale = rng.uniform(0.92, 1.04)
-    facing = -1 if subject in MIRRORED and rng.random() < 0.5 else 1
+@dataclass(frozen=True)
+class Standing:
+    """A subject at its spot in the picture."""
+
+    subject: str
+    posture: str
+    x: float
+    facing: int
+    side: int
+    """Which way it turns, bends or weeps: -1 or 1."""
+
+    def draw(self, brush: Brush) -> None:
+        """Shadow, marks of the posture and the subject."""
+        move = POSTURES[self.posture]
+        _shadow(brush, self.x, move.wide, move.lift if self.posture != "proud" else 0)
+        _marks_behind(brush, self.posture, self.x)
+        halo = skia.ImageFilters.DropShadow(0, 0, 2.2, 2.2, colour("#fff8e4", 0.75))
+        self._paint(brush.canvas, skia.Paint(ImageFilter=halo), echoes=True)
+        _marks_before(brush, self.posture, self.x, self.side)
+
+    def shine_through(self, brush: Brush, alpha: float) -> None:
+        """The subject alone once more, over all that covers it, so that it stays recognisable."""
+        self._paint(brush.canvas, skia.Paint(Alphaf=alpha), echoes=False)
+
+    def _paint(self, canvas: skia.Canvas, paint: skia.Paint, *, echoes: bool) -> None:
+        move = POSTURES[self.posture]
+        picture = _record(self.subject, self.facing)
+        canvas.save()
+        canvas.translate(self.x, GROUND - move.lift)
+        canvas.rotate(move.turn * self.side)
+        canvas.scale(move.wide, move.tall)
+        if echoes and self.posture == "reeling":
+            for dx in (-13, 13):
+                canvas.save()
+                canvas.translate(dx, 0)
+                canvas.drawPicture(picture, skia.Matrix(), skia.Paint(Alphaf=0.3))
+                canvas.restore()
+        canvas.saveLayer(skia.Rect.MakeLTRB(-150, -175, 150, 30), paint)
+        if move.bend:
+            zoom = canvas.getTotalMatrix().getScaleY() * 1.3
+            _draw_bent(canvas, picture, move.bend * self.side, zoom)
+        else:
+            canvas.drawPicture(picture)
+        canvas.restore()
+        canvas.restore()
+
+
+def stand(rng: np.random.Generator, subject: str, posture: str) -> Standing:
+    """Where and which way a subject stands: near the middle, by lot."""
     side = 1 if rng.random() < 0.5 else -1
-    _shadow(brush, x, ground, scale * move.wide, move.lift if posture != "proud" else 0)
-    _marks_behind(brush, posture, x, ground, scale)
-    canvas = brush.canvas
-    canvas.save()
-    canvas.translate(x, ground - move.lift)
-    canvas.rotate(move.turn * side)
-    canvas.scale(scale * move.wide, scale * move.tall)
-    picture = _record(subject, facing)
-    if posture == "reeling":
-        for dx in (-13, 13):
-            canvas.save()
-            canvas.translate(dx, 0)
-            canvas.drawPicture(picture, skia.Matrix(), skia.Paint(Alphaf=0.3))
-            canvas.restore()
-    halo = skia.ImageFilters.DropShadow(0, 0, 2.2, 2.2, colour("#fff8e4", 0.75))
-    canvas.saveLayer(skia.Rect.MakeLTRB(-150, -175, 150, 30), skia.Paint(ImageFilter=halo))
-    if move.bend:
-        _draw_bent(canvas, picture, move.bend * side, canvas.getTotalMatrix().getScaleY() * 1.3)
-    else:
-        canvas.drawPicture(picture)
-    canvas.restore()
-    canvas.restore()
-    _marks_before(brush, posture, x, ground, side)
+    x = 128 + rng.choice(STEPS_ASIDE)
+    return Standing(subject, posture, x, side if subject in MIRRORED else 1, side)
 
 
-def _shadow(brush: Brush, x: float, ground: float, width: float, lift: float) -> None:
+def _shadow(brush: Brush, x: float, width: float, lift: float) -> None:
     spread = max(0.45, 1 - lift / 80)
     alpha = 0.5 if lift < 10 else 0.38
     brush.oval(
-        x, ground + 1, 66 * width * spread, 9 * spread, "#0c1024", alpha=alpha, volume=0, blur=3
+        x, GROUND + 1, 66 * width * spread, 9 * spread, "#0c1024", alpha=alpha, volume=0, blur=3
     )
 
 
-def _marks_behind(brush: Brush, posture: str, x: float, ground: float, scale: float) -> None:
+def _marks_behind(brush: Brush, posture: str, x: float) -> None:
     if posture != "proud":
         return
     for i in range(11):
         angle = math.pi * (1 + i / 10)
-        inner, outer = 84 * scale, (104 if i % 2 else 98) * scale
+        inner, outer = 84, 104 if i % 2 else 98
         cx, cy = math.cos(angle), math.sin(angle)
-        centre = ground - 78
+        centre = GROUND - 78
         brush.line(
             [(x + inner * cx, centre + inner * cy), (x + outer * cx, centre + outer * cy)],
             "#f2bb32",
             5,
         )
-    brush.box(x - 62, ground - 10, x + 62, ground + 8, "#a9a4a0", round_by=2)
-    brush.box(x - 54, ground - 21, x + 54, ground - 9, "#d6d1ca", round_by=2)
+    brush.box(x - 62, GROUND - 10, x + 62, GROUND + 8, "#a9a4a0", round_by=2)
+    brush.box(x - 54, GROUND - 21, x + 54, GROUND - 9, "#d6d1ca", round_by=2)
 
 
-def _marks_before(brush: Brush, posture: str, x: float, ground: float, side: int) -> None:
+def _marks_before(brush: Brush, posture: str, x: float, side: int) -> None:
     if posture == "leaping":
         for k, length in enumerate((11, 20, 25, 20, 11)):
             dx = (k - 2) * 21
-            stroke = [(x + dx, ground - 5), (x + dx * 0.9, ground - 5 - length)]
+            stroke = [(x + dx, GROUND - 5), (x + dx * 0.9, GROUND - 5 - length)]
             brush.line(stroke, "#2c3658", 6.5, alpha=0.5)
             brush.line(stroke, "#ffffff", 4)
         for dx in (-58, 58):
             for k, r in enumerate((10, 7)):
                 brush.oval(
-                    x + dx * (1 + 0.22 * k), ground - 2 - 4 * k, r, r * 0.8, "#f2ece0", alpha=0.85
+                    x + dx * (1 + 0.22 * k), GROUND - 2 - 4 * k, r, r * 0.8, "#f2ece0", alpha=0.85
                 )
     elif posture == "drooping":
         for dx, y in ((52, 158), (66, 178), (44, 192)):
@@ -157,7 +180,7 @@ def _marks_before(brush: Brush, posture: str, x: float, ground: float, side: int
     elif posture == "resting":
         for k in range(3):
             size = 7 + 3.5 * k
-            cx, cy = x + side * (34 + 17 * k), ground - 98 - 20 * k
+            cx, cy = x + side * (34 + 17 * k), GROUND - 98 - 20 * k
             letter = [
                 (cx - size / 2, cy - size / 2),
                 (cx + size / 2, cy - size / 2),
@@ -171,10 +194,10 @@ def _marks_before(brush: Brush, posture: str, x: float, ground: float, side: int
             for k in range(2):
                 sx = x + s * (78 + 13 * k)
                 zig = [
-                    (sx, ground - 112 + 14 * k),
-                    (sx + s * 8, ground - 96 + 14 * k),
-                    (sx, ground - 80 + 14 * k),
-                    (sx + s * 8, ground - 64 + 14 * k),
+                    (sx, GROUND - 112 + 14 * k),
+                    (sx + s * 8, GROUND - 96 + 14 * k),
+                    (sx, GROUND - 80 + 14 * k),
+                    (sx + s * 8, GROUND - 64 + 14 * k),
                 ]
                 brush.line(zig, "#1c1424", 5.5, smooth=False)
                 brush.line(zig, "#ffd23c", 2.8, smooth=False)

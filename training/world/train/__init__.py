@@ -6,9 +6,9 @@ import argparse
 import importlib
 from pathlib import Path
 
-ROLES = ("autoencoder", "clip", "generator", "picture_tower", "lvlm", "foreign", "judge")
-"""Modules of this package with `train(options)`; the generator and the picture tower need an
-exported CLIP pair."""
+ROLES = ("autoencoder", "text_tower", "generator", "picture_tower", "lvlm", "foreign", "judge")
+"""Modules of this package with `train(options)`; the generator and the picture tower need the
+exported text tower."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,161 +1,57 @@
-"""Recipe of the embedded CLIP pair: `python -m training.world train clip`.
+"""What both recipes of the CLIP pair share: labels, captions, reports, calibration, the folder.
 
-Contrastive learning on pictures and captions. Beside it, plain linear heads on both towers learn
-place, subject and cue levels and are thrown away: they give short trainings a direct gradient.
+The text tower is trained first (`text_tower`), since the generator is conditioned by it; the
+picture tower then learns to agree with it (`picture_tower`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from emofeedback.cues import FAMILIES
 from emofeedback.embedded.clip import (
     MODEL,
     Calibration,
-    build_tokenizer,
-    clip_settings,
     embed_images,
     embed_texts,
-    encode_ids,
-    new_clip,
-    token_ids,
 )
 from emofeedback.embedded.weights import read_weights
 
-from ..captions import VOCABULARY, caption, neutral_prompt
-from ..dataset import PictureSet, picture_set
-from ..scene import Scene
+from ..captions import caption, neutral_prompt
+from ..dataset import PictureSet
+from ..scene import NEUTRAL_CUES, Scene, held_out
 from ..vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
-from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .files import write_json
 
+FILE = f"{MODEL}/model.safetensors"
 HEADS = (len(PLACES), len(SUBJECTS), *(len(levels) for levels in FAMILIES.values()))
-IGNORED = -100
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipConfig:
-    """All values of the recipe."""
+def draw_caption(scene: Scene, rng: np.random.Generator, full: float) -> tuple[str, Scene]:
+    """A caption, and the scene that it tells of: cues that it does not name are neutral.
 
-    size: int = 128
-    """Side of the pictures in pixels."""
-    patch: int = 16
-    """Side of the picture tower's patches in pixels."""
-    text_layers: int = 2
-    image_width: int = 128
-    image_layers: int = 4
-    batch: int = 96
-    pictures: int = 12_000
-    held_out_pictures: int = 512
-    picture_seed: int = 0
-    full_captions: float = 0.5
-    """Share of captions that name every cue; the rest name a random subset."""
-    head_weight: float = 0.3
-    """Weight of the helper heads' loss."""
-    minutes: float = 7.0
-    optim: Optim = field(
-        default_factory=lambda: Optim(
-            learning_rate=1.5e-3, warmup_steps=60, weight_decay=0.05, ema_decay=0.99
-        )
-    )
-
-
-class Pair(nn.Module):
-    """The CLIP model with the helper heads of the training."""
-
-    def __init__(self, config: ClipConfig, vocabulary_size: int) -> None:
-        super().__init__()
-        self.settings = clip_settings(
-            vocabulary_size,
-            image_size=config.size,
-            patch_size=config.patch,
-            text_layers=config.text_layers,
-            image_width=config.image_width,
-            image_layers=config.image_layers,
-        )
-        self.clip = new_clip(self.settings)
-        self.image_heads = nn.Linear(config.image_width, sum(HEADS))
-        self.text_heads = nn.Linear(self.clip.projection_dim, sum(HEADS))
-
-
-def train(options: RunOptions) -> None:
-    """Train or resume; see the module's docstring."""
-    config = ClipConfig() if options.size is None else ClipConfig(size=options.size)
-    train_with(config, options)
-
-
-def train_with(config: ClipConfig, options: RunOptions) -> Run:
-    """As `train`, with every value given; returns the finished run."""
-    torch.manual_seed(options.seed)
-    tokenizer = build_tokenizer(VOCABULARY)
-    pair = Pair(config, len(tokenizer.get_vocab()))
-    sets = {
-        split: picture_set(count, seed=config.picture_seed, size=config.size, split=split)
-        for split, count in (("train", config.pictures), ("held_out", config.held_out_pictures))
-    }
-    run = Run(
-        "clip", options, config=config, modules={"pair": pair}, optim=config.optim,
-        default_minutes=config.minutes,
-    )  # fmt: skip
-
-    def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        return pair_loss(pair, tokenizer, sets["train"], config, random)
-
-    run.fit(loss, report=lambda _: report(pair.clip, tokenizer, sets["held_out"]), report_every=200)
-    if options.export:
-        with run.averaged():
-            export_weights(run, pair, tokenizer, sets["held_out"])
-    return run
-
-
-def pair_loss(
-    pair: Pair, tokenizer: Any, data: PictureSet, config: ClipConfig, random: StepRandom
-) -> tuple[Tensor, dict[str, float | Tensor]]:
-    """Contrastive loss of a random batch plus the helper heads' cross entropy."""
-    rng = random.numpy
-    indices = np.sort(rng.choice(len(data.scenes), size=config.batch, replace=False))
-    scenes = [data.scenes[i] for i in indices]
-    texts, named = zip(*(draw_caption(s, rng, config.full_captions) for s in scenes), strict=True)
-    pixels = augmented(data.pictures[indices], rng)
-    with half_precision():
-        seen = pair.clip.vision_model(pixel_values=pixels).pooler_output
-        _, read = encode_ids(pair.clip, token_ids(tokenizer, texts))
-        image_side = F.normalize(pair.clip.visual_projection(seen).float(), dim=-1)
-        seen_logits, read_logits = pair.image_heads(seen).float(), pair.text_heads(read).float()
-    text_side = F.normalize(read.float(), dim=-1)
-    logits = pair.clip.logit_scale.exp().clamp(max=100) * image_side @ text_side.T
-    target = torch.arange(len(scenes))
-    contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-    truth = torch.tensor([labels(scene) for scene in scenes])
-    helped = heads_loss(seen_logits, truth) + heads_loss(
-        read_logits, truth.masked_fill(~torch.tensor(named), IGNORED)
-    )
-    right = (logits.argmax(dim=1) == target).float().mean()
-    return contrast + config.head_weight * helped, {
-        "contrast": contrast.detach(), "helper": helped.detach(), "batch_top1": right,
-    }  # fmt: skip
-
-
-def draw_caption(
-    scene: Scene, rng: np.random.Generator, full: float
-) -> tuple[str, tuple[bool, ...]]:
-    """A caption, and which of place, subject and the families it names."""
+    Args:
+        full: share of the captions that name every cue; the rest name a random subset.
+    """
     families = set(FAMILIES)
     if rng.random() >= full:
         keep = rng.random()
         families = {family for family in FAMILIES if rng.random() < keep}
-    named = tuple(family in families for family in FAMILIES)
-    return caption(scene, rng, families=families), (True, True, *named)
+    told = [
+        cue if family in families else neutral
+        for family, cue, neutral in zip(FAMILIES, scene.cues, NEUTRAL_CUES, strict=True)
+    ]
+    words = caption(scene, rng, families=families)
+    return words, Scene(scene.place, scene.subject, tuple(told), scene.seed)
 
 
 def labels(scene: Scene) -> list[int]:
@@ -168,23 +64,34 @@ def labels(scene: Scene) -> list[int]:
 
 
 def heads_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Mean cross entropy over the heads; labels of -100 do not count."""
-    losses = []
-    for column, part in enumerate(logits.split(HEADS, dim=-1)):
-        total = F.cross_entropy(part, truth[:, column], ignore_index=IGNORED, reduction="sum")
-        losses.append(total / max(1, len(truth)))
+    """Mean over the heads: cross entropy of the cues, binary cross entropies of place and subject.
+
+    A place that is held out with a picture's subject does not count as wrong for that picture, nor a
+    subject held out with its place: else "this pair never occurs" is what is learnt. (A softmax
+    learns it all the same, by raising all other places.)
+    """
+    place, subject, *cues = logits.split(HEADS, dim=-1)
+    apart = held_out_pairs()
+    losses = [
+        independent_loss(place, truth[:, 0], apart.T[truth[:, 1]]),
+        independent_loss(subject, truth[:, 1], apart[truth[:, 0]]),
+    ]
+    for column, part in enumerate(cues, start=2):
+        losses.append(F.cross_entropy(part, truth[:, column]))
     return torch.stack(losses).mean()
 
 
-def augmented(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
-    """[B, 3, H, W] in -1..1, half of them mirrored, all shifted by up to 8 pixels."""
-    pixels = torch.from_numpy(np.array(pictures)).movedim(-1, 1).float() / 127.5 - 1
-    mirrored = torch.from_numpy(rng.random(len(pixels)) < 0.5)
-    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
-    down, right = (int(x) for x in rng.integers(0, 17, size=2))
-    padded = F.pad(pixels, (8, 8, 8, 8), mode="replicate")
-    height, width = pixels.shape[-2:]
-    return padded[..., down : down + height, right : right + width]
+def independent_loss(logits: Tensor, right: Tensor, never: Tensor) -> Tensor:
+    """Binary cross entropies of [B, N] logits, summed over N; `never` [B, N] do not count."""
+    truth = F.one_hot(right, logits.shape[1]).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return each.masked_fill(never, 0).sum() / len(logits)
+
+
+@cache
+def held_out_pairs() -> Tensor:
+    """[places, subjects] True where the pair is held out."""
+    return torch.tensor([[held_out(place, subject) for subject in SUBJECTS] for place in PLACES])
 
 
 def report(clip: Any, tokenizer: Any, held_out: PictureSet) -> dict[str, float]:
@@ -262,28 +169,19 @@ def text_digest(weights: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def export_weights(run: Run, pair: Pair, tokenizer: Any, held_out: PictureSet) -> None:
-    """Write the folder that transformers and the package read: settings, tokenizer, weights."""
-    pair.eval()
-    with torch.no_grad():
-        calibration, right = fit_calibration(pair.clip, tokenizer, held_out)
-    facts = run.describe() | {
-        "calibration": json.dumps(asdict(calibration)),
-        "evaluation": json.dumps(run.reported | {"content_accuracy": right}),
-    }
-    folder = run.options.weights / MODEL
-    write_json(folder / "config.json", {"model_type": "clip", **pair.settings})
-    side = {"height": pair.settings["vision_config"]["image_size"]}
+def write_folder(folder: Path, settings: dict[str, Any], tokenizer: Any) -> None:
+    """Everything that transformers and the package read beside the weights."""
+    write_json(folder / "config.json", {"model_type": "clip", **settings})
+    side = settings["vision_config"]["image_size"]
     write_json(
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "CLIPImageProcessor",
             "do_center_crop": False,
-            "size": {**side, "width": side["height"]},
+            "size": {"height": side, "width": side},
             "resample": 2,
             "image_mean": [0.5, 0.5, 0.5],
             "image_std": [0.5, 0.5, 0.5],
         },
     )
     tokenizer.save_pretrained(str(folder))
-    export(folder / "model.safetensors", pair.clip.state_dict(), facts)

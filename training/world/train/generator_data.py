@@ -1,22 +1,20 @@
-"""What the generator's recipe learns from: latents, words, emotions and picture features."""
+"""What the generator's recipe learns from: latents, subjects, words and emotions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from emofeedback.cues import FAMILIES
-from emofeedback.embedded.clip import to_pixels
 
 from ..captions import caption
 from ..dataset import PictureSet
+from ..render import subject_mask
 from ..scene import Scene
-from .common import half_precision
 from .latents import encode_fixed
 
 CHUNK = 250
@@ -85,29 +83,7 @@ def encode_all(data: PictureSet) -> Tensor:
     return torch.cat([encode_fixed(data.pictures[i : i + CHUNK]).half() for i in chunks])
 
 
-@torch.no_grad()
-def picture_features(data: PictureSet, clip: Any, side: int) -> Tensor:
-    """What the CLIP pair sees at each place of a picture: unit vectors [N, side * side, F], half.
-
-    Taken before the last layer, whose patches nothing was ever asked of; without their mean, which
-    says nothing about a picture.
-    """
-    size = clip.config.vision_config.image_size
-    parts = []
-    for start in range(0, len(data.pictures), CHUNK):
-        images = torch.from_numpy(np.array(data.pictures[start : start + CHUNK])).float() / 255
-        with half_precision():
-            seen = clip.vision_model(
-                pixel_values=to_pixels(images, size), output_hidden_states=True
-            ).hidden_states[-2][:, 1:]
-        grid = round(seen.shape[1] ** 0.5)
-        plane = seen.float().movedim(1, -1).unflatten(-1, (grid, grid))
-        if grid != side:
-            plane = torch.nn.functional.interpolate(plane, size=(side, side), mode="bilinear")
-        parts.append(plane.flatten(2).movedim(1, -1).half())
-    features = torch.cat(parts)
-    features -= features[:1000].float().mean(dim=(0, 1)).half()
-    for start in range(0, len(features), CHUNK):  # in place: all of them at once is a lot
-        part = features[start : start + CHUNK]
-        part.copy_(torch.nn.functional.normalize(part.float(), dim=-1))
-    return features
+def encode_subjects(scenes: Sequence[Scene], side: int) -> Tensor:
+    """How much of each latent cell the subject covers, half precision: [N, 1, side, side]."""
+    masks = np.stack([subject_mask(scene, side) for scene in scenes])
+    return torch.from_numpy(masks).half().unsqueeze(1)

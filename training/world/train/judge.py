@@ -15,11 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emofeedback.emotion import LIMIT
+
 from ..dataset import PictureSet, picture_set
 from ..judge import JudgeNet, JudgeShape, judge
 from ..scene import Scene
-from ..vocabulary import PLACES, SUBJECTS
 from .augment import augment
+from .clip import labels
 from .common import Optim, Run, RunOptions, StepRandom, export
 
 
@@ -28,7 +30,7 @@ class JudgeConfig:
     """All values of the recipe."""
 
     shape: JudgeShape = field(default_factory=JudgeShape)
-    pictures: int = 10_000
+    pictures: int = 12_000
     picture_seed: int = 977
     """Far from every other recipe's, so that no picture is shared."""
     check_seed: int = 978
@@ -72,23 +74,19 @@ def train_with(config: JudgeConfig, options: RunOptions) -> Run:
 def step_loss(
     config: JudgeConfig, net: JudgeNet, pictures: PictureSet, random: StepRandom
 ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-    """Smooth L1 on valence and arousal plus cross-entropies of place and subject."""
+    """Cross entropies of place, subject and cues, and smooth L1 on valence and arousal."""
     count = min(config.batch, len(pictures.scenes))
     chosen = np.sort(random.numpy.choice(len(pictures.scenes), count, replace=False))
     scenes = [pictures.scenes[index] for index in chosen]
     images = augment(pictures.pictures[chosen], random.numpy).permute(0, 3, 1, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        emotion, places, subjects = net(images.contiguous(memory_format=torch.channels_last))
-    truth = torch.tensor([scene.emotion for scene in scenes])
-    felt = F.smooth_l1_loss(emotion, truth, beta=0.5)
-    where = F.cross_entropy(places, _indices(PLACES, [scene.place for scene in scenes]))
-    what = F.cross_entropy(subjects, _indices(SUBJECTS, [scene.subject for scene in scenes]))
-    numbers = {"emotion": felt.detach(), "place": where.detach(), "subject": what.detach()}
-    return 2 * felt + 0.5 * (where + what), numbers
-
-
-def _indices(names: tuple[str, ...], values: list[str]) -> Tensor:
-    return torch.tensor([names.index(value) for value in values])
+        heads = net(images.contiguous(memory_format=torch.channels_last))
+    truth = torch.tensor([labels(scene) for scene in scenes])
+    named = torch.stack([F.cross_entropy(head, truth[:, i]) for i, head in enumerate(heads)])
+    emotion = torch.tensor([scene.emotion for scene in scenes])
+    felt = F.smooth_l1_loss(net.emotion(heads[2:]).clamp(-LIMIT, LIMIT), emotion, beta=0.5)
+    numbers = {"emotion": felt.detach(), "content": named[:2].mean(), "cues": named[2:].mean()}
+    return felt + named.mean(), {name: value.detach() for name, value in numbers.items()}
 
 
 def check_judge(net: JudgeNet, check: PictureSet) -> dict[str, float]:

@@ -9,27 +9,28 @@ vision tower a direct and cheap gradient, which the answer tokens give only late
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.cues import FAMILIES
 from emofeedback.embedded.lvlm import DrawnLvlm
 from emofeedback.scoring import expected_digits
 
 from ..dataset import PictureSet, picture_set
-from ..scene import Scene
-from ..vocabulary import PLACES, SUBJECTS
+from ..scene import NEUTRAL_CUES, Scene
 from .augment import augment
+from .clip import HEADS, heads_loss, labels
 from .common import Run, RunOptions, StepRandom
 from .lvlm_model import LvlmConfig, build, save
 from .lvlm_tasks import Lesson, digit_weights, explain_lesson, rate_prompt, refine_lesson
 from .lvlm_tokenizer import load_or_train_tokenizer
 
 IGNORED = -100
-HEADS = (*(len(levels) for levels in FAMILIES.values()), len(PLACES), len(SUBJECTS))
+NO_PICTURE = 0.5
+"""Even grey stands for no picture: the model then changes a neutral picture of the prompt."""
 
 
 def train(options: RunOptions) -> None:
@@ -113,6 +114,9 @@ def step_loss(
     chosen = random.numpy.choice(len(lessons.scenes), config.seen, replace=False)
     scenes = [lessons.scenes[index] for index in chosen]
     images = augment(lessons.pictures[np.sort(chosen)][_ranks(chosen)], random.numpy)
+    for index in range(config.seen - config.unseen, config.seen):
+        images[index] = NO_PICTURE
+        scenes[index] = replace(scenes[index], cues=NEUTRAL_CUES)
     rated, explain, refine = _shares(config)
     with torch.autocast("cpu", torch.bfloat16):
         pixels, grid = lvlm.pixel_values(images)
@@ -128,7 +132,7 @@ def step_loss(
             features[refine],
             [refine_lesson(s, random.numpy) for s in scenes[refine]],
         )
-        hint = _helper_loss(helper, features, scenes)
+        hint = _helper_loss(helper, features[: -config.unseen], scenes[: -config.unseen])
     loss = rate + told + changed + config.head_weight * hint
     numbers = {"rating": rate, "explain": told, "refine": changed, "helper": hint}
     return loss, {name: value.detach() for name, value in numbers.items()}
@@ -141,7 +145,8 @@ def _ranks(chosen: np.ndarray) -> np.ndarray:
 
 def _shares(config: LvlmConfig) -> tuple[slice, slice, slice]:
     told = config.rated + config.explained
-    return slice(config.rated), slice(config.rated, told), slice(told, told + config.refined)
+    refined = slice(config.seen - config.refined, config.seen)  # the unseen ones are the last
+    return slice(config.rated), slice(config.rated, told), refined
 
 
 def _logits(lvlm: DrawnLvlm, ids: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
@@ -184,19 +189,9 @@ def _answer_loss(
 
 def _helper_loss(helper: nn.Linear, features: Tensor, scenes: list[Scene]) -> Tensor:
     out = helper(features.mean(1)).float()
-    *heads, emotion = out.split([*HEADS, 2], dim=1)
-    truth = torch.tensor([_classes(scene) for scene in scenes])
-    names = [F.cross_entropy(head, truth[:, i]) for i, head in enumerate(heads)]
+    names, emotion = out.split([sum(HEADS), 2], dim=1)
     felt = F.smooth_l1_loss(emotion, torch.tensor([scene.emotion for scene in scenes]))
-    return torch.stack(names).mean() + felt
-
-
-def _classes(scene: Scene) -> list[int]:
-    cues = [
-        [level.name for level in levels].index(name)
-        for levels, name in zip(FAMILIES.values(), scene.cues, strict=True)
-    ]
-    return [*cues, PLACES.index(scene.place), SUBJECTS.index(scene.subject)]
+    return heads_loss(names, torch.tensor([labels(scene) for scene in scenes])) + felt
 
 
 def rating_errors(lvlm: DrawnLvlm, check: PictureSet, batch: int = 64) -> dict[str, float]:

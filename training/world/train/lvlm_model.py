@@ -34,17 +34,19 @@ class LvlmConfig:
     pictures: int = 12_000
     """Drawn pictures to learn from."""
     picture_seed: int = 0
-    seen: int = 64
+    seen: int = 80
     """Pictures a step; the helper heads ask about all of them."""
     rated: int = 24
     explained: int = 8
-    refined: int = 8
+    refined: int = 9
     """How many of them the language part is asked to rate, explain and refine: seeing a picture
     costs a tenth of talking about it."""
-    head_weight: float = 0.5
+    unseen: int = 1
+    """Of the refined ones, how many are asked about without a picture."""
+    head_weight: float = 1.0
     """Weight of the helper heads' loss."""
     optim: Optim = field(
-        default_factory=lambda: Optim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.998)
+        default_factory=lambda: Optim(learning_rate=1.2e-3, weight_decay=0.05, ema_decay=0.998)
     )
 
 

@@ -88,7 +88,8 @@ def refine_lesson(scene: Scene, random: np.random.Generator) -> Lesson:
         valence=signed(change[0]),
         arousal=signed(change[1]),
     )
-    return Lesson(prompt, write_refinement(_suggestions(levels, after), affect_clause(after)))
+    seen = tuple(level for level in levels if not level.neutral)
+    return Lesson(prompt, write_refinement(_suggestions(levels, after), affect_clause(after), seen))
 
 
 def refined_levels(

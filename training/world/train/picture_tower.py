@@ -1,4 +1,4 @@
-"""Recipe that goes on with the CLIP pair's picture tower alone: `train picture_tower`.
+"""Recipe of the CLIP pair's picture tower, after the text tower: `train picture_tower`.
 
 The generator is conditioned by the text tower, so that tower stays as it was exported and only the
 picture tower learns to agree with it (locked-text tuning, arXiv 2111.07991). What the content score
@@ -8,6 +8,7 @@ needs most is asked directly: which of all neutral prompts of (place, subject) i
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,26 +19,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emofeedback.checkpoint import read_header
-from emofeedback.embedded.clip import MODEL, embed_texts, load_clip
+from emofeedback.embedded.clip import embed_texts, load_clip, to_pixels
 from emofeedback.embedded.weights import weight_path
 
 from ..captions import neutral_prompt
 from ..dataset import PictureSet, picture_set
 from ..scene import NEUTRAL_CUES, Scene
 from ..vocabulary import PLACES, SUBJECTS
+from .augment import augment
 from .clip import (
+    FILE,
     HEADS,
-    augmented,
     draw_caption,
     fit_calibration,
     heads_loss,
+    held_out_pairs,
+    independent_loss,
     labels,
     report,
     text_digest,
 )
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
-
-FILE = f"{MODEL}/model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class PictureTowerConfig:
     minutes: float = 15.0
     optim: Optim = field(
         default_factory=lambda: Optim(
-            learning_rate=1e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.995
+            learning_rate=1e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.995,
         )
     )
 
@@ -72,6 +74,7 @@ class PictureTower(nn.Module):
             part.requires_grad_(True)
         self.heads = nn.Linear(clip.config.vision_config.hidden_size, sum(HEADS))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
+        self.bias = nn.Parameter(torch.tensor(-6.0))
 
 
 def train(options: RunOptions) -> None:
@@ -115,7 +118,8 @@ def tower_loss(
     config: PictureTowerConfig,
     random: StepRandom,
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
-    """Cross entropy over all neutral prompts, over the batch's captions, and of the heads."""
+    """Which neutral prompts are the picture's (each asked by itself, arXiv 2303.15343), which of the
+    batch's captions, and what the heads see."""
     rng, clip = random.numpy, tower.clip
     indices = np.sort(rng.choice(len(data.scenes), size=config.batch, replace=False))
     scenes = [data.scenes[i] for i in indices]
@@ -123,17 +127,35 @@ def tower_loss(
     with torch.no_grad():
         contents = embed_texts(clip, tokenizer, all_neutral_prompts(rng))
         captions = embed_texts(clip, tokenizer, [draw_caption(s, rng, 0.5)[0] for s in scenes])
+    pixels = to_pixels(augment(data.pictures[indices], rng), data.pictures.shape[1])
     with half_precision():
-        seen = clip.vision_model(pixel_values=augmented(data.pictures[indices], rng)).pooler_output
+        seen = clip.vision_model(pixel_values=pixels).pooler_output
         image_side = F.normalize(clip.visual_projection(seen).float(), dim=-1)
         guessed = tower.heads(seen).float()
     scale = tower.log_scale.exp()
     pair_number = truth[:, 0] * len(SUBJECTS) + truth[:, 1]
-    content = F.cross_entropy(scale * image_side @ contents.T, pair_number)
-    own = F.cross_entropy(scale * image_side @ captions.T, torch.arange(len(scenes)))
+    every = torch.cartesian_prod(torch.arange(len(PLACES)), torch.arange(len(SUBJECTS)))
+    content = independent_loss(
+        scale * image_side @ contents.T + tower.bias, pair_number, never_together(truth, every)
+    )
+    own = F.cross_entropy(
+        (scale * image_side @ captions.T).masked_fill(never_together(truth, truth), -math.inf),
+        torch.arange(len(scenes)),
+    )
     helped = heads_loss(guessed, truth)
     loss = content + config.caption_weight * own + config.head_weight * helped
     return loss, {"content": content.detach(), "caption": own.detach(), "helper": helped.detach()}
+
+
+def never_together(pictures: Tensor, texts: Tensor) -> Tensor:
+    """[B, T] whether a text's place or subject is held out with the other one of the picture.
+
+    Args:
+        pictures: [B, 2 or more], texts: [T, 2 or more]: numbers of place and subject first.
+    """
+    apart = held_out_pairs()
+    places, subjects = texts[:, 0], texts[:, 1]
+    return apart[places][:, pictures[:, 1]].T | apart[pictures[:, 0]][:, subjects]
 
 
 def all_neutral_prompts(rng: np.random.Generator) -> list[str]:

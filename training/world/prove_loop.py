@@ -1,0 +1,108 @@
+"""`python -m training.world prove-loop`: does the loop pay, against best-of-N at equal pictures?
+
+Every system gets the same sixty pairs of prompt and target and the same seeds, by words alone but
+for the one that says otherwise. The judge, which no system sees, measures every picture. Trials are
+kept one by one in a file, so a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from emofeedback.emotion import Emotion
+
+from .captions import neutral_prompt
+from .evaluate import ROOT
+from .prove_report import cue_table, difference_table, save_curves, save_pictures, system_table
+from .scene import NEUTRAL_CUES, Scene, sample_scene
+from .trials import ORACLES, SYSTEMS, Pair, System, Trial, run_trial
+
+log = logging.getLogger(__name__)
+NUM_PAIRS = 60
+REACH = 2.6
+"""Targets cover the plane evenly to this distance from neutral on each axis."""
+CLOSEST = 0.8
+"""Nearer to neutral a neutral prompt is an answer, and nothing can be shown."""
+STRIDE = (0.7548776662466927, 0.5698402909980532)
+"""Steps of the two-dimensional golden-ratio sequence, whose points keep apart from each other."""
+SHOWN = 6
+"""Pairs whose pictures are kept for the sheet."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the prove-loop command."""
+    parser.add_argument("--pairs", type=int, default=NUM_PAIRS)
+    parser.add_argument("--seed", type=int, default=50_000)
+    parser.add_argument("--oracles", action="store_true", help="also run with the judge as scorer")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--run", dest="run_dir", type=Path, default=ROOT / "runs" / "prove-loop",
+        help="folder of the trials, resumed if it exists",
+    )  # fmt: skip
+    parser.add_argument("--plots", type=Path, help="folder for the curves and the picture sheet")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what is missing, then show the tables; 1 if a loop does not beat both best-of-12."""
+    import torch
+    from tqdm import tqdm
+
+    torch.set_num_threads(args.threads)
+    systems = SYSTEMS + (ORACLES if args.oracles else ())
+    pairs = proof_pairs(args.pairs, args.seed)
+    args.run_dir.mkdir(parents=True, exist_ok=True)
+    trials: list[list[Trial]] = []
+    for index, pair in enumerate(tqdm(pairs, desc="pairs")):
+        trials.append([_trial(system, pair, args.run_dir, index) for system in systems])
+    by_system = {system.name: [row[i] for row in trials] for i, system in enumerate(systems)}
+    log.info("\n%s", system_table(by_system))
+    table, won = difference_table(by_system)
+    log.info("\n%s", table)
+    log.info("\n%s", cue_table(by_system))
+    if args.plots:
+        save_curves(by_system, args.plots / "loop-curves.png")
+        save_pictures(args.run_dir, pairs[:SHOWN], systems, args.plots / "loop-pictures.jpg")
+    return int(not won)
+
+
+def proof_pairs(count: int, seed: int) -> list[Pair]:
+    """Contents by lot, every other one a held-out pair, and targets spread over the plane."""
+    random = np.random.default_rng(seed)
+    targets, step = [], 0
+    while len(targets) < count:
+        step += 1
+        point = [(2 * ((0.5 + step * stride) % 1) - 1) * REACH for stride in STRIDE]
+        if np.hypot(*point) >= CLOSEST:
+            targets.append(Emotion(round(point[0], 2), round(point[1], 2)))
+    pairs = []
+    for index, target in enumerate(targets):
+        drawn = sample_scene(random, split=("train", "held_out")[index % 2])
+        scene = Scene(drawn.place, drawn.subject, NEUTRAL_CUES, drawn.seed)
+        pairs.append(Pair(scene, neutral_prompt(scene, random), target, seed + 100 * index))
+    return pairs
+
+
+def picture_path(run_dir: Path, index: int, system: System) -> Path:
+    """Where the picture that a system chose for a pair is kept."""
+    return run_dir / f"{index:02d}-{system.name.replace(' ', '-').replace(',', '')}.png"
+
+
+def _trial(system: System, pair: Pair, run_dir: Path, index: int) -> Trial:
+    from PIL import Image
+
+    picture = picture_path(run_dir, index, system)
+    record = picture.with_suffix(".json")
+    if record.is_file():
+        return Trial.of_record(json.loads(record.read_text(encoding="utf-8")))
+    trial, chosen = run_trial(system, pair)
+    if index < SHOWN:
+        Image.fromarray((chosen * 255).round().byte().numpy()).save(picture)
+    partial = record.with_suffix(".partial")
+    partial.write_text(json.dumps(trial.record()), encoding="utf-8")
+    partial.replace(record)
+    return trial

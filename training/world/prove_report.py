@@ -1,0 +1,170 @@
+"""What the trials of the loop's proof show: tables with paired intervals, curves, pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emofeedback.emotion import Emotion
+from emofeedback.metrics import paired_difference
+
+from .trials import Trial, judged_gap
+
+if TYPE_CHECKING:
+    from .trials import Pair, System
+
+Trials = Mapping[str, Sequence[Trial]]
+RIVALS = {
+    "loop, LVLM refiner": ("best of 12", "rewritten once by the LVLM, best of 12"),
+    "loop, rule refiner": ("best of 12", "rewritten once by rules, best of 12"),
+}
+"""Which best-of-12 each loop must beat."""
+CONTENT_ALLOWANCE = 0.02
+
+
+def final_gap(trial: Trial, pictures: int | None = None) -> float:
+    """Judged gap size of the picture handed out after that many pictures; default: after all."""
+    number = len(trial.shots) if pictures is None else min(pictures, len(trial.shots))
+    return judged_gap(trial.shots[trial.chosen[number - 1]], Emotion(*trial.target))
+
+
+def axis_error(trial: Trial, axis: int) -> float:
+    """Judged absolute gap of the final picture on an axis: 0 valence, 1 arousal."""
+    return abs(trial.target[axis] - trial.shots[trial.chosen[-1]].judged[axis])
+
+
+def content(trial: Trial, name: str) -> float:
+    """1 if the final picture shows the right "place" or "subject", else 0."""
+    return float(getattr(trial.shots[trial.chosen[-1]], name))
+
+
+def system_table(trials: Trials) -> str:
+    """One Markdown row a system."""
+    rows = [
+        "| system | judged gap size | V-Error | A-Error | place | subject | pictures | LVLM tokens "
+        "| seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, each in trials.items():
+        numbers = [
+            f"{np.mean([final_gap(t) for t in each]):.2f}",
+            *(f"{np.mean([axis_error(t, axis) for t in each]):.2f}" for axis in (0, 1)),
+            *(f"{100 * np.mean([content(t, part) for t in each]):.0f} %" for part in PARTS),
+            str(len(each[0].shots)),
+            f"{np.mean([t.tokens for t in each]):.0f}",
+            f"{np.mean([t.seconds for t in each]):.1f}",
+        ]
+        rows.append(f"| {name} | " + " | ".join(numbers) + " |")
+    return "\n".join(rows)
+
+
+PARTS = ("place", "subject")
+
+
+def difference_table(trials: Trials) -> tuple[str, bool]:
+    """Each loop minus each best-of-12, paired; and whether every loop beats both."""
+    rows = [
+        "| loop | minus | judged gap size | 95 % interval | place | subject |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    won = True
+    for loop, rivals in RIVALS.items():
+        for rival in rivals:
+            ours, theirs = trials[loop], trials[rival]
+            found = paired_difference([final_gap(t) for t in ours], [final_gap(t) for t in theirs])
+            shares = [
+                np.mean([content(t, part) for t in ours])
+                - np.mean([content(t, part) for t in theirs])
+                for part in PARTS
+            ]
+            won &= found.high < 0 and min(shares) >= -CONTENT_ALLOWANCE
+            rows.append(
+                f"| {loop} | {rival} | {found.mean:+.2f} | {found.low:+.2f} to {found.high:+.2f} | "
+                + " | ".join(f"{100 * share:+.0f} points" for share in shares)
+                + " |"
+            )
+    return "\n".join(rows), bool(won)
+
+
+def cue_table(trials: Trials, *, least: int = 5) -> str:
+    """Which cues the loops' refiners brought in or dropped, and how often the gap shrank then."""
+    rows = ["| refiner | change | times | judged gap shrank | mean change |", "| --- " * 5 + "|"]
+    for loop in RIVALS:
+        moves = [move for trial in trials[loop] for move in trial.moves]
+        groups = defaultdict(list)
+        for move in moves:
+            groups[f"{move.family}: to {move.after}"].append(move.gap_after - move.gap_before)
+        named = sorted(groups.items(), key=lambda item: -len(item[1]))
+        everything = [change for changes in groups.values() for change in changes]
+        listed = [("all", everything)] if everything else []
+        for name, changes in [*listed, *named]:
+            if len(changes) >= least or name == "all":
+                shrank = np.mean(np.asarray(changes) < 0)
+                rows.append(
+                    f"| {loop} | {name} | {len(changes)} | {100 * shrank:.0f} % | "
+                    f"{np.mean(changes):+.2f} |"
+                )
+    return "\n".join(rows)
+
+
+def curve(trials: Sequence[Trial]) -> np.ndarray:
+    """[trials, pictures] judged gap size of what would be handed out after each picture."""
+    return np.array([[final_gap(t, n + 1) for n in range(len(t.shots))] for t in trials])
+
+
+def save_curves(trials: Trials, path: Path) -> None:
+    """Mean judged gap size against the number of pictures, a line a system."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    colours = ("#000000", "#999999", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#D55E00")
+    for number, (name, each) in enumerate(trials.items()):
+        heights = curve(each)
+        places = np.arange(1, heights.shape[1] + 1)
+        mean, spread = heights.mean(0), 1.96 * heights.std(0) / np.sqrt(len(heights))
+        colour = colours[number % len(colours)]
+        style = "--" if number >= len(colours) else "-"
+        axes.plot(places, mean, style, color=colour, label=name, marker="o", markersize=3)
+        axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.08)
+    axes.set(
+        xlabel="pictures made", ylabel="judged gap size of the picture chosen so far", ylim=(0, None)
+    )
+    axes.set_xticks(range(1, 13))
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, frameon=False)
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def save_pictures(
+    run_dir: Path, pairs: Sequence[Pair], systems: Sequence[System], path: Path
+) -> None:
+    """The chosen pictures: a pair a row, a system a column."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from .prove_loop import picture_path
+
+    figure = Figure(figsize=(1.75 * len(systems), 2.0 * len(pairs)), dpi=100, layout="constrained")
+    grid = figure.subplots(len(pairs), len(systems), squeeze=False)
+    for row, pair in enumerate(pairs):
+        for column, system in enumerate(systems):
+            axes = grid[row][column]
+            axes.imshow(Image.open(picture_path(run_dir, row, system)))
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if row == 0:
+                axes.set_title(system.name.replace(", ", ",\n"), fontsize=7)
+        target = f"V {pair.target.valence:+.1f}, A {pair.target.arousal:+.1f}"
+        grid[row][0].set_ylabel(f"{pair.prompt[:28]}\n{target}", fontsize=7)
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

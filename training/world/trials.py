@@ -1,0 +1,268 @@
+"""Systems that turn a prompt and a target into pictures, each run on one pair and measured.
+
+Every picture of a trial is measured by the judge, in the order of making, beside what the system's
+own scorer read; so one trial gives the final result and the whole curve of error against pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emofeedback.embedded import generator
+from emofeedback.embedded.scorer import load_scorer
+from emofeedback.emotion import Emotion, clipped_emotion
+from emofeedback.images import from_png
+from emofeedback.loop import run_loop, start_loop
+from emofeedback.refining import Refiner, RefineRequest
+from emofeedback.rules import RuleRefiner, named_cues
+from emofeedback.scoring import Reading, Scorer
+from emofeedback.state import LoopPolicy, LoopState
+
+from .judge import judge
+from .scene import Scene
+
+SIZE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way of spending pictures.
+
+    Args:
+        refiner: "none", "embedded" or "rules".
+        rewrite_first: rewrite the prompt once, without picture and reading, then only choose.
+        emotion_input: the target also reaches the generator through its adapter.
+        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
+    """
+
+    name: str
+    rounds: int = 3
+    candidates: int = 4
+    refiner: str = "none"
+    rewrite_first: bool = False
+    emotion_input: bool = False
+    oracle: bool = False
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of one trial."""
+        return self.rounds * self.candidates
+
+
+SYSTEMS = (
+    System(name="first picture", rounds=1, candidates=1),
+    System(name="best of 12"),
+    System(name="rewritten once by the LVLM, best of 12", refiner="embedded", rewrite_first=True),
+    System(name="rewritten once by rules, best of 12", refiner="rules", rewrite_first=True),
+    System(name="loop, LVLM refiner", refiner="embedded"),
+    System(name="loop, rule refiner", refiner="rules"),
+    System(name="loop, LVLM refiner, V-A input", refiner="embedded", emotion_input=True),
+)
+ORACLES = (
+    System(name="best of 12, oracle scorer", oracle=True),
+    System(name="loop, LVLM refiner, oracle scorer", refiner="embedded", oracle=True),
+    System(name="loop, rule refiner, oracle scorer", refiner="rules", oracle=True),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is asked of every system: a content, its neutral prompt, a target and a seed."""
+
+    scene: Scene
+    prompt: str
+    target: Emotion
+    seed: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: what the judge measured, what the system read, and whether the content is there."""
+
+    judged: tuple[float, float]
+    read: tuple[float, float]
+    place: bool
+    subject: bool
+
+
+@dataclass(frozen=True)
+class Move:
+    """A cue that the refiner changed, and the judged gap size of the round's best, then and after."""
+
+    family: str
+    before: str
+    after: str
+    gap_before: float
+    gap_after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One system on one pair. `chosen[n]` is the picture it would hand out after n + 1 pictures."""
+
+    system: str
+    prompt: str
+    target: tuple[float, float]
+    shots: tuple[Shot, ...]
+    chosen: tuple[int, ...]
+    prompts: tuple[str, ...]
+    moves: tuple[Move, ...]
+    tokens: int
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def of_record(record: dict[str, Any]) -> Trial:
+        """Back from JSON values."""
+        shots = tuple(
+            Shot(tuple(s["judged"]), tuple(s["read"]), s["place"], s["subject"])
+            for s in record["shots"]
+        )
+        lists = {name: tuple(record[name]) for name in ("target", "chosen", "prompts")}
+        moves = tuple(Move(**move) for move in record["moves"])
+        return Trial(**{**record, **lists, "shots": shots, "moves": moves})
+
+
+class JudgeScorer:
+    """The judge as a scorer: an oracle, to find out what a better scorer would be worth."""
+
+    name = "judge"
+
+    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """One reading a picture [B, H, W, 3]."""
+        seen = judge(images)
+        felt = zip(seen.valence.tolist(), seen.arousal.tolist(), strict=True)
+        emotions = [clipped_emotion(valence, arousal)[0] for valence, arousal in felt]
+        return [Reading(emotion=e, uncertainty=(0.3, 0.3), model=self.name) for e in emotions]
+
+    def explain(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """As `score`; the judge does not explain."""
+        return self.score(images, prompt=prompt)
+
+
+def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
+    """Make, choose and measure; also returns the chosen picture [H, W, 3]."""
+    scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()  # type: ignore[assignment]
+    started, tokens, prompt = time.perf_counter(), 0, pair.prompt
+    paint = Painter(pair.target if system.emotion_input else None)
+    refiner = _refiner(system.refiner)
+    if system.rewrite_first and refiner is not None:
+        rewritten = refiner.refine(blind_request(pair.prompt, pair.target))
+        prompt, tokens, refiner = rewritten.prompt, rewritten.tokens, None
+    policy = LoopPolicy(rounds=system.rounds, candidates=system.candidates, tolerance=0.0)
+    state = start_loop(prompt, pair.target, policy, seed=pair.seed)
+    for after in run_loop(paint, scorer, refiner, state):
+        state = after
+    seconds = time.perf_counter() - started + paint.saved
+    return _measured(system, pair, state, tokens, seconds)
+
+
+def blind_request(prompt: str, target: Emotion) -> RefineRequest:
+    """What a refiner is told when it has neither picture nor reading: assume a neutral picture."""
+    neutral = Reading(emotion=Emotion(0.0, 0.0), uncertainty=(0.0, 0.0), model="none")
+    return RefineRequest(
+        artist_prompt=prompt,
+        prompt=prompt,
+        images=torch.full((1, SIZE, SIZE, 3), 0.5),
+        readings=(neutral,),
+        target=target,
+        best=0,
+    )
+
+
+class Painter:
+    """A generate callable; what several systems ask for is painted once and its time remembered."""
+
+    def __init__(self, emotion: Emotion | None) -> None:
+        self.felt = None if emotion is None else (emotion.valence, emotion.arousal)
+        self.saved = 0.0
+        """Seconds that painting would have taken where an earlier system had done it."""
+
+    def __call__(self, prompt: str, seed: int, candidates: int) -> Tensor:
+        """Pictures [candidates, H, W, 3] of one prompt and seed."""
+        started = time.perf_counter()
+        images, seconds = _painted(prompt, seed, candidates, self.felt)
+        self.saved += seconds - (time.perf_counter() - started)
+        return images
+
+
+@lru_cache(maxsize=64)
+def _painted(
+    prompt: str, seed: int, candidates: int, felt: tuple[float, float] | None
+) -> tuple[Tensor, float]:
+    started = time.perf_counter()
+    emotion = None if felt is None else [felt] * candidates
+    images = generator.generate([prompt] * candidates, emotion=emotion, seed=seed)
+    return images, time.perf_counter() - started
+
+
+def _refiner(name: str) -> Refiner | None:
+    if name == "none":
+        return None
+    return RuleRefiner() if name == "rules" else load_scorer().refiner()
+
+
+def _measured(
+    system: System, pair: Pair, state: LoopState, tokens: int, seconds: float
+) -> tuple[Trial, Tensor]:
+    images = torch.stack([from_png(data) for record in state.rounds for data in record.images])
+    seen = judge(images)
+    readings = [reading for record in state.rounds for reading in record.readings]
+    shots = tuple(
+        Shot(
+            (float(seen.valence[i]), float(seen.arousal[i])),
+            (reading.emotion.valence, reading.emotion.arousal),
+            seen.places[i] == pair.scene.place,
+            seen.subjects[i] == pair.scene.subject,
+        )
+        for i, reading in enumerate(readings)
+    )
+    sizes = [pair.target.gap_from(reading.emotion).size for reading in readings]
+    chosen = tuple(min(range(n + 1), key=sizes.__getitem__) for n in range(len(sizes)))
+    trial = Trial(
+        system=system.name,
+        prompt=pair.prompt,
+        target=(pair.target.valence, pair.target.arousal),
+        shots=shots,
+        chosen=chosen,
+        prompts=tuple(record.prompt for record in state.rounds),
+        moves=_moves(pair, state, shots, system.candidates),
+        tokens=tokens + sum(record.tokens for record in state.rounds),
+        seconds=seconds,
+    )
+    return trial, images[chosen[-1]]
+
+
+def _moves(
+    pair: Pair, state: LoopState, shots: tuple[Shot, ...], candidates: int
+) -> tuple[Move, ...]:
+    moves = []
+    gaps = [
+        judged_gap(shots[number * candidates + record.best], pair.target)
+        for number, record in enumerate(state.rounds)
+    ]
+    for number, record in enumerate(state.rounds[:-1]):
+        following = state.rounds[number + 1]
+        before, after = named_cues(record.prompt), named_cues(following.prompt)
+        moves += [
+            Move(new.family, old.label, new.label, gaps[number], gaps[number + 1])
+            for old, new in zip(before, after, strict=True)
+            if old != new
+        ]
+    return tuple(moves)
+
+
+def judged_gap(shot: Shot, target: Emotion) -> float:
+    """Gap size between the target and what the judge measured."""
+    return target.gap_from(Emotion(*shot.judged)).size
+
+
