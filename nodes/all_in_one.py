@@ -96,8 +96,8 @@ class EmotionFeedback(io.ComfyNode):
 def sampler_inputs() -> list[io.Input]:
     """The widgets of KSampler and of the empty latent, in their order."""
     return [
-        io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Picture width."),
-        io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Picture height."),
+        io.Int.Input("width", default=256, min=16, max=4096, step=16, tooltip="Picture width."),
+        io.Int.Input("height", default=256, min=16, max=4096, step=16, tooltip="Picture height."),
         io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Sampler steps a picture."),
         io.Float.Input(
             "cfg",

@@ -31,7 +31,7 @@ class DrawnTransformer(SD3Transformer2DModel):
         return_dict: bool = True,
         **options: Any,
     ) -> Any:
-        """Velocity (noise - clean) [B, 16, h, w] of noisy latents; arguments as of the base class."""
+        """Velocity (noise - clean) [B, 16, h, w] of noisy latents; arguments as in the base."""
         clean = super().forward(
             hidden_states=hidden_states,
             encoder_hidden_states=encoder_hidden_states,

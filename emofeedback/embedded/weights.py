@@ -77,4 +77,4 @@ def fill(module: Any, tensors: dict[str, Tensor], name: str) -> Any:
 
 def _role(name: str) -> str:
     role = Path(name).parts[0].removeprefix("drawn_").split(".")[0]
-    return "generator" if role == "emotion" else role
+    return {"emotion": "generator", "clip": "text_tower"}.get(role, role)

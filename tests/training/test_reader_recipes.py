@@ -42,7 +42,8 @@ RECIPES = {
         lvlm_recipe,
         LvlmConfig(
             size=64, vision_width=32, vision_depth=1, width=64, depth=1, feed_forward=64,
-            vocab_size=700, pictures=16, seen=6, rated=2, explained=2, refined=2, optim=OPTIM,
+            vocab_size=700, pictures=16, seen=6, rated=2, explained=2, refined=2, unseen=1,
+            seeing_steps=1, optim=OPTIM,
         ),
     ),
     "judge": (

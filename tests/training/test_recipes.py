@@ -8,23 +8,26 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emofeedback.cues import FAMILIES
 from emofeedback.embedded import autoencoder as embedded_autoencoder
 from emofeedback.embedded.clip import load_clip, similarity, unknown_words
 from emofeedback.embedded.generator import GeneratorConfig, generate
 from emofeedback.errors import CheckpointError, ConfigError
 from training.world import dataset
-from training.world.train import autoencoder, clip, generator, picture_tower
+from training.world.scene import held_out
+from training.world.train import autoencoder, generator, picture_tower, text_tower
+from training.world.train.clip import HEADS, heads_loss
 from training.world.train.common import Optim, Run, RunOptions
 from training.world.train.files import Snapshot, read_snapshot
+from training.world.vocabulary import PLACES, SUBJECTS
 
 OPTIM = Optim(learning_rate=1e-3, warmup_steps=2, ema_decay=0.9)
 AUTOENCODER = autoencoder.AutoencoderConfig(
-    size=32, crop=16, batch=2, pictures=16, held_out_pictures=8, decoder_share=0.5, optim=OPTIM
+    size=32, crop=16, batch=2, pictures=16, held_out_pictures=8, optim=OPTIM
 )
-CLIP = clip.ClipConfig(
-    size=32, text_layers=1, image_width=64, image_layers=1, batch=4, pictures=16,
-    held_out_pictures=8, optim=OPTIM,
-)  # fmt: skip
+TEXT_TOWER = text_tower.TextTowerConfig(
+    size=32, text_layers=1, image_width=64, image_layers=1, batch=4, optim=OPTIM
+)
 GENERATOR = generator.GeneratorRecipe(
     model=GeneratorConfig(size=32, depth=1), adapter_width=16, batch=4, pictures=16, optim=OPTIM
 )
@@ -33,7 +36,7 @@ PICTURE_TOWER = picture_tower.PictureTowerConfig(
 )
 RECIPES = {
     "autoencoder": (autoencoder, AUTOENCODER),
-    "clip": (clip, CLIP),
+    "text_tower": (text_tower, TEXT_TOWER),
     "generator": (generator, GENERATOR),
     "picture_tower": (picture_tower, PICTURE_TOWER),
 }
@@ -49,7 +52,7 @@ def weights(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("home")
     patch = pytest.MonkeyPatch()
     patch.setattr(dataset, "CACHE_DIR", home / "pictures")
-    for name in ("clip", "autoencoder", "generator"):
+    for name in ("text_tower", "autoencoder", "generator"):
         module, config = RECIPES[name]
         options = RunOptions(
             run_dir=home / name, weights=home / "weights", steps=2, threads=1, export=True
@@ -126,9 +129,9 @@ def test_a_damaged_checkpoint_says_how_to_start_again(one_step_a_checkpoint):
         autoencoder.train_with(AUTOENCODER, options)
 
 
-def test_the_generator_asks_for_the_clip_pair_first(one_step_a_checkpoint, tmp_path):
+def test_the_generator_asks_for_the_text_tower_first(one_step_a_checkpoint, tmp_path):
     options = replace(one_step_a_checkpoint, weights=tmp_path / "nothing here")
-    with pytest.raises(CheckpointError, match="train clip"):
+    with pytest.raises(CheckpointError, match="train text_tower"):
         generator.train_with(GENERATOR, options)
 
 
@@ -176,5 +179,20 @@ def test_a_truncated_weight_file_is_named(weights, tmp_path):
             (broken / file.name).write_bytes(file.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="drawn_autoencoder.safetensors is damaged"):
         embedded_autoencoder.load_autoencoder(broken)
-    with pytest.raises(CheckpointError, match="missing.*train clip"):
+    with pytest.raises(CheckpointError, match="missing.*train text_tower"):
         load_clip(broken)
+
+
+def test_a_held_out_pair_is_never_learnt_as_impossible():
+    places = [(place + 1) % len(PLACES) for place in held_out_places()]
+    truth = torch.tensor([[p, s, *[0] * len(FAMILIES)] for s, p in enumerate(places)])
+    logits = torch.randn(len(truth), sum(HEADS), requires_grad=True)
+    heads_loss(logits, truth).backward()
+    for row, place in enumerate(held_out_places()):
+        assert logits.grad[row, place] == 0
+        assert logits.grad[row, : len(PLACES)].count_nonzero() == len(PLACES) - 1
+
+
+def held_out_places() -> list[int]:
+    """The one place of each subject whose pictures are never trained on."""
+    return [next(p for p in range(10) if held_out(PLACES[p], subject)) for subject in SUBJECTS]

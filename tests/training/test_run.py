@@ -19,10 +19,9 @@ class Config:
 def toy(folder: Path, *, steps: int | None = 6, **options) -> tuple[Run, torch.nn.Linear]:
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 3)
-    phases = options.pop("phases", (1.0,))
     optim = Optim(learning_rate=0.01, warmup_steps=2, ema_decay=0.8)
     where = RunOptions(run_dir=folder, steps=steps, threads=1, **options)
-    run = Run("toy", where, config=Config(), modules={"toy": model}, optim=optim, phases=phases)
+    run = Run("toy", where, config=Config(), modules={"toy": model}, optim=optim)
     return run, model
 
 
@@ -51,12 +50,6 @@ def test_the_rate_warms_up_and_decays_to_its_floor(tmp_path, monkeypatch):
     assert seen[0] == pytest.approx(0.005, rel=0.01)
     assert seen[1:] == sorted(seen[1:], reverse=True)
     assert seen[-1] < 0.03 * 0.01
-
-
-def test_the_rate_decays_anew_in_each_phase(tmp_path, monkeypatch):
-    seen = rates(tmp_path, monkeypatch, steps=40, phases=(0.5, 1.0))
-    assert seen[19] < 0.0003 < 0.009 < seen[20]
-    assert seen[39] < 0.0003
 
 
 def test_a_budget_of_no_steps_changes_nothing_and_still_reports(tmp_path):

@@ -23,7 +23,8 @@ from training.world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SU
 
 pytest.importorskip("skia", reason="skia-python or libegl1 is missing", exc_type=ImportError)
 
-from training.world.render import render
+from training.world.render import render, subject_mask
+from training.world.render.picture import LAYERS, LAYOUTS
 
 ROOT = Path(__file__).parents[2]
 AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
@@ -120,6 +121,26 @@ def test_a_scene_is_always_the_same_picture_and_leaves_global_randomness_alone(s
     assert (first.shape, first.dtype) == ((96, 96, 3), np.uint8)
     np.random.seed(7)
     assert np.random.random() == untouched
+
+
+def test_a_layer_lies_in_one_of_few_ways_whatever_the_seed():
+    cues = ("starry", "even", "natural", "still", "none", "plain")
+    scenes = [Scene("city", "boat", cues, seed) for seed in range(120)]
+    pictures = {render(scene, 32).tobytes() for scene in scenes}
+    assert LAYOUTS < len(pictures) <= LAYOUTS**2  # only place and sky show here
+    assert len(LAYERS) == 5
+
+
+@pytest.mark.parametrize("weather", ["mist", "rain", "snow", "confetti"])
+def test_a_subject_stays_recognisable_under_what_covers_it(weather):
+    for seed in range(6):
+        scene = with_cue(with_cue(scene_of(seed), "weather", weather), "palette", "natural")
+        other = Scene(scene.place, "fish", scene.cues, scene.seed)
+        scene = Scene(scene.place, "bear", scene.cues, scene.seed)
+        covered = subject_mask(scene, 64) > 0.5
+        difference = np.abs(render(scene, 64).astype(float) - render(other, 64).astype(float))
+        assert 0.08 < covered.mean() < 0.5
+        assert difference[covered].mean() > 20
 
 
 def test_another_process_draws_the_same_bytes():

@@ -1,4 +1,4 @@
-"""`python -m training.world sheet | train | evaluate | prove-loop`: commands of the drawn world."""
+"""`python -m training.world COMMAND`: the commands of the drawn world."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ COMMANDS = {
     "sheet": ("sheet", "draw a contact sheet over the valence-arousal plane"),
     "train": ("train", "train one of the embedded models"),
     "evaluate": ("evaluate", "measure the embedded models"),
+    "gallery": ("gallery", "contact sheets of what the embedded generator draws"),
     "prove-loop": ("prove_loop", "compare the loop with best-of-N at equal numbers of pictures"),
 }
 

@@ -85,7 +85,7 @@ class JudgeNet(nn.Module):
         self.register_buffer("effects", torch.tensor(effects), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits of place, of subject and of the cues of each family; pictures [B, 3, S, S], 0..1."""
+        """Logits of place, subject and each family's cues; pictures [B, 3, S, S] in 0..1."""
         seen = self.body(images * 2 - 1)
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
         return self.head(self.drop(pooled)).float().split(HEADS, dim=1)

@@ -133,7 +133,9 @@ def save_curves(trials: Trials, path: Path) -> None:
         axes.plot(places, mean, style, color=colour, label=name, marker="o", markersize=3)
         axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.08)
     axes.set(
-        xlabel="pictures made", ylabel="judged gap size of the picture chosen so far", ylim=(0, None)
+        xlabel="pictures made",
+        ylabel="judged gap size of the picture chosen so far",
+        ylim=(0, None),
     )
     axes.set_xticks(range(1, 13))
     axes.grid(alpha=0.25)

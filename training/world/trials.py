@@ -83,7 +83,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: what the judge measured, what the system read, and whether the content is there."""
+    """One picture: what the judge measured, what the system read, whether the content is there."""
 
     judged: tuple[float, float]
     read: tuple[float, float]
@@ -93,7 +93,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Move:
-    """A cue that the refiner changed, and the judged gap size of the round's best, then and after."""
+    """A cue that the refiner changed, and the judged gap size of the best, before and after."""
 
     family: str
     before: str
@@ -264,5 +264,3 @@ def _moves(
 def judged_gap(shot: Shot, target: Emotion) -> float:
     """Gap size between the target and what the judge measured."""
     return target.gap_from(Emotion(*shot.judged)).size
-
-

@@ -7,16 +7,16 @@ from ..scene import Scene
 from .brush import SIDE, Brush, colour, skia
 from .grading import finish
 from .lights import LIGHTS_BEHIND, LIGHTS_OVER, light_source
-from .postures import stand
+from .postures import Standing
 from .signs import SIGNS_BEFORE, SIGNS_BEHIND, SIGNS_GLOWING
 from .skies import AMBIENT, SKIES
 from .streets import PLACES
 from .weathers import WEATHERS
 
-
-LAYERS = ("place", "subject", "sky", "sign", "weather", "light")
+LAYERS = {"place": 0, "sky": 2, "sign": 3, "weather": 4, "light": 5}
+"""Layers that lie by chance, and the number of each one's random source."""
 LAYOUTS = 3
-"""Ways in which each layer can lie; a scene's seed picks one for each, 729 in all. Few enough for a
+"""Ways in which each layer can lie; a scene's seed picks one for each, 243 in all. Few enough for a
 small generator to draw each of them clearly."""
 SEEN_THROUGH = 0.5
 """How strongly the subject shines through what is drawn over it: mist, rain, beams."""
@@ -25,7 +25,10 @@ SEEN_THROUGH = 0.5
 def layouts(seed: int) -> list[np.random.Generator]:
     """One random source per layer: changing a cue leaves the layout of the others where it was."""
     picks = np.random.default_rng(seed).integers(LAYOUTS, size=len(LAYERS))
-    return [np.random.default_rng((layer, int(pick))) for layer, pick in enumerate(picks)]
+    return [
+        np.random.default_rng((source, int(pick)))
+        for source, pick in zip(LAYERS.values(), picks, strict=True)
+    ]
 
 
 def render(scene: Scene, size: int = 256) -> NDArray[np.uint8]:
@@ -33,7 +36,7 @@ def render(scene: Scene, size: int = 256) -> NDArray[np.uint8]:
 
     Returns: uint8 [size, size, 3]; the same bytes for the same scene and size.
     """
-    place, subject, sky, sign, weather, light = layouts(scene.seed)
+    place, sky, sign, weather, light = layouts(scene.seed)
     pixels, brush = _blank(size)
     source = light_source(light, scene.cue("light"))
     SKIES[scene.cue("sky")](brush, sky)
@@ -42,7 +45,7 @@ def render(scene: Scene, size: int = 256) -> NDArray[np.uint8]:
     _draw_ground(brush, scene, place)
     if signs := SIGNS_BEHIND.get(scene.cue("signs")):
         signs(brush, sign)
-    standing = stand(subject, scene.subject, scene.cue("posture"))
+    standing = Standing(scene.subject, scene.cue("posture"))
     standing.draw(brush)
     if signs := SIGNS_BEFORE.get(scene.cue("signs")):
         signs(brush, sign)
@@ -68,7 +71,7 @@ def _blank(size: int) -> tuple[NDArray[np.uint8], Brush]:
 def subject_mask(scene: Scene, size: int) -> NDArray[np.float32]:
     """How much of each pixel the scene's subject covers, 0..1: [size, size]."""
     pixels, brush = _blank(size)
-    stand(layouts(scene.seed)[1], scene.subject, scene.cue("posture")).shine_through(brush, 1.0)
+    Standing(scene.subject, scene.cue("posture")).shine_through(brush, 1.0)
     return pixels[..., 3].astype(np.float32) / 255
 
 

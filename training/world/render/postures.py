@@ -7,15 +7,13 @@ arcs, tears) that make it readable at 128 px.
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from .brush import Brush, colour, skia, vertical
-from .things import MIRRORED, SUBJECTS
+from .things import SUBJECTS
 
 GROUND = 219.0
 """Height in the picture on which subjects stand."""
-STEPS_ASIDE = (-8.0, 0.0, 8.0)
-"""How far from the middle a subject may stand, in picture units: one latent cell at 256 px."""
+CENTRE = 128.0
+"""Where between left and right they stand, in picture units."""
 _BOX = skia.Rect.MakeLTRB(-96, -164, 96, 14)
 _BEND_ROWS = 10
 
@@ -41,10 +39,9 @@ POSTURES: dict[str, Posture] = {
 }
 
 
-def _record(subject: str, facing: int) -> skia.Picture:
+def _record(subject: str) -> skia.Picture:
     recorder = skia.PictureRecorder()
     canvas = recorder.beginRecording(_BOX)
-    canvas.scale(facing, 1)
     canvas.saveLayer(_BOX, None)
     SUBJECTS[subject](Brush(canvas))
     light = skia.Paint(BlendMode=skia.BlendMode.kSrcATop)
@@ -82,23 +79,23 @@ def _draw_bent(canvas: skia.Canvas, picture: skia.Picture, bend: float, zoom: fl
 
 @dataclass(frozen=True)
 class Standing:
-    """A subject at its spot in the picture."""
+    """A subject in the middle of the picture, always the same way round.
+
+    Where it stands is not left to chance: a small generator would have to learn it anew for every
+    spot, and spend on that what it needs for the subject itself.
+    """
 
     subject: str
     posture: str
-    x: float
-    facing: int
-    side: int
-    """Which way it turns, bends or weeps: -1 or 1."""
 
     def draw(self, brush: Brush) -> None:
         """Shadow, marks of the posture and the subject."""
         move = POSTURES[self.posture]
-        _shadow(brush, self.x, move.wide, move.lift if self.posture != "proud" else 0)
-        _marks_behind(brush, self.posture, self.x)
+        _shadow(brush, move.wide, move.lift if self.posture != "proud" else 0)
+        _marks_behind(brush, self.posture)
         halo = skia.ImageFilters.DropShadow(0, 0, 2.2, 2.2, colour("#fff8e4", 0.75))
         self._paint(brush.canvas, skia.Paint(ImageFilter=halo), echoes=True)
-        _marks_before(brush, self.posture, self.x, self.side)
+        _marks_before(brush, self.posture)
 
     def shine_through(self, brush: Brush, alpha: float) -> None:
         """The subject alone once more, over all that covers it, so that it stays recognisable."""
@@ -106,10 +103,10 @@ class Standing:
 
     def _paint(self, canvas: skia.Canvas, paint: skia.Paint, *, echoes: bool) -> None:
         move = POSTURES[self.posture]
-        picture = _record(self.subject, self.facing)
+        picture = _record(self.subject)
         canvas.save()
-        canvas.translate(self.x, GROUND - move.lift)
-        canvas.rotate(move.turn * self.side)
+        canvas.translate(CENTRE, GROUND - move.lift)
+        canvas.rotate(move.turn)
         canvas.scale(move.wide, move.tall)
         if echoes and self.posture == "reeling":
             for dx in (-13, 13):
@@ -120,31 +117,32 @@ class Standing:
         canvas.saveLayer(skia.Rect.MakeLTRB(-150, -175, 150, 30), paint)
         if move.bend:
             zoom = canvas.getTotalMatrix().getScaleY() * 1.3
-            _draw_bent(canvas, picture, move.bend * self.side, zoom)
+            _draw_bent(canvas, picture, move.bend, zoom)
         else:
             canvas.drawPicture(picture)
         canvas.restore()
         canvas.restore()
 
 
-def stand(rng: np.random.Generator, subject: str, posture: str) -> Standing:
-    """Where and which way a subject stands: near the middle, by lot."""
-    side = 1 if rng.random() < 0.5 else -1
-    x = 128 + rng.choice(STEPS_ASIDE)
-    return Standing(subject, posture, x, side if subject in MIRRORED else 1, side)
-
-
-def _shadow(brush: Brush, x: float, width: float, lift: float) -> None:
+def _shadow(brush: Brush, width: float, lift: float) -> None:
     spread = max(0.45, 1 - lift / 80)
     alpha = 0.5 if lift < 10 else 0.38
     brush.oval(
-        x, GROUND + 1, 66 * width * spread, 9 * spread, "#0c1024", alpha=alpha, volume=0, blur=3
+        CENTRE,
+        GROUND + 1,
+        66 * width * spread,
+        9 * spread,
+        "#0c1024",
+        alpha=alpha,
+        volume=0,
+        blur=3,
     )
 
 
-def _marks_behind(brush: Brush, posture: str, x: float) -> None:
+def _marks_behind(brush: Brush, posture: str) -> None:
     if posture != "proud":
         return
+    x = CENTRE
     for i in range(11):
         angle = math.pi * (1 + i / 10)
         inner, outer = 84, 104 if i % 2 else 98
@@ -159,7 +157,8 @@ def _marks_behind(brush: Brush, posture: str, x: float) -> None:
     brush.box(x - 54, GROUND - 21, x + 54, GROUND - 9, "#d6d1ca", round_by=2)
 
 
-def _marks_before(brush: Brush, posture: str, x: float, side: int) -> None:
+def _marks_before(brush: Brush, posture: str) -> None:
+    x = CENTRE
     if posture == "leaping":
         for k, length in enumerate((11, 20, 25, 20, 11)):
             dx = (k - 2) * 21
@@ -173,14 +172,14 @@ def _marks_before(brush: Brush, posture: str, x: float, side: int) -> None:
                 )
     elif posture == "drooping":
         for dx, y in ((52, 158), (66, 178), (44, 192)):
-            cx = x + side * dx
+            cx = x + dx
             drop = [(cx, y - 11), (cx + 5, y), (cx, y + 5), (cx - 5, y)]
             brush.blob(drop, "#3f8fe0")
             brush.oval(cx - 1.5, y, 1.4, 2, "#e4f2ff", volume=0)
     elif posture == "resting":
         for k in range(3):
             size = 7 + 3.5 * k
-            cx, cy = x + side * (34 + 17 * k), GROUND - 98 - 20 * k
+            cx, cy = x + 34 + 17 * k, GROUND - 98 - 20 * k
             letter = [
                 (cx - size / 2, cy - size / 2),
                 (cx + size / 2, cy - size / 2),

@@ -162,6 +162,3 @@ SUBJECTS: dict[str, Subject] = {
     "fish": fish,
     "bear": bear,
 }
-
-MIRRORED = frozenset({"boat", "dog", "bird", "car", "horse", "bicycle", "fish"})
-"""Subjects that may face either way."""

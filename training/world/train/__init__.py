@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the run, resumed if it exists; default: runs/embedded/ROLE",
     )
+    parser.add_argument(
+        "--start", type=Path, help="weights folder that a new autoencoder or lvlm run starts from"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -50,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         threads=args.threads,
         size=args.size,
+        start=args.start,
         export=args.export,
         **where,
     )

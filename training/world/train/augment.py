@@ -18,17 +18,24 @@ from torch import Tensor
 BLOCK = 8
 
 
-def augment(pictures: np.ndarray, random: np.random.Generator, *, clean: float = 0.25) -> Tensor:
+def augment(
+    pictures: np.ndarray,
+    random: np.random.Generator,
+    *,
+    clean: float = 0.25,
+    mirror: bool = True,
+) -> Tensor:
     """Mirrored, shifted and degraded copies of drawn pictures.
 
     Args:
         pictures: uint8 [B, S, S, 3].
         random: the step's source; the result depends on nothing else.
         clean: share of the pictures that are mirrored and shifted only.
+        mirror: off where left and right need not be learnt alike.
     Returns: float32 [B, S, S, 3] in 0..1.
     """
     images = torch.from_numpy(np.ascontiguousarray(pictures)).float().permute(0, 3, 1, 2) / 255
-    images = _mirror(images, random)
+    images = _mirror(images, random) if mirror else images
     images = _shift(images, random)
     dirty = random.random(len(images)) >= clean
     for degrade in (_few_frequencies, _blur, _warp, _noise, _tone):

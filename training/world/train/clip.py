@@ -7,7 +7,6 @@ picture tower then learns to agree with it (`picture_tower`).
 from __future__ import annotations
 
 import hashlib
-import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,8 +65,8 @@ def labels(scene: Scene) -> list[int]:
 def heads_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Mean over the heads: cross entropy of the cues, binary cross entropies of place and subject.
 
-    A place that is held out with a picture's subject does not count as wrong for that picture, nor a
-    subject held out with its place: else "this pair never occurs" is what is learnt. (A softmax
+    A place that is held out with a picture's subject does not count as wrong for that picture, nor
+    a subject held out with its place: else "this pair never occurs" is what is learnt. (A softmax
     learns it all the same, by raising all other places.)
     """
     place, subject, *cues = logits.split(HEADS, dim=-1)

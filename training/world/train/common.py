@@ -54,6 +54,8 @@ class RunOptions:
     """Budget in optimiser steps instead of minutes; makes a run exactly repeatable."""
     seed: int = 0
     threads: int = 2
+    start: Path | None = None
+    """Weights folder to start from in place of random weights, for recipes that can."""
     size: int | None = None
     """Side of the pictures in pixels; None: the recipe's own."""
     export: bool = False
@@ -130,8 +132,6 @@ class Run:
     modules: Mapping[str, nn.Module]
     optim: Optim
     default_minutes: float = 20.0
-    phases: tuple[float, ...] = (1.0,)
-    """Shares of the budget at which the parts of the training end; the rate decays in each."""
     step: int = 0
     seconds: float = 0.0
     """Training time so far, checkpoints and reports included."""
@@ -161,16 +161,6 @@ class Run:
             return 1.0 if self.step >= self.options.steps else self.step / self.options.steps
         minutes = self.default_minutes if self.options.minutes is None else self.options.minutes
         return 1.0 if self.seconds >= 60 * minutes else self.seconds / (60 * minutes)
-
-    @property
-    def phase_progress(self) -> float:
-        """Share of the current part of the training that is done, 0..1."""
-        starts = (0.0, *self.phases[:-1])
-        start, end = next(
-            (pair for pair in zip(starts, self.phases, strict=True) if self.progress < pair[1]),
-            (starts[-1], self.phases[-1]),
-        )
-        return min(1.0, (self.progress - start) / (end - start))
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -202,7 +192,7 @@ class Run:
     def _one_step(self, loss: LossFn) -> dict[str, float]:
         for module in self.modules.values():
             module.train()
-        rate = self.optim.rate(self.step, self.phase_progress)
+        rate = self.optim.rate(self.step, self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)

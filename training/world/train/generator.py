@@ -12,6 +12,7 @@ picture.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,6 +37,13 @@ from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .generator_data import Batch, CaptionShares, draw_batch, encode_all, encode_subjects
 from .generator_report import report, save_samples
 
+SUBJECT_FIRST = 0.6
+"""Share of the training in which subjects count more than the rest."""
+LOUDEST_SIGMA = 0.6
+"""Below this noise level an error of the clean picture counts no more than at it. The velocity's
+error is that error divided by sigma; fine detail at little noise would drown what decides the
+picture at much noise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRecipe:
@@ -48,8 +56,8 @@ class GeneratorRecipe:
     picture_seed: int = 0
     captions: CaptionShares = field(default_factory=CaptionShares)
     subject_weight: float = 2.0
-    """How much more a latent cell counts where the subject is: it covers a fifth of the picture and
-    carries half of what the prompt asks for."""
+    """How much more a latent cell counts where the subject is, at first: it covers a fifth of the
+    picture and carries half of what the prompt asks for. Falls to 0 at `SUBJECT_FIRST`."""
     sigma_mean: float = 0.8
     """Centre of the noise levels' logits; above 0 the noisy half, where layout forms, gets more."""
     sigma_spread: float = 1.0
@@ -97,7 +105,9 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
         with torch.no_grad():
             words = encode_ids(clip, token_ids(tokenizer, batch.captions))
         clean, subject = (store[batch.indices].float() for store in (latents, subjects))
-        return flow_loss(modules, Example(clean, subject, words, batch), recipe, random)
+        fading = max(0.0, 1 - run.progress / SUBJECT_FIRST)
+        weight = 1 + fading * recipe.subject_weight * subject
+        return flow_loss(modules, Example(clean, weight, words, batch), recipe, random)
 
     run.fit(loss, report=lambda _: report(run, modules, recipe.model), report_every=2000)
     if options.export:
@@ -107,7 +117,14 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
 
 
 def initialise(transformer: Any) -> Any:
-    """Start every block as the identity and the output at zero (adaLN-zero, arXiv 2212.09748)."""
+    """Start every block as the identity and the output at zero (adaLN-zero, arXiv 2212.09748).
+
+    The table of positions becomes a parameter: the class's own one puts neighbours a quarter of a
+    radian apart, and a network that cannot tell them apart draws a cat's eye in every token.
+    """
+    table = transformer.pos_embed.pos_embed
+    del transformer.pos_embed.pos_embed
+    transformer.pos_embed.pos_embed = nn.Parameter(position_table(*table.shape[1:]))
     for name, module in transformer.named_modules():
         if not isinstance(module, nn.Linear):
             continue
@@ -122,14 +139,24 @@ def initialise(transformer: Any) -> Any:
     return transformer
 
 
+def position_table(tokens: int, width: int) -> Tensor:
+    """Sines and cosines of row and column, wavelengths from 2 to 64 tokens: [1, tokens, width]."""
+    side = math.isqrt(tokens)
+    waves = math.pi * torch.logspace(0, -1, width // 4, base=32.0)
+    angles = torch.arange(side)[:, None] * waves
+    line = torch.cat([angles.sin(), angles.cos()], dim=1)
+    rows, columns = line.repeat_interleave(side, dim=0), line.repeat(side, 1)
+    return torch.cat([rows, columns], dim=1)[None]
+
+
 @dataclass(frozen=True)
 class Example:
     """A batch with everything that was computed for it."""
 
     clean: Tensor
     """[B, 16, h, w] latents."""
-    subject: Tensor
-    """[B, 1, h, w] how much of each cell the subject covers."""
+    weight: Tensor
+    """[B, 1, h, w] how much each cell counts."""
     words: tuple[Tensor, Tensor]
     batch: Batch
 
@@ -153,8 +180,8 @@ def flow_loss(
             return_dict=False,
         )[0].float()
     error = (velocity - (noise - clean)).square().mean(dim=1, keepdim=True)
-    weight = 1 + recipe.subject_weight * example.subject
-    return (weight * error).sum() / weight.sum(), {"flow": error.detach().mean()}
+    weight = example.weight * (level / level.clamp(min=LOUDEST_SIGMA)).square()
+    return (weight * error).sum() / example.weight.sum(), {"flow": error.detach().mean()}
 
 
 def export_weights(run: Run, modules: Mapping[str, Any], recipe: GeneratorRecipe) -> None:

@@ -62,6 +62,11 @@ def _scale() -> Tensor:
     return GAIN / torch.tensor(SPREAD).pow(FLATTENING)
 
 
+def scaled_patterns() -> Tensor:
+    """[16, 3, 8, 8]: what `encode_fixed` multiplies the blocks of pixels in -1..1 with."""
+    return patterns() * _scale()[:, None, None, None]
+
+
 def encode_fixed(pictures: np.ndarray | Tensor) -> Tensor:
     """Pictures [B, H, W, 3], bytes or 0..1, sides multiples of 8 -> latents [B, 16, H/8, W/8]."""
     pixels = torch.from_numpy(np.array(pictures)) if isinstance(pictures, np.ndarray) else pictures

@@ -3,7 +3,8 @@
 A tiny Qwen2.5-VL from scratch. Each step shows one batch of pictures to the vision tower once and
 asks about parts of them in three ways: rate, explain, refine. A plain linear head on the picture
 features learns cues, place and subject of all of them beside it and is thrown away: it gives the
-vision tower a direct and cheap gradient, which the answer tokens give only late.
+vision tower a direct and cheap gradient, which the answer tokens give only late. The first steps
+are for seeing alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.embedded.lvlm import DrawnLvlm
+from emofeedback.embedded.lvlm import DrawnLvlm, load_lvlm
 from emofeedback.scoring import expected_digits
 
 from ..dataset import PictureSet, picture_set
@@ -42,8 +43,15 @@ def train(options: RunOptions) -> None:
 def train_with(config: LvlmConfig, options: RunOptions) -> Run:
     """As `train`, with every value given; returns the finished run."""
     torch.manual_seed(options.seed)
-    tokenizer = load_or_train_tokenizer(options.run_dir / "tokenizer", vocab_size=config.vocab_size)
+    earlier = None if options.start is None else load_lvlm(options.start / "drawn_lvlm")
+    tokenizer = (
+        earlier.tokenizer
+        if earlier
+        else load_or_train_tokenizer(options.run_dir / "tokenizer", vocab_size=config.vocab_size)
+    )
     lvlm = build(config, tokenizer)
+    if earlier:
+        lvlm.model.load_state_dict(earlier.model.state_dict())
     helper = nn.Linear(config.width, sum(HEADS) + 2)
     run = Run(
         "lvlm",
@@ -113,15 +121,18 @@ def step_loss(
     """Loss of one step: ratings, written answers, helper heads."""
     chosen = random.numpy.choice(len(lessons.scenes), config.seen, replace=False)
     scenes = [lessons.scenes[index] for index in chosen]
-    images = augment(lessons.pictures[np.sort(chosen)][_ranks(chosen)], random.numpy)
+    pictures = lessons.pictures[np.sort(chosen)][_ranks(chosen)]
+    images = augment(pictures, random.numpy, clean=config.clean, mirror=False)
+    if random.step < config.seeing_steps:
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = _see(lvlm, images)
+            return config.head_weight * _helper_loss(helper, seen, scenes), {}
     for index in range(config.seen - config.unseen, config.seen):
         images[index] = NO_PICTURE
         scenes[index] = replace(scenes[index], cues=NEUTRAL_CUES)
     rated, explain, refine = _shares(config)
     with torch.autocast("cpu", torch.bfloat16):
-        pixels, grid = lvlm.pixel_values(images)
-        seen = lvlm.model.model.get_image_features(pixels, grid, return_dict=True)
-        features = torch.stack(list(seen.pooler_output))  # [B, N, C]
+        features = _see(lvlm, images)
         rate = _rating_loss(lvlm, lessons, features[rated], scenes[rated], random.numpy)
         told = _answer_loss(
             lvlm, lessons, features[explain], [explain_lesson(s) for s in scenes[explain]]
@@ -136,6 +147,13 @@ def step_loss(
     loss = rate + told + changed + config.head_weight * hint
     numbers = {"rating": rate, "explain": told, "refine": changed, "helper": hint}
     return loss, {name: value.detach() for name, value in numbers.items()}
+
+
+def _see(lvlm: DrawnLvlm, images: Tensor) -> Tensor:
+    """What the vision tower makes of pictures: [B, N, C]."""
+    pixels, grid = lvlm.pixel_values(images)
+    seen = lvlm.model.model.get_image_features(pixels, grid, return_dict=True)
+    return torch.stack(list(seen.pooler_output))
 
 
 def _ranks(chosen: np.ndarray) -> np.ndarray:

@@ -34,7 +34,11 @@ class LvlmConfig:
     pictures: int = 12_000
     """Drawn pictures to learn from."""
     picture_seed: int = 0
-    seen: int = 80
+    clean: float = 0.4
+    """Share of the pictures that are not degraded."""
+    seeing_steps: int = 400
+    """Steps at the beginning that train the vision tower alone; seeing is half of a step's cost."""
+    seen: int = 48
     """Pictures a step; the helper heads ask about all of them."""
     rated: int = 24
     explained: int = 8
@@ -46,7 +50,7 @@ class LvlmConfig:
     head_weight: float = 1.0
     """Weight of the helper heads' loss."""
     optim: Optim = field(
-        default_factory=lambda: Optim(learning_rate=1.2e-3, weight_decay=0.05, ema_decay=0.998)
+        default_factory=lambda: Optim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.998)
     )
 
 

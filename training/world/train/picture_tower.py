@@ -59,7 +59,10 @@ class PictureTowerConfig:
     minutes: float = 15.0
     optim: Optim = field(
         default_factory=lambda: Optim(
-            learning_rate=1e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.995,
+            learning_rate=1e-3,
+            warmup_steps=100,
+            weight_decay=0.05,
+            ema_decay=0.995,
         )
     )
 
@@ -85,7 +88,7 @@ def train(options: RunOptions) -> None:
 def train_with(config: PictureTowerConfig, options: RunOptions) -> Run:
     """As `train`, with every value given; returns the finished run.
 
-    Raises: CheckpointError: there is no CLIP pair in the weights folder yet.
+    Raises: CheckpointError: there is no text tower in the weights folder yet.
     """
     clip, tokenizer = load_clip.__wrapped__(options.weights)  # an own copy: it is changed here
     size = clip.config.vision_config.image_size
@@ -118,8 +121,8 @@ def tower_loss(
     config: PictureTowerConfig,
     random: StepRandom,
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
-    """Which neutral prompts are the picture's (each asked by itself, arXiv 2303.15343), which of the
-    batch's captions, and what the heads see."""
+    """Which neutral prompts are the picture's (each asked by itself, arXiv 2303.15343), which of
+    the batch's captions, and what the heads see."""
     rng, clip = random.numpy, tower.clip
     indices = np.sort(rng.choice(len(data.scenes), size=config.batch, replace=False))
     scenes = [data.scenes[i] for i in indices]
@@ -127,7 +130,9 @@ def tower_loss(
     with torch.no_grad():
         contents = embed_texts(clip, tokenizer, all_neutral_prompts(rng))
         captions = embed_texts(clip, tokenizer, [draw_caption(s, rng, 0.5)[0] for s in scenes])
-    pixels = to_pixels(augment(data.pictures[indices], rng), data.pictures.shape[1])
+    pixels = to_pixels(
+        augment(data.pictures[indices], rng, clean=0.4, mirror=False), data.pictures.shape[1]
+    )
     with half_precision():
         seen = clip.vision_model(pixel_values=pixels).pooler_output
         image_side = F.normalize(clip.visual_projection(seen).float(), dim=-1)
