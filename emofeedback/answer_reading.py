@@ -138,7 +138,7 @@ def _split_thought(text: str) -> tuple[str, str]:
 
 
 def _record(text: str, *keys: str, several: bool = True) -> dict[str, Any]:
-    """The last JSON object in a text that has these keys (all of them, or one where not several)."""
+    """The last JSON object in a text that has all of these keys (or one, where not `several`)."""
     start = text.find("{")
     found = _objects(_repaired(text[start:])) if start >= 0 else []
     wanted = all if several else any

@@ -32,6 +32,7 @@ class PromptSet:
     Args:
         name: how folders name it.
         rate, answer: the rating question and the answer form that it is read from.
+        digits: the rating question where only written digits come back.
         explain, refine: for written answers.
         rewrites: for several rewrites in one answer, "" where the model was not taught them.
         filled: the valence digit is filled in before arousal is read (nine branches, weighted by
@@ -44,6 +45,7 @@ class PromptSet:
     name: str
     rate: str
     answer: str
+    digits: str
     explain: str
     refine: str
     rewrites: str = ""
@@ -57,6 +59,7 @@ PROMPT_SETS = {
         "viewer_v1",
         "viewer_rate_v1",
         "viewer_answer_v1",
+        "viewer_digits_v1",
         "viewer_explain_v1",
         "viewer_refine_v1",
         "viewer_rewrites_v1",
@@ -65,6 +68,7 @@ PROMPT_SETS = {
         "drawn_v1",
         "drawn_rate_v1",
         "drawn_answer_v1",
+        "drawn_rate_v1",
         "drawn_explain_v1",
         "drawn_refine_v1",
         filled=True,
@@ -165,7 +169,7 @@ class Lvlm(Protocol):
 
 
 def check_shape(images: Tensor, name: str) -> None:
-    """Raises: ImageError: the pictures [B, H, W, 3] are too long and narrow for image processors."""
+    """Raises: ImageError: pictures [B, H, W, 3] are too long and narrow for image processors."""
     height, width = images.shape[1:3]
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise ImageError(

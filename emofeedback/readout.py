@@ -1,4 +1,4 @@
-"""Ratings from next-token logits, for any tokenizer: where each answer is read, and over which tokens.
+"""Ratings from next-token logits, for any tokenizer: where an answer is read, over which tokens.
 
 An answer form is text with slots, `Valence: <valence>; arousal: <arousal>`, that the model is shown
 as its own begun answer. The logits just before a slot say how likely each of its labels is, so one
