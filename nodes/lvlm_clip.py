@@ -60,9 +60,14 @@ class ClipLvlm:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text, in which nothing is a special token."""
-        return list(
-            self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        )
+        if hasattr(self._tokenizer, "all_special_ids"):  # one of transformers
+            plain = {"add_special_tokens": False, "split_special_tokens": True}
+            return list(self._tokenizer(text, **plain)["input_ids"])
+        # core's own tokenizers always find special tokens, and wrap text as they wrap ""
+        nothing = self._tokenizer("")["input_ids"]
+        ids = self._tokenizer(text.replace("<", "‹"))["input_ids"]
+        first = 1 if nothing and ids[:1] == nothing[:1] else 0
+        return list(ids[first : len(ids) - max(0, len(nothing) - first)])
 
     @torch.inference_mode()
     def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
@@ -110,7 +115,13 @@ class ClipLvlm:
 
         Raises: ScorerError: the tokenizer leaves the picture out.
         """
-        tokens = self.clip.tokenize(question, image=_shrunk(image)[None], min_length=1)
+        tokens = self.clip.tokenize(
+            question,
+            image=_shrunk(image)[None],
+            skip_template=False,
+            min_length=1,
+            thinking=False,
+        )
         if not any(isinstance(entry[0], dict) for entry in next(iter(tokens.values()))[0]):
             raise ScorerError(f"{self.name} takes no picture with its question. {WHICH}")
         return tokens

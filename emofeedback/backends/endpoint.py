@@ -73,7 +73,13 @@ class EndpointLvlm:
             questions += [asked] * len(images)
             pictures += pictures
         bodies = [
-            self._body(text, picture, max_tokens=8, logprobs=True, top_logprobs=TOP_LOGPROBS)
+            self._body(
+                text,
+                picture,
+                max_tokens=self._rating_tokens,
+                logprobs=True,
+                top_logprobs=TOP_LOGPROBS,
+            )
             for text, picture in zip(questions, pictures, strict=True)
         ]
         replies = self._ask_all(bodies, watch)
@@ -91,12 +97,18 @@ class EndpointLvlm:
     def release(self) -> None:
         """Nothing to do: the server owns the model."""
 
+    @property
+    def _rating_tokens(self) -> int:
+        return 2 if self.prompts.filled else 8
+
     def _body(self, question: str, picture: str, **settings: Any) -> dict[str, Any]:
         """A request; the constant question stands first, for the server's prefix cache."""
-        content = [
+        content: list[dict[str, Any]] = [
             {"type": "text", "text": question},
             {"type": "image_url", "image_url": {"url": picture}},
         ]
+        if self.prompts.picture_first:
+            content.reverse()
         message = {"role": "user", "content": content}
         return {"model": self.model, "messages": [message], "temperature": 0.0, **settings}
 

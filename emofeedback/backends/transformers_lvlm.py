@@ -67,7 +67,7 @@ class TransformersLvlm:
         Raises: ScorerError: the tokenizer has no digits.
         """
         form = answer_form(self.prompts.answer, self.encode, prompt=prompt)
-        chat = self._chat(load_prompt(self.prompts.rate))
+        chat = self.chat(load_prompt(self.prompts.rate))
         ratings: list[Rating] = []
         while len(ratings) < len(images):
             part = images[len(ratings) : len(ratings) + self._at_once(images, form)]
@@ -100,7 +100,7 @@ class TransformersLvlm:
     def _tokenizer(self) -> Any:
         return getattr(self.processor, "tokenizer", self.processor)
 
-    def _chat(self, question: str) -> str:
+    def chat(self, question: str) -> str:
         """The user's turn with the instruction before the picture, so that prefix caches work.
 
         Raises: ScorerError: the model's chat template takes no picture.
@@ -123,7 +123,8 @@ class TransformersLvlm:
                 f"({type(error).__name__}: {error}). Choose an instruction-tuned model with vision."
             ) from error
 
-    def _inputs(self, images: Tensor, chat: str, device: torch.device) -> dict[str, Tensor]:
+    def inputs(self, images: Tensor, chat: str, device: torch.device) -> dict[str, Tensor]:
+        """What the model takes for these pictures [B, H, W, 3], each with the same chat text."""
         pictures = [to_pil(image) for image in images]
         inputs = self.processor(
             text=[chat] * len(pictures), images=pictures, return_tensors="pt"
@@ -148,7 +149,7 @@ class TransformersLvlm:
         try:
             needed = self.pass_bytes(*images.shape[1:3]) * len(images)
             with self._turn, self._placed(needed) as device:
-                inputs = with_suffix(self._inputs(images, chat, device), form.token_ids)
+                inputs = with_suffix(self.inputs(images, chat, device), form.token_ids)
                 if self.prompts.filled:
                     return self._rate_filled(inputs, form)
                 return self._rate_marked(inputs, form)
@@ -209,7 +210,7 @@ class TransformersLvlm:
         at_token()
         needed = 2 * self.pass_bytes(*ask.image.shape[:2])
         with self._turn, self._placed(needed) as device, _seeded(ask.seed, device):
-            inputs = self._inputs(ask.image.unsqueeze(0), self._chat(ask.question), device)
+            inputs = self.inputs(ask.image.unsqueeze(0), self.chat(ask.question), device)
             out = self.model.generate(
                 **inputs,
                 max_new_tokens=ask.max_tokens,

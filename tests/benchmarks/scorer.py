@@ -139,7 +139,7 @@ def batch_against_single(lvlm: TransformersLvlm, images: Tensor, repeats: int) -
 def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     """score() against processor and model calls alone, on the same pictures."""
     scorer, pictures = LvlmScorer(lvlm), [to_pil(image) for image in images]
-    chat = lvlm._chat(load_prompt(lvlm.prompts.rate))
+    chat = lvlm.chat(load_prompt(lvlm.prompts.rate))
     digits = torch.tensor([lvlm.encode(str(n)) for n in range(1, 10)])
 
     @torch.inference_mode()
@@ -187,13 +187,13 @@ def accuracy(lvlm: TransformersLvlm, images: Tensor, truth: list[tuple[float, fl
 def readings(lvlm: TransformersLvlm, images: Tensor) -> tuple[Tensor, Tensor]:
     """Expected values and greedy digits [N, 2] of the same pictures, in scale points."""
     form = answer_form(lvlm.prompts.answer, lvlm.encode)
-    chat = lvlm._chat(load_prompt(lvlm.prompts.rate))
+    chat = lvlm.chat(load_prompt(lvlm.prompts.rate))
     expected = torch.tensor(
         [(r.valence[0], r.arousal[0]) for r in lvlm.rate(images, None, unwatched)]
     )
     greedy = []
     for part in images.split(16):
-        inputs = lvlm._inputs(part, chat, torch.device("cpu"))
+        inputs = lvlm.inputs(part, chat, torch.device("cpu"))
         out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
         first = label_logits(out.logits[:, -1], form.slots[0])[0].argmax(-1)
         step = torch.tensor(form.slots[0].label_ids)[first].unsqueeze(1)

@@ -92,8 +92,8 @@ def test_a_real_server_that_ignores_logprobs_is_noticed_and_read_by_its_digits(s
     assert proxy.requests[0]["logprobs"] is True
     for reading, embedded in zip(readings, load_scorer().score(pictures()), strict=True):
         assert NO_LOGPROBS in reading.warnings and reading.tokens > 10
-        steps = torch.tensor(reading.emotion.gap_from(embedded.emotion).size)
-        assert steps < 1.6  # a whole digit against the expected value
+        # the likeliest digits against the expected value
+        assert reading.emotion.gap_from(embedded.emotion).size < 2
     (told,) = lvlm.write([Ask(pictures()[0], "What?", 8, schema={"type": "object"})], unwatched)
     assert told.text and told.tokens > 8
 

@@ -11,11 +11,13 @@ from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 from emofeedback.backends.folder import load_folder
 from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil
 from emofeedback.embedded.scorer import load_scorer
+from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
-from emofeedback.lvlm import Ask, Written, unwatched
+from emofeedback.lvlm import NO_DIGIT_WARNING, Ask, Written, unwatched
 from emofeedback.lvlm_scorer import REASONED, LvlmScorer
 from emofeedback.prompts import load_prompt
 from emofeedback.readout import answer_form
+from emofeedback.refining import RefineRequest
 from emofeedback.scoring import Calibration, Scorer
 
 HARMLESS = "a small wooden boat upon the quiet sea"
@@ -114,6 +116,35 @@ def test_little_memory_means_fewer_pictures_at_once_and_the_same_readings(models
         lvlm.room = None
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     torch.testing.assert_close(felt(few), felt(plenty), atol=1e-3, rtol=0)
+
+
+def test_two_hundred_pictures_are_read_in_parts(models):
+    seen: list[int] = []
+    scorer = LvlmScorer(models["Qwen3-VL"], watch=lambda done, total: seen.append(done))
+    assert len(scorer.score(torch.rand(200, 16, 16, 3))) == 200
+    assert (seen[0], seen[-1]) == (0, 200) and len(seen) > 10
+
+
+def test_a_model_that_hardly_wants_to_answer_with_a_digit_is_warned_about(models, pictures):
+    (vague,) = LvlmScorer(models["Qwen3-VL"]).score(pictures[:1])
+    (taught,) = LvlmScorer(models["drawn"]).score(pictures[:1, :, :96])
+    assert NO_DIGIT_WARNING in vague.warnings
+    assert taught.warnings == ()
+
+
+def test_the_shipped_weights_refine_as_a_folder_and_keep_the_artists_words(models, pictures):
+    scorer = LvlmScorer(models["drawn"])
+    request = RefineRequest(
+        artist_prompt="a boat on the sea",
+        prompt="a boat on the sea",
+        images=pictures[:1, :, :96],
+        readings=tuple(scorer.score(pictures[:1, :, :96])),
+        target=Emotion(-2, 2),
+        best=0,
+    )
+    refined = scorer.refiner().refine(request)
+    assert refined.prompt.startswith("a boat on the sea") and refined.clause
+    assert refined.tokens > 50 and "drawn" in refined.refiner
 
 
 def test_writing_repeats_by_seed_and_can_be_stopped_at_any_token(models, pictures):
