@@ -25,6 +25,7 @@ CALIBRATION_FILE = "calibration.json"
 FEWEST = 10
 FOLDS = 5
 MAX_SCALE = 5.0
+Floats = Sequence[float] | np.ndarray
 FORMAT = 1
 
 
@@ -59,7 +60,7 @@ class CalibrationFit:
     arousal: AxisFit
 
 
-def fit_axis(ratings: Sequence[float], readings: Sequence[float]) -> tuple[float, float]:
+def fit_axis(ratings: Floats, readings: Floats) -> tuple[float, float]:
     """Scale and offset of least squares, readings -> ratings, in scale points.
 
     The scale is never negative, and none is fitted where the readings do not vary: then the best

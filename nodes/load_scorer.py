@@ -14,14 +14,13 @@ from comfy_api.latest import io
 from ..emofeedback.calibration import CALIBRATION_FILE, load_calibration
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.lvlm import Lvlm, Watch
-from ..emofeedback.lvlm_scorer import WAYS, LvlmScorer
+from ..emofeedback.lvlm_scorer import LvlmScorer
 from ..emofeedback.paired_scorer import PairedScorer
 from ..emofeedback.scoring import Calibration, Scorer
 from .comfy_bridge import stop_if_interrupted
 from .lvlm_clip import ClipLvlm
 from .lvlm_folder import (
     FOLDER,
-    MISSING,
     NONE,
     find_folder,
     list_folders,
@@ -29,16 +28,19 @@ from .lvlm_folder import (
     newest_change,
     register_folder,
 )
-from .sockets import SCORE_CATEGORY, ScorerSocket
-
-CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
-    "ComfyUI CLIP",
-    "model folder",
-    "server",
-    "embedded",
-    "two scorers",
+from .scorer_inputs import (
+    BESIDE_MODEL,
+    CLIP,
+    EMBEDDED,
+    INPUTS,
+    KINDS,
+    MODEL_FOLDER,
+    SERVER,
+    TWO,
+    list_calibrations,
+    problem_with,
 )
-BESIDE_MODEL = "beside the model"
+from .sockets import SCORE_CATEGORY, ScorerSocket
 
 
 class LoadEmotionScorer(io.ComfyNode):
@@ -59,11 +61,7 @@ class LoadEmotionScorer(io.ComfyNode):
                 io.DynamicCombo.Input(
                     "kind",
                     options=[
-                        io.DynamicCombo.Option(CLIP, clip_inputs()),
-                        io.DynamicCombo.Option(MODEL_FOLDER, folder_inputs()),
-                        io.DynamicCombo.Option(SERVER, server_inputs()),
-                        io.DynamicCombo.Option(EMBEDDED, []),
-                        io.DynamicCombo.Option(TWO, two_inputs()),
+                        io.DynamicCombo.Option(kind, inputs()) for kind, inputs in INPUTS.items()
                     ],
                     tooltip="Where the model runs. 'ComfyUI CLIP' is recommended: no second copy "
                     "of the model, and ComfyUI owns its memory.",
@@ -78,7 +76,14 @@ class LoadEmotionScorer(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, kind: dict[str, Any]) -> Any:
+    def validate_inputs(cls, **inputs: Any) -> bool | str:
+        """Takes the place of ComfyUI's own checks, which cannot say how to get a missing model."""
+        kind = inputs.get("kind")
+        return True if not isinstance(kind, dict) else problem_with(kind) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, kind: dict[str, Any] | None = None) -> Any:
+        kind = kind or {}
         plain = {
             name: value for name, value in kind.items() if isinstance(value, str | int | float)
         }
@@ -90,116 +95,10 @@ class LoadEmotionScorer(io.ComfyNode):
         return json.dumps([plain, stamps], sort_keys=True)
 
     @classmethod
-    def execute(cls, kind: dict[str, Any]) -> io.NodeOutput:
+    def execute(cls, kind: dict[str, Any] | None = None) -> io.NodeOutput:
+        if kind is None:  # what core passes for a kind that it does not know
+            raise ConfigError(f"The kind of scorer is unknown. Known: {', '.join(KINDS)}.")
         return io.NodeOutput(SCORERS[kind["kind"]](kind))
-
-
-def clip_inputs() -> list[io.Input]:
-    """A CLIP that generates."""
-    return [
-        io.Clip.Input(
-            "clip",
-            tooltip="From CLIPLoader: Qwen3.5, Qwen3-VL, or Gemma 3 or 4 with vision.",
-        ),
-        *reading_inputs(),
-    ]
-
-
-def folder_inputs() -> list[io.Input]:
-    """A transformers folder with an adapter."""
-    return [
-        io.Combo.Input(
-            "model",
-            options=list_folders("models") or [MISSING],
-            tooltip=f"A folder in models/{FOLDER} (or where extra_model_paths.yaml says "
-            f"'{FOLDER}') that holds a transformers vision-language model.",
-        ),
-        io.Combo.Input(
-            "adapter",
-            options=[NONE, *list_folders("adapters")],
-            default=NONE,
-            tooltip="A peft adapter, as training writes it; it is merged into the model.",
-        ),
-        io.Boolean.Input(
-            "keep_loaded",
-            default=True,
-            tooltip="Off: leaves the GPU after every use, for a generator that needs the room. On: "
-            "stays until ComfyUI needs the memory or you unload models.",
-        ),
-        *reading_inputs(),
-    ]
-
-
-def server_inputs() -> list[io.Input]:
-    """An OpenAI-compatible server."""
-    return [
-        io.String.Input(
-            "url",
-            default="http://127.0.0.1:8000/v1",
-            tooltip="An OpenAI-compatible server on this computer. Others must be allowed by the "
-            "environment variable EMOFEEDBACK_ALLOWED_SERVERS=host:port; a key comes from "
-            "EMOFEEDBACK_API_KEY only.",
-        ),
-        io.String.Input("model_name", default="", tooltip="The model's name on the server."),
-        io.Float.Input(
-            "timeout",
-            default=120.0,
-            min=1.0,
-            max=3600.0,
-            step=1.0,
-            round=0.1,
-            tooltip="Seconds for one question, repeated tries included.",
-        ),
-        io.Int.Input(
-            "at_once", default=4, min=1, max=64, tooltip="Questions sent at the same time."
-        ),
-        *reading_inputs(),
-    ]
-
-
-def two_inputs() -> list[io.Input]:
-    """Two other scorers."""
-    return [
-        ScorerSocket.Input("first", tooltip="Reads, explains and rewrites."),
-        ScorerSocket.Input(
-            "second",
-            tooltip="A second opinion; the reading is the mean, and says how far they differ.",
-        ),
-    ]
-
-
-def reading_inputs() -> list[io.Input]:
-    """How a language model reads."""
-    return [
-        io.Combo.Input(
-            "reading",
-            options=list(WAYS),
-            default=WAYS[0],
-            tooltip="'expected value' weighs all ratings by their likelihood in one pass: "
-            "continuous and quick. 'reasoned' lets the model think in writing: slower, coarser.",
-        ),
-        io.Combo.Input(
-            "calibration",
-            options=[BESIDE_MODEL, NONE, *list_calibrations()],
-            default=BESIDE_MODEL,
-            tooltip=f"A JSON file in models/{FOLDER} that `python -m emofeedback calibrate` wrote. "
-            f"'{BESIDE_MODEL}' uses {CALIBRATION_FILE} in the model's folder where there is one.",
-        ),
-        io.Int.Input(
-            "prompt_tokens",
-            default=150,
-            min=20,
-            max=2000,
-            tooltip="When it rewrites prompts: the most tokens of the whole prompt (75 for "
-            "generators with CLIP alone).",
-        ),
-    ]
-
-
-def list_calibrations() -> list[str]:
-    """Names of the JSON files right in the registered folders."""
-    roots = map(Path, folder_paths.get_folder_paths(FOLDER))
-    return sorted({path.name for root in roots for path in root.glob("*.json")})
 
 
 def watch_here() -> Watch:

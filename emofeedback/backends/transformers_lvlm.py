@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -54,6 +55,7 @@ class TransformersLvlm:
     prompts: PromptSet
     place: Place | None = None
     room: Callable[[], int] | None = None
+    _forms: dict[str | None, AnswerForm] = field(default_factory=dict, repr=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def encode(self, text: str) -> list[int]:
@@ -66,8 +68,7 @@ class TransformersLvlm:
 
         Raises: ScorerError: the tokenizer has no digits.
         """
-        form = answer_form(self.prompts.answer, self.encode, prompt=prompt)
-        chat = self.chat(load_prompt(self.prompts.rate))
+        form, chat = self._rating_form(prompt), self._rating_chat
         ratings: list[Rating] = []
         while len(ratings) < len(images):
             part = images[len(ratings) : len(ratings) + self._at_once(images, form)]
@@ -95,6 +96,17 @@ class TransformersLvlm:
         tokens = 256 + height * width * shrink**2 / 196  # the smallest patches in use are 14 px
         width_of_layer = 4 * text.hidden_size + 3 * getattr(text, "intermediate_size", 0)
         return int(tokens * width_of_layer * 4 + text.vocab_size * 16)
+
+    def _rating_form(self, prompt: str | None) -> AnswerForm:
+        """The answer form, kept for the prompt asked last: making one takes many encodings."""
+        if prompt not in self._forms:
+            self._forms.clear()
+            self._forms[prompt] = answer_form(self.prompts.answer, self.encode, prompt=prompt)
+        return self._forms[prompt]
+
+    @cached_property
+    def _rating_chat(self) -> str:
+        return self.chat(load_prompt(self.prompts.rate))
 
     @property
     def _tokenizer(self) -> Any:

@@ -38,7 +38,7 @@ from emofeedback.readout import answer_form, label_logits  # noqa: E402
 from training.world.dataset import picture_set  # noqa: E402
 
 ANSWER_TOKENS = 64
-GROUP = 8
+GROUP, NUM_GROUPS = 8, 1000
 SAME = 0.02
 SEED = 20_000
 
@@ -60,12 +60,12 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    repeats, groups = (3, 8) if options.quick else (10, 40)
+    repeats, count = (3, 64) if options.quick else (10, 240)
     with tempfile.TemporaryDirectory() as base:
         lvlm = load_folder(drawn_folder(Path(base) / "drawn"))
         lvlm.model.generation_config.eos_token_id = None  # so that a written answer has its length
         side = round(lvlm.processor.image_processor.size["shortest_edge"] ** 0.5)
-        drawn = picture_set(GROUP * groups, seed=SEED, size=side, split="any")
+        drawn = picture_set(count, seed=SEED, size=side, split="any")
         images = torch.from_numpy(np.array(drawn.pictures)).float() / 255
         truth = [scene.emotion for scene in drawn.scenes]
         rows = [
@@ -204,9 +204,12 @@ def readings(lvlm: TransformersLvlm, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def tied_groups(read: Tensor) -> float:
-    """Share of groups of candidates that a scorer cannot tell apart."""
-    spread = read.view(-1, GROUP, 2).std(1)
-    return float((spread < SAME).all(1).float().mean())
+    """Share of random groups of pictures that a scorer cannot tell apart."""
+    random = torch.Generator().manual_seed(SEED)
+    picks = torch.stack(
+        [torch.randperm(len(read), generator=random)[:GROUP] for _ in range(NUM_GROUPS)]
+    )
+    return float((read[picks].std(1) < SAME).all(1).float().mean())
 
 
 def calibration(

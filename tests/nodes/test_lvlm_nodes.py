@@ -3,6 +3,7 @@
 import gc
 import importlib
 import json
+import re
 import sys
 import time
 import weakref
@@ -192,6 +193,10 @@ def test_a_missing_folder_says_where_it_belongs_and_how_to_get_one(
     message = r"no model 'Qwen3-VL-8B' in .*lvlm \(there: Qwen3-VL-tiny, drawn\).*hf download"
     with pytest.raises(Exception, match=message):
         node.execute(folder_kind("Qwen3-VL-8B"))
+    assert re.search(message, node.validate_inputs(kind=folder_kind("Qwen3-VL-8B")))
+    assert node.validate_inputs(kind=folder_kind("drawn")) is True
+    wrong = node.validate_inputs(kind=folder_kind("drawn", prompt_tokens=5))
+    assert wrong == "prompt_tokens is 5; set it from 20 to 2000."
 
 
 def test_calibrations_beside_the_model_or_by_name_are_used_and_named(

@@ -54,9 +54,9 @@ def test_two_scorers_read_and_are_not_loaded_again(default_comfy: Comfy) -> None
         (
             "model folder",
             {"model": "gone", "adapter": "none", "keep_loaded": True, **READING},
-            "'gone' not in",
+            "no model 'gone' in",
         ),
-        ("telepathy", {}, "kind"),
+        ("telepathy", {}, "kind of scorer is unknown"),
     ],
 )
 def test_what_cannot_be_loaded_says_so_and_the_server_lives(
