@@ -146,8 +146,15 @@ class Written:
 class Lvlm(Protocol):
     """A vision-language model that rates and writes."""
 
-    name: str
-    prompts: PromptSet
+    @property
+    def name(self) -> str:
+        """Shown in readings and messages."""
+        ...
+
+    @property
+    def prompts(self) -> PromptSet:
+        """What it is asked with."""
+        ...
 
     def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
         """One rating a picture.

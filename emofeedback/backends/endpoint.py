@@ -126,13 +126,13 @@ class EndpointLvlm:
         logits = digit_logits(reply.choices[0].logprobs)
         if logits is None:
             means = whole_digits(text, self.name, adjoining=self.prompts.filled)
-            (valence, arousal), spreads = means, (WHOLE_SPREAD, WHOLE_SPREAD)
+            read = [(mean, WHOLE_SPREAD) for mean in means]
         else:
-            both, both_spreads = expected_digits(torch.tensor(logits))
-            (valence, arousal), spreads = both.tolist(), both_spreads.tolist()
+            axes = torch.stack(expected_digits(torch.tensor(logits)), -1).tolist()
+            read = [(mean, spread) for mean, spread in axes]
         return Rating(
-            valence=(valence, spreads[0]),
-            arousal=(arousal, spreads[1]),
+            valence=read[0],
+            arousal=read[1],
             content=None if content is None else yes_share(content.choices[0].logprobs),
             tokens=_tokens(reply) + _tokens(content),
             raw_text=text,
