@@ -9,6 +9,7 @@ from .chart import EmotionChart
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
 from .encoding import EncodeEmotion
+from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
 from .scoring import ScoreEmotion, SelectByEmotion
@@ -17,6 +18,7 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionTarget,
     EmotionGrid,
     LoadEmbedded,
+    LoadEmotionScorer,
     EncodeEmotion,
     StartLoop,
     OpenRound,

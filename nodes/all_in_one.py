@@ -66,7 +66,8 @@ class EmotionFeedback(io.ComfyNode):
                     default=ROUTES[0],
                     tooltip="'shared': one prompt for all candidates of a round, from the best "
                     "one. 'one each': every candidate's prompt is rewritten on its own, so that "
-                    "several directions are tried at once.",
+                    "several directions are tried at once. 'several at once': a vision-language "
+                    "model writes as many different prompts as candidates, in one answer.",
                 ),
                 io.Float.Input(
                     "emotion_strength",

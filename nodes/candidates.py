@@ -9,7 +9,7 @@ from ..emofeedback.refining import Refinement, Refiner
 from ..emofeedback.state import LoopState
 from .comfy_bridge import stop_if_interrupted
 
-SHARED, ONE_EACH = ROUTES = ("shared", "one each")
+SHARED, ONE_EACH, SEVERAL = ROUTES = ("shared", "one each", "several at once")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class PromptPlan:
     """The prompts of a round, one a candidate.
 
     Args:
-        route: "shared" follows the best candidate, "one each" lets every candidate go its own way.
+        route: "shared" follows the best candidate, "one each" lets every candidate go its own way,
+            "several at once" asks for as many different prompts as candidates in one answer (and
+            is "one each" with a refiner that cannot).
     """
 
     route: str
@@ -37,6 +39,11 @@ class PromptPlan:
         if self.route == SHARED:
             refinement = refiner.refine(request)
             return PromptPlan(self.route, (refinement.prompt,) * len(self.prompts)), refinement
+        if self.route == SEVERAL and hasattr(refiner, "refine_several"):
+            made = refiner.refine_several(request, len(self.prompts))
+            prompts = [each.prompt for each in made]
+            copies = -(-len(self.prompts) // len(prompts))  # fewer answers than candidates repeat
+            return PromptPlan(self.route, tuple((prompts * copies)[: len(self.prompts)])), made[0]
         refinements = []
         for index, prompt in enumerate(self.prompts):
             stop_if_interrupted()

@@ -1,0 +1,225 @@
+"""Readings and rewrites out of what a model wrote, however badly: found, repaired, checked.
+
+Models wrap their JSON in talk and fences, forget commas and stop half-way. What can be understood
+is read; what cannot raises `ScorerAnswerError` with the answer's beginning. No number is ever made
+up, moved to another scale or clipped into range.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .errors import MissingDependencyError, ScorerAnswerError
+from .refining import Suggestion
+from .scoring import NUM_DIGITS, Cue
+
+MOST_CHARACTERS = 20_000
+SHOWN = 120
+MAX_ENTRIES = 12
+_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_WRITTEN = re.compile(r"\d+(?:[.,]\d*)?")
+_OF_NINE = re.compile(r"\s*(?:/|out of|of|von|sur|de)\s*9(?:[.,]0+)?\s*", re.IGNORECASE)
+_SCALES = ("", "1-9", "1..9", "1 to 9", "1–9", "sam", "sam9")
+_CUT_NUMBER = re.compile(r"[\d.,]\s*\Z")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonedAnswer:
+    """What a model concluded about one picture.
+
+    Args:
+        valence, arousal: 1..9, as asked.
+        words: emotion words.
+        cues: causes, with direction and place where told.
+        rationale: its reason in a sentence.
+        thought: what it wrote before the answer.
+    """
+
+    valence: float
+    arousal: float
+    words: tuple[str, ...] = ()
+    cues: tuple[Cue, ...] = ()
+    rationale: str = ""
+    thought: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One rewrite: changes to the picture and the clause that brings them."""
+
+    suggestions: tuple[Suggestion, ...]
+    clause: str
+
+
+def read_reasoned(text: str) -> ReasonedAnswer:
+    """A reasoned reading.
+
+    Raises: ScorerAnswerError: no numbers from 1 to 9 for both axes; a scale other than 1 to 9.
+    """
+    thought, rest = _split_thought(text)
+    record = _record(rest, "valence", "arousal")
+    scale = str(record.get("scale", "")).strip().lower()
+    if scale not in _SCALES:
+        raise _unreadable(text, f"it answers on the scale {scale[:40]!r} instead of 1 to 9")
+    return ReasonedAnswer(
+        _rating(record, "valence", text),
+        _rating(record, "arousal", text),
+        _texts(record.get("words")),
+        tuple(_cue(entry) for entry in _entries(record.get("cues"))),
+        _text(record.get("rationale")),
+        thought,
+    )
+
+
+def read_rewrites(text: str) -> tuple[Rewrite, ...]:
+    """The rewrites of an answer, one or several.
+
+    Raises: ScorerAnswerError: no clause in it.
+    """
+    _, rest = _split_thought(text)
+    record = _record(rest, "clause", "rewrites", several=False)
+    entries = _entries(record.get("rewrites")) if "rewrites" in record else [record]
+    found = [_rewrite(entry) for entry in entries if isinstance(entry, Mapping)]
+    rewrites = tuple(rewrite for rewrite in found if rewrite.clause)
+    if not rewrites:
+        raise _unreadable(text, "it holds no clause for the prompt")
+    return rewrites
+
+
+def ask_twice(
+    ask: Callable[[str], str], read: Callable[[str], Answer]
+) -> tuple[Answer | None, str, str]:
+    """Asks, and asks once more where the answer cannot be read.
+
+    Args:
+        ask: takes what was wrong with the last answer ("" at first), returns the model's text.
+        read: raises ScorerAnswerError for what it cannot read.
+    Returns: the answer or None, the last text, and what was wrong with it ("" if nothing).
+    """
+    text, problem = "", ""
+    for _ in range(2):
+        text = ask(problem)
+        try:
+            return read(text), text, ""
+        except ScorerAnswerError as error:
+            problem = str(error)
+    return None, text, problem
+
+
+def shortened(text: str) -> str:
+    """The beginning of a model's text on one line, as messages show it."""
+    flat = " ".join(text.split())
+    return repr(flat if len(flat) <= SHOWN else flat[: SHOWN - 1] + "…")
+
+
+def _unreadable(text: str, why: str) -> ScorerAnswerError:
+    return ScorerAnswerError(
+        f"The model answered {shortened(text)}: {why}. Use the reading 'expected value', or a "
+        "model that follows the prompt."
+    )
+
+
+def _split_thought(text: str) -> tuple[str, str]:
+    """What was thought aloud, and the rest; an opened thought that never ends hides no answer."""
+    text = text[:MOST_CHARACTERS]
+    thoughts = " ".join(part.strip() for part in _THOUGHT.findall(text))
+    rest = _THOUGHT.sub(" ", text)
+    if "</think>" in rest:  # many chat templates open the thought themselves
+        before, rest = rest.split("</think>", 1)
+        thoughts = f"{thoughts} {before}"
+    return " ".join(thoughts.replace("<think>", " ").split()), rest
+
+
+def _record(text: str, *keys: str, several: bool = True) -> dict[str, Any]:
+    """The last JSON object in a text that has all of these keys (or one, where not `several`)."""
+    start = text.find("{")
+    found = _objects(_repaired(text[start:])) if start >= 0 else []
+    wanted = all if several else any
+    lowered = [{str(k).strip().lower(): v for k, v in each.items()} for each in found]
+    fitting = [record for record in lowered if wanted(key in record for key in keys)]
+    if not fitting:
+        raise _unreadable(text, f"it holds no JSON object with {' and '.join(keys)}")
+    return fitting[-1]
+
+
+def _repaired(text: str) -> Any:
+    try:
+        import json_repair
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Reading a model's JSON needs json-repair ({error}). Run: pip install json-repair"
+        ) from error
+    try:
+        return json_repair.loads(text)
+    except (RecursionError, ValueError):  # nested beyond any answer
+        return None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The object itself, or those of a list: repairing finds every object of a talkative answer."""
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return [entry for entry in value if isinstance(entry, dict)]
+    return []
+
+
+def _rating(record: Mapping[str, Any], axis: str, text: str) -> float:
+    value = record[axis]
+    if isinstance(value, str):
+        plain = _OF_NINE.sub("", value).strip()
+        value = float(plain.replace(",", ".")) if _NUMBER.fullmatch(plain) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _unreadable(text, f"it answers {str(value)[:40]!r} for {axis}, not a number")
+    if not 1 <= value <= NUM_DIGITS:
+        raise _unreadable(text, f"it answers {value} for {axis}, outside the scale from 1 to 9")
+    if float(value) not in {float(n.replace(",", ".")) for n in _WRITTEN.findall(text)}:
+        raise _unreadable(text, f"the {value} for {axis} is only a piece of what it wrote")
+    if "}" not in text and _CUT_NUMBER.search(text):
+        raise _unreadable(text, "it breaks off in the middle of a number")
+    return float(value)
+
+
+def _rewrite(record: Mapping[str, Any]) -> Rewrite:
+    lowered = {str(key).strip().lower(): value for key, value in record.items()}
+    suggestions = tuple(
+        Suggestion(
+            _text(entry.get("text") or entry.get("cue")),
+            cue=_text(entry.get("cue")),
+            reason=_text(entry.get("reason")),
+        )
+        if isinstance(entry, Mapping)
+        else Suggestion(_text(entry))
+        for entry in _entries(lowered.get("suggestions"))
+    )
+    told = tuple(suggestion for suggestion in suggestions if suggestion.text)
+    return Rewrite(told, _text(lowered.get("clause")))
+
+
+def _cue(entry: Any) -> Cue:
+    if not isinstance(entry, Mapping):
+        return Cue(_text(entry))
+    return Cue(_text(entry.get("name")), _text(entry.get("direction")), _text(entry.get("where")))
+
+
+def _entries(value: Any) -> list[Any]:
+    """At most `MAX_ENTRIES` entries; a lone entry counts as a list of one."""
+    if value is None or value == "":
+        return []
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if entry][:MAX_ENTRIES]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in map(_text, _entries(value)) if text)
+
+
+def _text(value: Any) -> str:
+    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""

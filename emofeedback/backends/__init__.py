@@ -1,0 +1,1 @@
+"""Where vision-language models run: a transformers folder here, or a server elsewhere."""

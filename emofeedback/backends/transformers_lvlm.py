@@ -1,0 +1,308 @@
+"""A transformers vision-language model that rates and writes: Qwen2.5-VL, Qwen3-VL and others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import ScorerError
+from ..lvlm import (
+    NO_DIGIT_WARNING,
+    SMALLEST_SHARE,
+    Ask,
+    PromptSet,
+    Rating,
+    Watch,
+    Written,
+)
+from ..prompts import load_prompt
+from ..readout import AnswerForm, answer_form, label_logits, yes_probability
+from ..scoring import expected_digits
+
+LONG_SIDE = 512
+"""Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
+MOST_AT_ONCE = 16
+SAMPLING = {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.9}
+
+Place = Callable[[int], AbstractContextManager[torch.device]]
+"""Called with the bytes that a pass needs beside the weights; the model is on the device within."""
+
+
+@dataclass
+class TransformersLvlm:
+    """A loaded model with its processor.
+
+    Args:
+        model: in evaluation mode.
+        processor: of the same folder.
+        name: shown in readings and messages.
+        prompts: what it is asked with.
+        place: brings the model to its device for a pass; by default it stays where it is.
+        room: free bytes beside the weights, which decides how many pictures are read at once.
+    """
+
+    model: Any
+    processor: Any
+    name: str
+    prompts: PromptSet
+    place: Place | None = None
+    room: Callable[[], int] | None = None
+    _forms: dict[str | None, AnswerForm] = field(default_factory=dict, repr=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text, in which nothing is a special token."""
+        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    @torch.inference_mode()
+    def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
+        """One rating a picture; as many pictures in one pass as there is memory for.
+
+        Raises: ScorerError: the tokenizer has no digits.
+        """
+        form, chat = self._rating_form(prompt), self._rating_chat
+        ratings: list[Rating] = []
+        while len(ratings) < len(images):
+            part = images[len(ratings) : len(ratings) + self._at_once(images, form)]
+            watch(len(ratings), len(images))
+            ratings += self._rate_part(part, chat, form)
+        watch(len(images), len(images))
+        return ratings
+
+    @torch.inference_mode()
+    def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
+        """One answer an ask, one after the other; `watch` is called at every token."""
+        answers: list[Written] = []
+        for ask in asks:
+            answers.append(self._write_one(ask, lambda: watch(len(answers), len(asks))))
+        watch(len(asks), len(asks))
+        return answers
+
+    def release(self) -> None:
+        """Nothing to do: the model stays where it is."""
+
+    def pass_bytes(self, height: int, width: int) -> int:
+        """A generous guess of what one picture needs beside the weights, in bytes."""
+        text = self.model.config.get_text_config()
+        shrink = min(1.0, LONG_SIDE / max(height, width))
+        tokens = 256 + height * width * shrink**2 / 196  # the smallest patches in use are 14 px
+        width_of_layer = 4 * text.hidden_size + 3 * getattr(text, "intermediate_size", 0)
+        return int(tokens * width_of_layer * 4 + text.vocab_size * 16)
+
+    def _rating_form(self, prompt: str | None) -> AnswerForm:
+        """The answer form, kept for the prompt asked last: making one takes many encodings."""
+        if prompt not in self._forms:
+            self._forms.clear()
+            self._forms[prompt] = answer_form(self.prompts.answer, self.encode, prompt=prompt)
+        return self._forms[prompt]
+
+    @cached_property
+    def _rating_chat(self) -> str:
+        return self.chat(load_prompt(self.prompts.rate))
+
+    @property
+    def _tokenizer(self) -> Any:
+        return getattr(self.processor, "tokenizer", self.processor)
+
+    def chat(self, question: str) -> str:
+        """The user's turn with the instruction before the picture, so that prefix caches work.
+
+        Raises: ScorerError: the model's chat template takes no picture.
+        """
+        text = {"type": "text", "text": question}
+        picture = {"type": "image"}
+        content = [picture, text] if self.prompts.picture_first else [text, picture]
+        # others hand the variables that their template does not know to the processor
+        knows = "enable_thinking" in (self.processor.chat_template or "")
+        try:
+            return self.processor.apply_chat_template(
+                [{"role": "user", "content": content}],
+                tokenize=False,
+                add_generation_prompt=True,
+                **({"enable_thinking": False} if knows else {}),
+            )
+        except Exception as error:  # jinja and transformers each raise their own
+            raise ScorerError(
+                f"{self.name} has no chat template for a question with a picture "
+                f"({type(error).__name__}: {error}). Choose an instruction-tuned model with vision."
+            ) from error
+
+    def inputs(self, images: Tensor, chat: str, device: torch.device) -> dict[str, Tensor]:
+        """What the model takes for these pictures [B, H, W, 3], each with the same chat text."""
+        pictures = [to_pil(image) for image in images]
+        inputs = self.processor(
+            text=[chat] * len(pictures), images=pictures, return_tensors="pt"
+        ).to(device)
+        return {
+            key: value.to(self.model.dtype) if value.is_floating_point() else value
+            for key, value in inputs.items()
+        }
+
+    def _at_once(self, images: Tensor, form: AnswerForm) -> int:
+        if self.room is None:
+            return MOST_AT_ONCE
+        branches = 9 if self.prompts.filled else 1
+        each = self.pass_bytes(*images.shape[1:3]) * branches
+        return max(1, min(MOST_AT_ONCE, self.room() // each))
+
+    def _rate_part(self, images: Tensor, chat: str, form: AnswerForm) -> list[Rating]:
+        """Halves the pictures where memory runs out after all.
+
+        Raises: ScorerError: there is not enough for a single one.
+        """
+        try:
+            needed = self.pass_bytes(*images.shape[1:3]) * len(images)
+            with self._turn, self._placed(needed) as device:
+                inputs = with_suffix(self.inputs(images, chat, device), form.token_ids)
+                if self.prompts.filled:
+                    return self._rate_filled(inputs, form)
+                return self._rate_marked(inputs, form)
+        except torch.OutOfMemoryError as error:
+            if len(images) == 1:
+                raise ScorerError(
+                    f"{self.name} ran out of memory on a single picture ({error}). Choose a "
+                    "smaller model, or read it through a ComfyUI CLIP or a server."
+                ) from error
+        half = len(images) // 2
+        return [
+            r for part in (images[:half], images[half:]) for r in self._rate_part(part, chat, form)
+        ]
+
+    def _rate_marked(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
+        length = inputs["input_ids"].shape[1]
+        places = torch.tensor([length - position for position in form.positions])
+        logits = self.model(
+            **inputs, use_cache=False, logits_to_keep=places.to(self.model.device)
+        ).logits  # [B, slots, vocabulary]
+        return ratings_of(
+            [logits[:, index] for index in range(len(form.slots))],
+            form,
+            tokens=length,
+            version=self.prompts.rate,
+        )
+
+    def _rate_filled(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
+        """Arousal after each valence digit, weighted by its probability: nine branches, one pass.
+
+        The prompt is read once; the branches continue from its cache.
+        """
+        valence, arousal = form.slots
+        out = self.model(**inputs, use_cache=True, logits_to_keep=1)
+        first, share = label_logits(out.logits[:, -1], valence)
+        count, branches = len(first), len(valence.label_ids)
+        cache = out.past_key_values
+        cache.batch_repeat_interleave(branches)
+        steps = torch.tensor(
+            [[label, *arousal.token_ids] for label in valence.label_ids],
+            device=first.device,
+        ).repeat(count, 1)
+        # without a mask, the models count positions from the cache's end: rows are never padded
+        again = self.model(input_ids=steps, past_key_values=cache, logits_to_keep=1).logits[:, -1]
+        second = again[:, list(arousal.label_ids)].float().view(count, branches, -1).log_softmax(-1)
+        joint = first.float().log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
+        means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
+        tokens = inputs["input_ids"].shape[1] + branches * steps.shape[1]
+        return _ratings(means, None, share, tokens, self.prompts.rate)
+
+    def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
+        from transformers import StoppingCriteriaList
+
+        def stop(ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+            at_token()
+            return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
+        at_token()
+        needed = 2 * self.pass_bytes(*ask.image.shape[:2])
+        with self._turn, self._placed(needed) as device, _seeded(ask.seed, device):
+            inputs = self.inputs(ask.image.unsqueeze(0), self.chat(ask.question), device)
+            out = self.model.generate(
+                **inputs,
+                max_new_tokens=ask.max_tokens,
+                stopping_criteria=StoppingCriteriaList([stop]),
+                **({"do_sample": False} if ask.seed is None else SAMPLING),
+            )
+        new = out[0, inputs["input_ids"].shape[1] :]
+        text = self._tokenizer.decode(new, skip_special_tokens=True)
+        return Written(text, int(out.shape[1]))
+
+    def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
+        return nullcontext(self.model.device) if self.place is None else self.place(needed)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A picture [H, W, 3] in 0..1, no longer than `LONG_SIDE`."""
+    pixels = (image.detach().cpu() * 255).round().to(torch.uint8).numpy()
+    picture = Image.fromarray(pixels)
+    if max(picture.size) > LONG_SIDE:
+        picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def with_suffix(inputs: dict[str, Tensor], token_ids: Sequence[int]) -> dict[str, Tensor]:
+    """The same inputs with further text tokens at the end of every row.
+
+    What runs beside the tokens ([B, L]: mask, token types) is continued: ones for the mask, zeros
+    (text) for the rest.
+    """
+    ids = inputs["input_ids"]
+    if not token_ids:
+        return inputs
+    longer = {}
+    for key, value in inputs.items():
+        if value.shape != ids.shape:
+            longer[key] = value
+            continue
+        tail = torch.tensor(list(token_ids)) if key == "input_ids" else torch.zeros(len(token_ids))
+        tail = tail + (1 if key == "attention_mask" else 0)
+        longer[key] = torch.cat([value, tail.to(value).expand(len(ids), -1)], 1)
+    return longer
+
+
+def ratings_of(
+    logits: Sequence[Tensor], form: AnswerForm, *, tokens: int, version: str
+) -> list[Rating]:
+    """Ratings from the logits [B, vocabulary] at each slot of a form."""
+    read = {slot.name: label_logits(at, slot) for slot, at in zip(form.slots, logits, strict=True)}
+    means = [expected_digits(read[axis][0]) for axis in ("valence", "arousal")]
+    content = yes_probability(read["content"][0]) if "content" in read else None
+    return _ratings(means, content, read["valence"][1], tokens, version)
+
+
+def _ratings(
+    means: Sequence[tuple[Tensor, Tensor]],
+    content: Tensor | None,
+    share: Tensor,
+    tokens: int,
+    version: str,
+) -> list[Rating]:
+    valence, arousal = (torch.stack(axis, -1).tolist() for axis in means)
+    shown = [None] * len(valence) if content is None else content.tolist()
+    return [
+        Rating(
+            valence=(v[0], v[1]),
+            arousal=(a[0], a[1]),
+            content=c,
+            tokens=tokens,
+            prompt_version=version,
+            warnings=(NO_DIGIT_WARNING,) if s < SMALLEST_SHARE else (),
+        )
+        for v, a, c, s in zip(valence, arousal, shown, share.tolist(), strict=True)
+    ]
+
+
+@contextmanager
+def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Sampling with its own seed; the global random source is left as it was."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield

@@ -1,0 +1,190 @@
+"""Fitting the affine map from raw readings to human ratings, and keeping it in a file.
+
+Zero-shot models over-state how strong a feeling is, above all arousal; a scale and an offset per
+axis take most of that back. What the map is worth is told by cross-validation: every picture is
+calibrated by a map that never saw its theme.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ConfigError
+from .metrics import spearman
+from .scoring import Calibration
+
+CALIBRATION_FILE = "calibration.json"
+FEWEST = 10
+FOLDS = 5
+MAX_SCALE = 5.0
+Floats = Sequence[float] | np.ndarray
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AxisFit:
+    """How one axis agrees with people.
+
+    Args:
+        pearson, spearman: of the raw readings; NaN where either side is constant.
+        error_before: mean absolute error of the raw readings, in scale points.
+        error_after: the same after calibration, each picture by a map fitted on other themes.
+        constant_error: of always answering 0.
+        mean_error: of always answering the mean of the other themes' ratings.
+        count: pictures.
+    """
+
+    pearson: float
+    spearman: float
+    error_before: float
+    error_after: float
+    constant_error: float
+    mean_error: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFit:
+    """A calibration and what it is worth on each axis."""
+
+    calibration: Calibration
+    valence: AxisFit
+    arousal: AxisFit
+
+
+def fit_axis(ratings: Floats, readings: Floats) -> tuple[float, float]:
+    """Scale and offset of least squares, readings -> ratings, in scale points.
+
+    The scale is never negative, and none is fitted where the readings do not vary: then the best
+    that can be said is the mean rating.
+    """
+    x, y = np.asarray(readings, float), np.asarray(ratings, float)
+    spread = float(np.var(x))
+    if spread < 1e-12:
+        return 0.0, float(y.mean())
+    scale = float(np.mean((x - x.mean()) * (y - y.mean())) / spread)
+    scale = min(max(scale, 0.0), MAX_SCALE)
+    return scale, float(y.mean() - scale * x.mean())
+
+
+def theme_folds(themes: Sequence[str], folds: int = FOLDS, *, seed: int = 0) -> list[np.ndarray]:
+    """Index arrays that part the pictures; a theme is never in two of them.
+
+    Raises: ConfigError: fewer than two themes.
+    """
+    names = sorted(set(themes))
+    if len(names) < 2:
+        raise ConfigError(
+            f"All pictures have the theme {names[0] if names else ''!r}, so nothing can be held "
+            "out. Name at least two themes in the ratings, or leave the column out."
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[index]: place % folds for place, index in enumerate(order)}
+    places = np.array([fold_of[theme] for theme in themes])
+    return [np.flatnonzero(places == fold) for fold in range(folds) if (places == fold).any()]
+
+
+def fit_calibration(
+    name: str,
+    ratings: Sequence[tuple[float, float]],
+    readings: Sequence[tuple[float, float]],
+    themes: Sequence[str],
+) -> CalibrationFit:
+    """The calibration of a scorer on rated pictures.
+
+    Args:
+        name: shown in every reading that uses it.
+        ratings: what people felt, (valence, arousal) on [-3, 3].
+        readings: what the uncalibrated scorer read, in the same order.
+        themes: of each picture, for cross-validation.
+    Raises: ConfigError: too few pictures, counts that differ, a single theme.
+    """
+    if not len(ratings) == len(readings) == len(themes):
+        raise ConfigError(
+            f"{len(ratings)} ratings came with {len(readings)} readings and {len(themes)} themes."
+        )
+    if len(ratings) < FEWEST:
+        raise ConfigError(
+            f"{len(ratings)} rated pictures are too few to fit a map on; rate {FEWEST} or more, "
+            "better some hundred."
+        )
+    folds = theme_folds(themes)
+    true, read = np.asarray(ratings, float), np.asarray(readings, float)
+    maps = [fit_axis(true[:, axis], read[:, axis]) for axis in (0, 1)]
+    fits = [axis_fit(true[:, axis], read[:, axis], folds) for axis in (0, 1)]
+    calibration = Calibration(name, (maps[0][0], maps[1][0]), (maps[0][1], maps[1][1]))
+    return CalibrationFit(calibration, *fits)
+
+
+def axis_fit(ratings: np.ndarray, readings: np.ndarray, folds: Sequence[np.ndarray]) -> AxisFit:
+    """Agreement of one axis, with the errors of maps fitted outside each fold."""
+    after, mean = np.empty_like(ratings), np.empty_like(ratings)
+    for held_out in folds:
+        rest = np.setdiff1d(np.arange(len(ratings)), held_out)
+        scale, offset = fit_axis(ratings[rest], readings[rest])
+        after[held_out] = np.clip(scale * readings[held_out] + offset, -3, 3)
+        mean[held_out] = ratings[rest].mean()
+    return AxisFit(
+        pearson=pearson(ratings, readings),
+        spearman=spearman(ratings.tolist(), readings.tolist()),
+        error_before=float(np.abs(ratings - readings).mean()),
+        error_after=float(np.abs(ratings - after).mean()),
+        constant_error=float(np.abs(ratings).mean()),
+        mean_error=float(np.abs(ratings - mean).mean()),
+        count=len(ratings),
+    )
+
+
+def pearson(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's correlation, NaN where one side is constant."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def save_calibration(fit: CalibrationFit, path: Path, *, scorer: str, pictures: str) -> None:
+    """Writes a calibration with how it was fitted, whole or not at all."""
+    record = {
+        "format": FORMAT,
+        "name": fit.calibration.name,
+        "scale": list(fit.calibration.scale),
+        "offset": list(fit.calibration.offset),
+        "scorer": scorer,
+        "pictures": pictures,
+        "valence": _plain(fit.valence),
+        "arousal": _plain(fit.arousal),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load_calibration(path: Path) -> Calibration:
+    """A calibration from its file.
+
+    Raises: ConfigError: not one, or numbers that cannot be used.
+    """
+    try:
+        made = Calibration.from_mapping(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is not a calibration ({type(error).__name__}: {error}). Make one with "
+            "`python -m emofeedback calibrate`."
+        ) from error
+    numbers = (*made.scale, *made.offset)
+    if not all(math.isfinite(number) and abs(number) <= 100 for number in numbers):
+        raise ConfigError(f"{path} holds the map {numbers}, which no fit gives. Make it again.")
+    return made
+
+
+def _plain(fit: AxisFit) -> dict[str, Any]:
+    return {k: None if math.isnan(v) else round(v, 4) for k, v in asdict(fit).items()}

@@ -1,0 +1,88 @@
+"""What the commands share: which scorer, which pictures, and reading them with progress."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..calibration import load_calibration
+from ..errors import ConfigError
+from ..lvlm_scorer import EXPECTED, WAYS, LvlmScorer
+from ..rated import RatedPicture, load_picture, read_ratings
+from ..scoring import Calibration, Reading, Scorer
+
+log = logging.getLogger(__name__)
+EMBEDDED = "embedded"
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options that say what is read by whom."""
+    parser.add_argument("pictures", type=Path, help="a ratings CSV, or a folder with one (OASIS)")
+    parser.add_argument(
+        "--scorer",
+        default=EMBEDDED,
+        help="embedded; folder:PATH (transformers); or server:URL (with --model)",
+    )
+    parser.add_argument("--model", default="", help="the model's name on the server")
+    parser.add_argument("--adapter", type=Path, help="a peft adapter on top of the folder")
+    parser.add_argument("--reading", choices=WAYS, default=EXPECTED)
+    parser.add_argument("--scale", default="", help="of the ratings; OASIS names its own")
+    parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
+
+
+def open_scorer(options: argparse.Namespace) -> Scorer:
+    """The scorer that the options name.
+
+    Raises: ConfigError: unknown kind. CheckpointError, ScorerError: it cannot be loaded.
+    """
+    kind, _, where = options.scorer.partition(":")
+    calibration = _calibration(getattr(options, "calibration", None))
+    if kind == EMBEDDED and not where:
+        from ..embedded.scorer import EmbeddedScorer, load_scorer
+
+        plain = load_scorer()
+        return EmbeddedScorer(plain.lvlm, plain.detector, calibration=calibration)
+    if kind == "folder" and where:
+        from ..backends.folder import load_folder
+
+        lvlm = load_folder(Path(where), adapter=options.adapter)
+        return LvlmScorer(lvlm, way=options.reading, calibration=calibration)
+    if kind == "server" and where:
+        from ..backends.endpoint import open_endpoint
+
+        server = open_endpoint(where, options.model)
+        return LvlmScorer(server, way=options.reading, calibration=calibration)
+    raise ConfigError(
+        f"The scorer is {options.scorer!r}. Write embedded, folder:PATH or server:URL."
+    )
+
+
+def rated_pictures(options: argparse.Namespace) -> list[RatedPicture]:
+    """The pictures that the options name."""
+    found = read_ratings(options.pictures, scale=options.scale)
+    return found[: options.most] if options.most else found
+
+
+def read_all(scorer: Scorer, pictures: Sequence[RatedPicture]) -> list[Reading]:
+    """One reading a picture, with progress on standard error."""
+    readings: list[Reading] = []
+    for number, picture in enumerate(pictures, 1):
+        readings += scorer.score(load_picture(picture.path))
+        if sys.stderr.isatty() or number % 100 == 0 or number == len(pictures):
+            sys.stderr.write(f"\r{number} of {len(pictures)} pictures read")
+    sys.stderr.write("\n")
+    return readings
+
+
+def report_warnings(readings: Sequence[Reading]) -> None:
+    """Each distinct warning with how many pictures it concerns."""
+    told = [warning for reading in readings for warning in reading.warnings]
+    for warning in dict.fromkeys(told):
+        log.info("%d of %d pictures: %s", told.count(warning), len(readings), warning)
+
+
+def _calibration(path: Path | None) -> Calibration | None:
+    return None if path is None else load_calibration(path)

@@ -1,0 +1,207 @@
+"""Any vision-language model as a scorer: by expected value, or by reasoning in writing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from .answer_reading import ReasonedAnswer, ask_twice, read_reasoned
+from .emotion import from_scale
+from .errors import ConfigError, ScorerAnswerError
+from .images import check_images
+from .lvlm import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatched
+from .lvlm_refiner import TOKEN_BUDGET, LvlmRefiner
+from .presets import nearest_words
+from .prompts import fill_prompt, load_prompt
+from .schemas import REASONED_SCHEMA
+from .scoring import Calibration, Reading
+
+EXPECTED, REASONED = WAYS = ("expected value", "reasoned")
+NUM_WORDS = 2
+REASONED_SPREAD = 0.75
+"""A written rating says nothing of its spread; this is one step of the 1..9 scale."""
+UNEXPLAINED = "The model's explanation could not be read, so this reading names no cues: "
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a model wrote about one picture: the answer, or None and what was wrong with it."""
+
+    answer: ReasonedAnswer | None
+    text: str
+    problem: str
+    tokens: int
+    warnings: tuple[str, ...]
+    seconds: float = 0.0
+
+
+class LvlmScorer:
+    """Reads pictures with a vision-language model.
+
+    Args:
+        lvlm: the model, wherever it runs.
+        way: "expected value" reads the likelihood of every digit (continuous, with a spread);
+            "reasoned" lets the model think in writing for each picture.
+        calibration: applied to every reading and named in it.
+        token_budget: of the prompts that its refiner writes.
+        watch: called with pictures done and in all; may raise to interrupt.
+    Raises: ConfigError: unknown way.
+    """
+
+    def __init__(
+        self,
+        lvlm: Lvlm,
+        *,
+        way: str = EXPECTED,
+        calibration: Calibration | None = None,
+        token_budget: int = TOKEN_BUDGET,
+        watch: Watch = unwatched,
+    ) -> None:
+        if way not in WAYS:
+            raise ConfigError(f"The way of reading is {way!r}. Known: {', '.join(WAYS)}.")
+        self.lvlm, self.way, self.watch = lvlm, way, watch
+        self.token_budget = token_budget
+        self.name = lvlm.name
+        self.calibration = calibration or Calibration()
+
+    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """One reading a picture.
+
+        Args:
+            images: [B, H, W, 3] float in 0..1.
+            prompt: what the pictures should show; with it, readings carry `content` where the
+                model's logits can be read.
+        Raises: ImageError: unusable images. ScorerAnswerError: a picture's written answer could
+            not be read, twice. ScorerError.
+        """
+        images = self._checked(images)
+        try:
+            if self.way == REASONED:
+                return [self._concluded(told) for told in self._reasoned(images)]
+            return self._expected(images, prompt)
+        finally:
+            self.lvlm.release()
+
+    def explain(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """As `score`, with cues, words and rationale from a written answer for each picture.
+
+        By expected value, the emotion stays the quick one, and a written answer that cannot be
+        read leaves it without cues and says so. Reasoned, both are one answer.
+        """
+        images = self._checked(images)
+        if self.way == REASONED:
+            return self.score(images, prompt=prompt)
+        try:
+            readings = self._expected(images, prompt)
+            told = self._reasoned(images)
+        finally:
+            self.lvlm.release()
+        return [self._explained(*pair) for pair in zip(readings, told, strict=True)]
+
+    def refiner(self) -> LvlmRefiner:
+        """A refiner that asks the same model."""
+        return LvlmRefiner(self.lvlm, token_budget=self.token_budget, watch=self.watch)
+
+    def _checked(self, images: Tensor) -> Tensor:
+        images = check_images(images)
+        check_shape(images, self.name)
+        return images
+
+    def _expected(self, images: Tensor, prompt: str | None) -> list[Reading]:
+        started = time.perf_counter()
+        ratings = self.lvlm.rate(images, (prompt or "").strip() or None, self.watch)
+        seconds = (time.perf_counter() - started) / len(ratings)
+        return [self._reading(rating, seconds) for rating in ratings]
+
+    def _reading(self, rating: Rating, seconds: float) -> Reading:
+        emotion, clipped = self.calibration.apply(rating.valence[0], rating.arousal[0])
+        scale = self.calibration.scale
+        return Reading(
+            emotion=emotion,
+            uncertainty=(rating.valence[1] * abs(scale[0]), rating.arousal[1] * abs(scale[1])),
+            words=nearest_words(emotion, NUM_WORDS),
+            raw_text=rating.raw_text,
+            prompt_version=rating.prompt_version,
+            model=self.name,
+            calibration=self.calibration.name,
+            clipped=clipped,
+            content=rating.content,
+            warnings=rating.warnings,
+            seconds=seconds,
+            tokens=rating.tokens,
+        )
+
+    def _reasoned(self, images: Tensor) -> list[_Told]:
+        """What the model wrote about each picture, asked again where it could not be read."""
+        started = time.perf_counter()
+        question = load_prompt(self.lvlm.prompts.explain)
+        asks = [Ask(image, question, schema=REASONED_SCHEMA) for image in images]
+        first = self.lvlm.write(asks, self.watch)
+        told = [self._read(ask, written) for ask, written in zip(asks, first, strict=True)]
+        seconds = (time.perf_counter() - started) / len(asks)
+        return [replace(each, seconds=seconds) for each in told]
+
+    def _read(self, ask: Ask, written: Written) -> _Told:
+        answers = [written]
+
+        def text_for(problem: str) -> str:
+            if problem:
+                again = fill_prompt("viewer_again_v1", problem=problem)
+                retry = replace(ask, question=f"{ask.question}\n\n{again}", seed=1)
+                answers.extend(self.lvlm.write([retry], self.watch))
+            return answers[-1].text
+
+        answer, text, problem = ask_twice(text_for, read_reasoned)
+        warnings = dict.fromkeys(warning for each in answers for warning in each.warnings)
+        tokens = sum(each.tokens for each in answers)
+        return _Told(answer, text, problem, tokens, tuple(warnings))
+
+    def _concluded(self, told: _Told) -> Reading:
+        """A reasoned reading.
+
+        Raises: ScorerAnswerError: neither answer could be read.
+        """
+        answer = told.answer
+        if answer is None:
+            raise ScorerAnswerError(f"{self.name}, asked twice: {told.problem}")
+        emotion, clipped = self.calibration.apply(
+            from_scale(answer.valence, "sam9"), from_scale(answer.arousal, "sam9")
+        )
+        scale = self.calibration.scale
+        return Reading(
+            emotion=emotion,
+            uncertainty=(REASONED_SPREAD * abs(scale[0]), REASONED_SPREAD * abs(scale[1])),
+            words=answer.words or nearest_words(emotion, NUM_WORDS),
+            cues=answer.cues,
+            rationale=answer.rationale or answer.thought,
+            raw_text=told.text,
+            prompt_version=self.lvlm.prompts.explain,
+            model=self.name,
+            calibration=self.calibration.name,
+            clipped=clipped,
+            warnings=told.warnings,
+            seconds=told.seconds,
+            tokens=told.tokens,
+        )
+
+    def _explained(self, reading: Reading, told: _Told) -> Reading:
+        """The quick reading with what was written about the picture."""
+        spent = replace(
+            reading,
+            raw_text=told.text,
+            prompt_version=self.lvlm.prompts.explain,
+            seconds=reading.seconds + told.seconds,
+            tokens=reading.tokens + told.tokens,
+        )
+        warnings = (*reading.warnings, *told.warnings)
+        if told.answer is None:
+            return replace(spent, warnings=(*warnings, UNEXPLAINED + told.problem))
+        return replace(
+            spent,
+            words=told.answer.words or reading.words,
+            cues=told.answer.cues,
+            rationale=told.answer.rationale or told.answer.thought,
+            warnings=tuple(dict.fromkeys(warnings)),
+        )

@@ -1,0 +1,187 @@
+"""One node for every scorer, whatever stands behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import comfy.utils
+import folder_paths
+from comfy_api.latest import io
+
+from ..emofeedback.calibration import CALIBRATION_FILE, load_calibration
+from ..emofeedback.errors import ConfigError
+from ..emofeedback.lvlm import Lvlm, Watch
+from ..emofeedback.lvlm_scorer import LvlmScorer
+from ..emofeedback.paired_scorer import PairedScorer
+from ..emofeedback.scoring import Calibration, Scorer
+from .comfy_bridge import stop_if_interrupted
+from .lvlm_clip import ClipLvlm
+from .lvlm_folder import (
+    FOLDER,
+    NONE,
+    find_folder,
+    list_folders,
+    managed_lvlm,
+    newest_change,
+    register_folder,
+)
+from .scorer_inputs import (
+    BESIDE_MODEL,
+    CLIP,
+    EMBEDDED,
+    INPUTS,
+    KINDS,
+    MODEL_FOLDER,
+    SERVER,
+    TWO,
+    list_calibrations,
+    problem_with,
+)
+from .sockets import SCORE_CATEGORY, ScorerSocket
+
+
+class LoadEmotionScorer(io.ComfyNode):
+    """A scorer from a CLIP, a folder, a server, the pack itself, or two others."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        register_folder()
+        return io.Schema(
+            node_id="EmoFB_LoadEmotionScorer",
+            display_name="Load Emotion Scorer",
+            category=SCORE_CATEGORY,
+            description="A vision-language model that reads emotions from pictures and rewrites "
+            "prompts: one that ComfyUI has loaded as a CLIP, a transformers folder, a server, or "
+            "the small one that ships.",
+            search_aliases=["vlm", "lvlm", "qwen vl", "gemma", "ollama", "vllm", "openai"],
+            inputs=[
+                io.DynamicCombo.Input(
+                    "kind",
+                    options=[
+                        io.DynamicCombo.Option(kind, inputs()) for kind, inputs in INPUTS.items()
+                    ],
+                    tooltip="Where the model runs. 'ComfyUI CLIP' is recommended: no second copy "
+                    "of the model, and ComfyUI owns its memory.",
+                ),
+            ],
+            outputs=[
+                ScorerSocket.Output(
+                    display_name="scorer",
+                    tooltip="For Score Emotion, Score Round, Refine Round and the loop.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, **inputs: Any) -> bool | str:
+        """Takes the place of ComfyUI's own checks, which cannot say how to get a missing model."""
+        kind = inputs.get("kind")
+        return True if not isinstance(kind, dict) else problem_with(kind) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, kind: dict[str, Any] | None = None) -> Any:
+        kind = kind or {}
+        plain = {
+            name: value for name, value in kind.items() if isinstance(value, str | int | float)
+        }
+        stamps = []
+        if kind.get("model") in list_folders("models"):
+            stamps.append(newest_change(find_folder(kind["model"])))
+        if kind.get("calibration") in list_calibrations():
+            stamps.append(_calibration_path(kind["calibration"]).stat().st_mtime)
+        return json.dumps([plain, stamps], sort_keys=True)
+
+    @classmethod
+    def execute(cls, kind: dict[str, Any] | None = None) -> io.NodeOutput:
+        if kind is None:  # what core passes for a kind that it does not know
+            raise ConfigError(f"The kind of scorer is unknown. Known: {', '.join(KINDS)}.")
+        return io.NodeOutput(SCORERS[kind["kind"]](kind))
+
+
+def watch_here() -> Watch:
+    """Progress on the node that is asking, and ComfyUI's interrupt.
+
+    The scorer is made by one node and used by others; the bar belongs to the user of the moment.
+    """
+    bars: dict[int, Any] = {}
+
+    def watch(done: int, total: int) -> None:
+        stop_if_interrupted()
+        if total > 1:
+            if done == 0 or total not in bars:
+                bars.clear()
+                bars[total] = comfy.utils.ProgressBar(total)
+            bars[total].update_absolute(done, total)
+
+    return watch
+
+
+def _from_clip(kind: dict[str, Any]) -> Scorer:
+    return _scorer(ClipLvlm(kind["clip"]), kind)
+
+
+def _from_folder(kind: dict[str, Any]) -> Scorer:
+    name = kind["model"]
+    return _scorer(
+        managed_lvlm(name, kind["adapter"], keep=kind["keep_loaded"]),
+        kind,
+        find_folder(name) / CALIBRATION_FILE,
+    )
+
+
+def _from_server(kind: dict[str, Any]) -> Scorer:
+    from ..emofeedback.backends.endpoint import open_endpoint
+
+    lvlm = open_endpoint(
+        kind["url"], kind["model_name"], timeout_s=kind["timeout"], at_once=kind["at_once"]
+    )
+    return _scorer(lvlm, kind)
+
+
+def _embedded(kind: dict[str, Any]) -> Scorer:
+    from ..emofeedback.embedded.scorer import load_scorer
+
+    return load_scorer()
+
+
+def _two(kind: dict[str, Any]) -> Scorer:
+    return PairedScorer(kind["first"], kind["second"])
+
+
+SCORERS: dict[str, Callable[[dict[str, Any]], Scorer]] = {
+    CLIP: _from_clip,
+    MODEL_FOLDER: _from_folder,
+    SERVER: _from_server,
+    EMBEDDED: _embedded,
+    TWO: _two,
+}
+
+
+def _scorer(lvlm: Lvlm, kind: dict[str, Any], beside: Path | None = None) -> Scorer:
+    return LvlmScorer(
+        lvlm,
+        way=kind["reading"],
+        calibration=_calibration(kind["calibration"], beside),
+        token_budget=kind["prompt_tokens"],
+        watch=watch_here(),
+    )
+
+
+def _calibration(name: str, beside: Path | None) -> Calibration | None:
+    if name == BESIDE_MODEL:
+        return load_calibration(beside) if beside is not None and beside.is_file() else None
+    return None if name == NONE else load_calibration(_calibration_path(name))
+
+
+def _calibration_path(name: str) -> Path:
+    if name not in list_calibrations():
+        raise ConfigError(
+            f"There is no calibration {name!r} in models/{FOLDER} (there: "
+            f"{', '.join(list_calibrations()) or 'none'}). Make one with "
+            "`python -m emofeedback calibrate`."
+        )
+    roots = map(Path, folder_paths.get_folder_paths(FOLDER))
+    return next(root / name for root in roots if (root / name).is_file())

@@ -1,0 +1,166 @@
+"""The widgets of each kind of scorer, and what can be wrong with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..emofeedback.calibration import CALIBRATION_FILE
+from ..emofeedback.errors import CheckpointError
+from ..emofeedback.lvlm_scorer import WAYS
+from .lvlm_folder import FOLDER, MISSING, NONE, find_folder, list_folders
+from .sockets import ScorerSocket
+
+CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
+    "ComfyUI CLIP",
+    "model folder",
+    "server",
+    "embedded",
+    "two scorers",
+)
+BESIDE_MODEL = "beside the model"
+
+
+def clip_inputs() -> list[io.Input]:
+    """A CLIP that generates."""
+    return [
+        io.Clip.Input(
+            "clip",
+            tooltip="From CLIPLoader: Qwen3.5, Qwen3-VL, or Gemma 3 or 4 with vision.",
+        ),
+        *reading_inputs(),
+    ]
+
+
+def folder_inputs() -> list[io.Input]:
+    """A transformers folder with an adapter."""
+    return [
+        io.Combo.Input(
+            "model",
+            options=list_folders("models") or [MISSING],
+            tooltip=f"A folder in models/{FOLDER} (or where extra_model_paths.yaml says "
+            f"'{FOLDER}') that holds a transformers vision-language model.",
+        ),
+        io.Combo.Input(
+            "adapter",
+            options=[NONE, *list_folders("adapters")],
+            default=NONE,
+            tooltip="A peft adapter, as training writes it; it is merged into the model.",
+        ),
+        io.Boolean.Input(
+            "keep_loaded",
+            default=True,
+            tooltip="Off: leaves the GPU after every use, for a generator that needs the room. On: "
+            "stays until ComfyUI needs the memory or you unload models.",
+        ),
+        *reading_inputs(),
+    ]
+
+
+def server_inputs() -> list[io.Input]:
+    """An OpenAI-compatible server."""
+    return [
+        io.String.Input(
+            "url",
+            default="http://127.0.0.1:8000/v1",
+            tooltip="An OpenAI-compatible server on this computer. Others must be allowed by the "
+            "environment variable EMOFEEDBACK_ALLOWED_SERVERS=host:port; a key comes from "
+            "EMOFEEDBACK_API_KEY only.",
+        ),
+        io.String.Input("model_name", default="", tooltip="The model's name on the server."),
+        io.Float.Input(
+            "timeout",
+            default=120.0,
+            min=1.0,
+            max=3600.0,
+            step=1.0,
+            round=0.1,
+            tooltip="Seconds for one question, repeated tries included.",
+        ),
+        io.Int.Input(
+            "at_once", default=4, min=1, max=64, tooltip="Questions sent at the same time."
+        ),
+        *reading_inputs(),
+    ]
+
+
+def two_inputs() -> list[io.Input]:
+    """Two other scorers."""
+    return [
+        ScorerSocket.Input("first", tooltip="Reads, explains and rewrites."),
+        ScorerSocket.Input(
+            "second",
+            tooltip="A second opinion; the reading is the mean, and says how far they differ.",
+        ),
+    ]
+
+
+def reading_inputs() -> list[io.Input]:
+    """How a language model reads."""
+    return [
+        io.Combo.Input(
+            "reading",
+            options=list(WAYS),
+            default=WAYS[0],
+            tooltip="'expected value' weighs all ratings by their likelihood in one pass: "
+            "continuous and quick. 'reasoned' lets the model think in writing: slower, coarser.",
+        ),
+        io.Combo.Input(
+            "calibration",
+            options=[BESIDE_MODEL, NONE, *list_calibrations()],
+            default=BESIDE_MODEL,
+            tooltip=f"A JSON file in models/{FOLDER} that `python -m emofeedback calibrate` wrote. "
+            f"'{BESIDE_MODEL}' uses {CALIBRATION_FILE} in the model's folder where there is one.",
+        ),
+        io.Int.Input(
+            "prompt_tokens",
+            default=150,
+            min=20,
+            max=2000,
+            tooltip="When it rewrites prompts: the most tokens of the whole prompt (75 for "
+            "generators with CLIP alone).",
+        ),
+    ]
+
+
+def list_calibrations() -> list[str]:
+    """Names of the JSON files right in the registered folders."""
+    roots = map(Path, folder_paths.get_folder_paths(FOLDER))
+    return sorted({path.name for root in roots for path in root.glob("*.json")})
+
+
+INPUTS: dict[str, Callable[[], list[io.Input]]] = {
+    CLIP: clip_inputs,
+    MODEL_FOLDER: folder_inputs,
+    SERVER: server_inputs,
+    EMBEDDED: list,
+    TWO: two_inputs,
+}
+
+
+def problem_with(kind: dict[str, Any]) -> str:
+    """What is wrong with the widgets of a kind, empty if nothing is."""
+    for item in INPUTS.get(kind.get("kind", ""), list)():
+        value, options = kind.get(item.id), getattr(item, "options", None)
+        low, high = getattr(item, "min", None), getattr(item, "max", None)
+        if value is None:  # a link, or a default
+            continue
+        if item.id == "model" and value not in list_folders("models"):
+            return _missing(value)
+        if options is not None and value not in options:
+            return f"{item.id} is {value!r}. Known: {', '.join(map(str, options))}."
+        if low is not None and not low <= value <= high:
+            return f"{item.id} is {value}; set it from {low:g} to {high:g}."
+    return ""
+
+
+def _missing(name: str) -> str:
+    try:
+        find_folder(name)
+    except CheckpointError as error:
+        return str(error)
+    return ""

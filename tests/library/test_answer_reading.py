@@ -1,0 +1,175 @@
+"""Reasoned answers: what is written well is read whole; what is not is repaired or refused."""
+
+import contextlib
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emofeedback.answer_reading import ask_twice, read_reasoned, read_rewrites
+from emofeedback.errors import ScorerAnswerError
+
+# Together 20,000 malformed answers; three quarters of them damaged forms of a whole one.
+DAMAGED = settings(
+    max_examples=15_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+ANYTHING = settings(DAMAGED, max_examples=5_000)
+
+WORDS = st.text("abc äé,;:'!{}[]\n", max_size=12)
+RATINGS = st.integers(1, 9) | st.floats(1, 9).map(lambda x: round(x, 2))
+SCRAPS = ("{", "}", "[", "]", '"', "'", ",", ":", "\n", "```json", "<think>", "</think>", "null",
+          "NaN", "1e999", "-3", "0", "10", "true", "7/10", "９", "\\",
+          "\x00", "Sorry, ")  # fmt: skip
+ANSWER = st.builds(
+    lambda v, a, words, thought: (
+        f"<think>{thought}</think>"
+        + json.dumps({"scale": "1-9", "valence": v, "arousal": a, "words": words, "cues": []})
+    ),
+    RATINGS,
+    RATINGS,
+    st.lists(WORDS, max_size=2),
+    WORDS,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """An answer that was cut, spiced with scraps, or robbed of characters, once to four times."""
+    text = draw(ANSWER)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text)))
+        match draw(st.sampled_from(["cut", "scrap", "rob", "twice"])):
+            case "cut":
+                text = text[:at]
+            case "scrap":
+                text = text[:at] + draw(st.sampled_from(SCRAPS)) + text[at:]
+            case "rob":
+                text = text[:at] + text[at + draw(st.integers(1, 3)) :]
+            case "twice":
+                text = text + text[at:]
+    return text
+
+
+def check(text: str) -> None:
+    """A reading in range whose numbers stand in the text, or the typed failure; nothing else."""
+    try:
+        answer = read_reasoned(text)
+    except ScorerAnswerError:
+        return
+    written = {float(n.replace(",", ".")) for n in re.findall(r"\d+(?:[.,]\d*)?", text) if n}
+    for rating in (answer.valence, answer.arousal):
+        assert 1 <= rating <= 9  # False for NaN too
+        assert rating in written
+
+
+@DAMAGED
+@given(damaged())
+def test_damaged_answers_give_their_own_numbers_or_the_typed_failure(text):
+    check(text)
+
+
+@ANYTHING
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from((*SCRAPS, "valence", "arousal", "5"))).map("".join)
+)
+def test_any_text_gives_a_reading_of_its_own_or_the_typed_failure(text):
+    check(text)
+    with contextlib.suppress(ScorerAnswerError):
+        assert all(rewrite.clause for rewrite in read_rewrites(text))
+
+
+@settings(max_examples=500, deadline=None)
+@given(RATINGS, RATINGS, st.data())
+def test_a_cut_off_answer_is_never_read_as_another_number(valence, arousal, data):
+    whole = json.dumps({"valence": valence, "arousal": arousal})
+    text = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    try:
+        answer = read_reasoned(text)
+    except ScorerAnswerError:
+        return
+    assert (answer.valence, answer.arousal) == (valence, arousal)
+
+
+@settings(deadline=None)
+@given(ANSWER)
+def test_a_whole_answer_is_read_whole(text):
+    record = json.loads(text.split("</think>")[-1])
+    answer = read_reasoned(text)
+    assert (answer.valence, answer.arousal) == (record["valence"], record["arousal"])
+
+
+CLOSE = {
+    "fences and talk": 'Here it is:\n```json\n{"valence": 6, "arousal": 7}\n```\nHope it helps',
+    "single quotes, trailing comma": "{'valence': 6, 'arousal': 7,}",
+    "no closing brace": '{"valence": 6, "arousal": 7, "words": ["calm"',
+    "numbers as words of a scale": '{"valence": "6/9", "arousal": "7 out of 9"}',
+    "keys in capitals": '{"Valence": 6, "AROUSAL": 7}',
+    "an opened thought by the template": 'storm, so 2.</think>{"valence": 6, "arousal": 7}',
+    "a thought with a draft": '<think>{"valence": 1}?</think>{"valence": 6, "arousal": 7}',
+    "the last of two": '{"valence": 1, "arousal": 1} no: {"valence": 6, "arousal": 7}',
+    "cues as plain words": '{"valence": 6, "arousal": 7, "cues": ["storm sky"], "words": "calm"}',
+}
+
+
+@pytest.mark.parametrize("name", CLOSE)
+def test_close_to_the_format_is_close_enough(name):
+    answer = read_reasoned(CLOSE[name])
+    assert (answer.valence, answer.arousal) == (6, 7)
+
+
+REFUSED = {
+    "a refusal": ("I'm sorry, but I can't rate feelings.", r"I'm sorry.*no JSON object"),
+    "another scale, said": ('{"scale": "0-100", "valence": 6, "arousal": 7}', "scale '0-100'"),
+    "another scale, seen": ('{"valence": 65, "arousal": 7}', "65 for valence, outside"),
+    "a signed scale": ('{"valence": -2, "arousal": 1}', "-2 for valence, outside"),
+    "ten": ('{"valence": "7/10", "arousal": 7}', "'7/10' for valence, not a number|7/10"),
+    "words": ('{"valence": "hoch", "arousal": "niedrig"}', "hoch for valence|'hoch'"),
+    "another language": ('{"Valenz": 6, "Erregung": 7}', "no JSON object with valence and arousal"),
+    "nothing": ("", "no JSON object"),
+    "true": ('{"valence": true, "arousal": 7}', "not a number"),
+    "one axis": ('{"valence": 6}', "no JSON object with valence and arousal"),
+    "deep": ("[" * 5000 + "{" * 5000, "no JSON object"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_understood_is_refused_with_its_beginning(name):
+    text, message = REFUSED[name]
+    with pytest.raises(ScorerAnswerError, match=message):
+        read_reasoned(text)
+
+
+def test_everything_told_is_kept():
+    told = {"scale": "1-9", "valence": 2.5, "arousal": 8, "words": ["fear"], "rationale": "dark",
+            "cues": [{"name": "storm", "direction": "lowers valence", "where": "sky"}]}  # fmt: skip
+    answer = read_reasoned(f"<think>Trigger:\n a storm</think>{json.dumps(told)}")
+    (cue,) = answer.cues
+    assert (cue.name, cue.direction, cue.where) == ("storm", "lowers valence", "sky")
+    assert (answer.words, answer.rationale) == (("fear",), "dark")
+    assert answer.thought == "Trigger: a storm"
+
+
+def test_rewrites_are_read_one_or_several():
+    one = read_rewrites('{"suggestions": [{"text": "rain", "cue": "rain"}], "clause": "in rain"}')
+    assert [(r.clause, r.suggestions[0].text) for r in one] == [("in rain", "rain")]
+    several = read_rewrites('{"rewrites": [{"clause": "a"}, {"clause": ""}, 7, {"clause": "b"}]}')
+    assert [rewrite.clause for rewrite in several] == ["a", "b"]
+    with pytest.raises(ScorerAnswerError, match="no clause"):
+        read_rewrites('{"clause": "", "suggestions": []}')
+
+
+def test_an_unreadable_answer_is_asked_for_once_more_with_what_was_wrong():
+    asked = []
+
+    def ask(problem):
+        asked.append(problem)
+        return '{"valence": 6, "arousal": 7}' if len(asked) == 2 else "Well,"
+
+    answer, text, problem = ask_twice(ask, read_reasoned)
+    assert (answer.valence, problem) == (6, "") and "arousal" in text
+    assert asked[0] == "" and "'Well,'" in asked[1]
+    answer, text, problem = ask_twice(lambda _: "no", read_reasoned)
+    assert answer is None and text == "no" and "no JSON object" in problem

@@ -1,0 +1,179 @@
+"""Human ratings read from files, and readings calibrated to them."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from emofeedback.__main__ import main
+from emofeedback.calibration import (
+    fit_axis,
+    fit_calibration,
+    load_calibration,
+    save_calibration,
+    theme_folds,
+)
+from emofeedback.commands.evaluate import agreement
+from emofeedback.emotion import Emotion
+from emofeedback.errors import ConfigError, ImageError
+from emofeedback.rated import RatedPicture, load_picture, read_ratings
+from emofeedback.scoring import Reading
+
+RNG = np.random.default_rng(7)
+
+
+def rated_world(count: int = 120) -> tuple[list, list, list]:
+    """Ratings inside the scale, readings with noise, twelve themes."""
+    ratings = [tuple(pair) for pair in RNG.uniform(-1.4, 1.4, (count, 2))]
+    readings = [tuple(np.add(pair, RNG.normal(0, 0.3, 2))) for pair in ratings]
+    return ratings, readings, [f"theme {index % 12}" for index in range(count)]
+
+
+def test_a_biased_scorer_is_brought_back_to_the_unbiased_error():
+    ratings, readings, themes = rated_world()
+    biased = [(1.6 * v + 0.5, 1.6 * a + 0.5) for v, a in readings]
+    plain = fit_calibration("plain", ratings, readings, themes)
+    fit = fit_calibration("biased", ratings, biased, themes)
+    for axis in ("valence", "arousal"):
+        before, after = getattr(plain, axis), getattr(fit, axis)
+        assert after.error_before > 1.5 * before.error_before
+        assert after.error_after <= 1.05 * before.error_before
+        assert after.pearson == pytest.approx(before.pearson)
+        assert after.constant_error == before.constant_error
+    (scale, _), (offset, _) = fit.calibration.scale, fit.calibration.offset
+    assert scale * 1.6 == pytest.approx(plain.calibration.scale[0])
+    assert scale * 0.5 + offset == pytest.approx(plain.calibration.offset[0])
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40), st.integers(2, 6))
+def test_a_theme_is_never_on_both_sides(themes, folds):
+    if len(set(themes)) < 2:
+        with pytest.raises(ConfigError, match="at least two themes"):
+            theme_folds(themes, folds)
+        return
+    parts = theme_folds(themes, folds)
+    assert sorted(np.concatenate(parts)) == list(range(len(themes)))
+    names = [{themes[index] for index in part} for part in parts]
+    assert sum(map(len, names)) == len(set(themes))
+
+
+def test_a_scorer_that_knows_nothing_is_calibrated_to_the_mean():
+    scale, offset = fit_axis([1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
+    assert (scale, offset) == (0.0, 2.0)
+    assert fit_axis([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])[0] == 0.0  # never turned round
+
+
+def test_a_calibration_survives_its_file_and_a_broken_file_is_refused(tmp_path):
+    fit = fit_calibration("oasis", *rated_world())
+    path = tmp_path / "sub" / "oasis.json"
+    save_calibration(fit, path, scorer="s", pictures="p")
+    assert load_calibration(path) == fit.calibration
+    for text in ("{}", "[1]", "{", '{"name":"x","scale":[1],"offset":[0,0]}',
+                 '{"name":"x","scale":[NaN,1],"offset":[0,0]}'):  # fmt: skip
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"oasis.json (is not a calibration|holds the map)"):
+            load_calibration(path)
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_too_few_pictures_are_refused(count):
+    with pytest.raises(ConfigError, match=f"{count} rated pictures are too few"):
+        fit_calibration("x", [(0, 0)] * count, [(0, 0)] * count, ["a"] * count)
+
+
+def picture(path, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (40, 30)).save(path)
+
+
+def test_oasis_in_both_its_layouts(tmp_path):
+    picture(tmp_path / "images" / "dog_1.jpg")
+    (tmp_path / "ratings.csv").write_text(
+        "file,theme,category,valence_mean,arousal_mean\ndog_1.jpg,Dog,Animal,7,1\n",
+        encoding="utf-8",
+    )
+    (found,) = read_ratings(tmp_path)
+    assert (found.emotion, found.theme, found.path.name) == (Emotion(3, -3), "Dog", "dog_1.jpg")
+    picture(tmp_path / "own" / "images" / "Dog 2.jpg")
+    table = tmp_path / "own" / "OASIS.csv"
+    table.write_bytes(
+        "Theme,Category,Valence_mean,Arousal_mean\rDog 2 ,Caf\xe9,4,4\r".encode("latin-1")
+    )
+    (found,) = read_ratings(tmp_path / "own")
+    assert (found.emotion, found.theme) == (Emotion(0, 0), "Café")
+
+
+def test_the_plain_layout_on_any_scale(tmp_path):
+    table = tmp_path / "mine.csv"
+    picture(tmp_path / "a.png", "LA")
+    table.write_text("file,valence,arousal\na.png,9,5\n", encoding="utf-8")
+    (found,) = read_ratings(table, scale="sam9")
+    assert (found.emotion, found.theme) == (Emotion(3, 0), "a.png")
+    image = load_picture(found.path)
+    assert image.shape == (1, 30, 40, 3) and torch.allclose(image, torch.ones_like(image))
+
+
+BAD_TABLES = {
+    "no scale": ("file,valence,arousal\na.png,1,1\n", "", "does not say its scale"),
+    "off the scale": (
+        "file,valence,arousal\na.png,1,10\n",
+        "sam9",
+        "line 2: arousal is 10, outside",
+    ),
+    "no number": ("file,valence,arousal\na.png,1,high\n", "sam9", "line 2: arousal is 'high'"),
+    "no picture": ("file,valence,arousal\nb.png,1,1\n", "sam9", "picture 'b.png' is neither"),
+    "columns": ("name,score\na.png,1\n", "sam9", "has the columns name, score"),
+    "empty": ("file,valence,arousal\n", "sam9", "holds no rows"),
+    "scale": ("file,valence,arousal\na.png,1,1\n", "sam", "The scale is 'sam'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_table_that_cannot_be_used_says_where_and_why(name, tmp_path):
+    text, scale, message = BAD_TABLES[name]
+    picture(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        read_ratings(tmp_path / "t.csv", scale=scale)
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    (tmp_path / "x.jpg").write_text("no", encoding="utf-8")
+    with pytest.raises(ImageError, match="x.jpg cannot be opened"):
+        load_picture(tmp_path / "x.jpg")
+
+
+def test_agreement_tells_errors_and_whether_the_spread_is_honest():
+    pictures = [RatedPicture(None, "t", Emotion(v, 0)) for v in (-1, 0, 1)]
+    readings = [Reading(emotion=Emotion(v, 0), uncertainty=(0.2, 0.1)) for v in (-1.1, 0.1, 1.5)]
+    found = agreement(pictures, readings, "valence")
+    assert found["error"] == pytest.approx(0.7 / 3)
+    assert (found["within_spread"], found["spearman"]) == (pytest.approx(2 / 3), 1.0)
+    assert found["constant_error"] == pytest.approx(2 / 3)
+
+
+def test_the_commands_fit_and_measure_on_rated_pictures(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    rows = ["file,valence,arousal,theme"]
+    for index in range(12):
+        noise = RNG.integers(0, 255, (32, 32, 3), dtype=np.uint8) // (1 + index % 4)
+        Image.fromarray(noise).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.png,{1 + index % 9},{9 - index % 9},{'abc'[index % 3]}")
+    (tmp_path / "ratings.csv").write_text("\n".join(rows), encoding="utf-8")
+    out = tmp_path / "fit.json"
+    assert main(["calibrate", str(tmp_path), "--scale", "sam9", "--out", str(out)]) == 0
+    assert "after (held-out themes)" in caplog.text
+    record = json.loads(out.read_text(encoding="utf-8"))
+    assert record["valence"]["count"] == 12 and record["scorer"] == "embedded"
+    report = tmp_path / "report.json"
+    options = ["--scale", "sam9", "--calibration", str(out), "--json", str(report)]
+    assert main(["evaluate", "scorer", str(tmp_path), *options]) == 0
+    assert len(json.loads(report.read_text(encoding="utf-8"))["readings"]) == 12
+    assert main(["evaluate", "scorer", str(tmp_path), "--scorer", "gpt"]) == 2
+    assert "Write embedded, folder:PATH or server:URL" in caplog.text or "scale" in caplog.text
