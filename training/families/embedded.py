@@ -1,0 +1,64 @@
+"""The embedded generator as a family: what `python training/train.py` trains without options."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emofeedback.adapter import EmotionAdapter
+from emofeedback.embedded import autoencoder
+from emofeedback.embedded.clip import encode_text
+from emofeedback.embedded.generator import FAMILY, load_generator
+
+from .base import Words
+
+LORA_TARGETS = (
+    "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
+    "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
+)  # fmt: skip
+"""Joint attention of SD3, both streams."""
+
+
+class EmbeddedFamily:
+    """The shipped generator; loads a copy of its own, since a LoRA is put into it.
+
+    Args:
+        size: side of the pictures in pixels; 0: that of the training pictures.
+    """
+
+    name = FAMILY
+    lora_targets: Sequence[str] = LORA_TARGETS
+
+    def __init__(self, *, size: int = 0) -> None:
+        generator = load_generator()
+        self.transformer: Any = copy.deepcopy(generator.transformer)
+        self.adapter: EmotionAdapter = copy.deepcopy(generator.adapter)
+        self.shift = generator.config.shift
+        side = (size or generator.config.size) // autoencoder.DOWNSCALE
+        self.latent_shape: tuple[int, ...] = (autoencoder.CHANNELS, side, side)
+
+    def encode(self, prompts: Sequence[str]) -> Words:
+        """See `Family.encode`."""
+        context, pooled = encode_text(prompts)
+        device = next(self.transformer.parameters()).device
+        return context.to(device), pooled.to(device)
+
+    def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
+        """See `Family.velocity`."""
+        context, pooled = words
+        return self.transformer(
+            hidden_states=latents,
+            encoder_hidden_states=context,
+            pooled_projections=pooled,
+            timestep=sigma * 1000,
+            return_dict=False,
+        )[0]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """See `Family.decode`."""
+        return autoencoder.decode(latents.float().cpu())
