@@ -62,3 +62,9 @@ class EmbeddedFamily:
     def decode(self, latents: Tensor) -> Tensor:
         """See `Family.decode`."""
         return autoencoder.decode(latents.float().cpu())
+
+    @torch.no_grad()
+    def encode_pictures(self, images: Tensor) -> Tensor:
+        """Pictures [B, H, W, 3] in 0..1 -> latents [B, ...]."""
+        device = next(self.transformer.parameters()).device
+        return autoencoder.encode(images).to(device)
