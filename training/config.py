@@ -35,7 +35,8 @@ class ModelConfig:
     """What is trained."""
 
     path: str = ""
-    """Diffusers folder or ComfyUI single file; empty: the embedded generator."""
+    """Diffusers folder or ComfyUI single file; empty: the embedded generator; "smoke": a random
+    model of the same kind that takes seconds."""
     components: str = ""
     """Diffusers folder with what a single file lacks: text encoders, tokenizers, autoencoder."""
     size: int = 0
@@ -211,7 +212,7 @@ class OptimConfig:
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     updates: int = 1
-    """Optimiser steps on one rollout, each on an equal share of its rows."""
+    """Optimiser steps on one rollout, each on an equal share of every group."""
     micro_batch: int = 32
     """Rows (picture x trained step) in one forward and backward pass."""
     ema_decay: float = 0.9
@@ -236,6 +237,42 @@ class WatchConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScorerConfig:
+    """Stage scorer: GRPO of a vision-language model through TRL."""
+
+    path: str = ""
+    """Folder of a transformers Qwen2.5-VL or Qwen3-VL; empty: the embedded one."""
+    data: str = ""
+    """JSON lines with image (a path), valence, arousal on [-3, 3] and, optionally, cues; empty:
+    pictures of the drawn world."""
+    pictures: int = 512
+    """Drawn pictures to train on."""
+    held_out: int = 256
+    """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
+    form: str = "continuous"
+    """Of the emotion reward: continuous or threshold."""
+    multi_task: bool = True
+    """Also reward category and cues, and ask for the reasoned answer beside the rating."""
+    num_generations: int = 8
+    batch: int = 32
+    """Completions in one update."""
+    max_completion_length: int = 160
+    learning_rate: float = 1.0e-5
+    beta: float = 0.001
+    """KL coefficient, as Q-Insight."""
+    lora_rank: int = 16
+
+    def __post_init__(self) -> None:
+        choose("scorer.form", self.form, ("continuous", "threshold"))
+        at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
+        if self.batch % self.num_generations:
+            raise ConfigError(
+                f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "
+                "generations of a prompt (scorer.num_generations)."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One run of `python training/train.py`."""
 
@@ -253,6 +290,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+    scorer: ScorerConfig = field(default_factory=ScorerConfig)
     tensorboard: bool = True
     sheet_every: int = 20
     """Steps between picture sheets in the run folder; 0: none."""
@@ -268,9 +306,8 @@ class TrainConfig:
         at_least("steps", self.steps, 0, "a run cannot go backwards")
         at_least("checkpoint_every", self.checkpoint_every, 1, "a run must be resumable")
         at_least("keep_checkpoints", self.keep_checkpoints, 1, "one checkpoint must stay")
-        rows = self.rollout.group_size * self.data.prompts_per_step
-        if self.optim.updates < 1 or rows % self.optim.updates:
+        if self.optim.updates < 1 or self.rollout.group_size % self.optim.updates:
             raise ConfigError(
-                f"optim.updates is {self.optim.updates}, which does not divide the {rows} "
-                "pictures of a step. Choose a divisor."
+                f"optim.updates is {self.optim.updates}, which does not divide the "
+                f"{self.rollout.group_size} pictures of a group. Choose a divisor."
             )

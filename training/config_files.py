@@ -38,6 +38,7 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Trai
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     for override in overrides:
         if "=" not in override:
@@ -52,9 +53,12 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Trai
         refuse_unknown(OmegaConf.to_container(given))
         merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), given)
         config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"A setting cannot be used: {reason} ({error.full_key}).") from error
+    except ConfigError:
+        raise
+    except (OmegaConfBaseException, YAMLError, ValueError, TypeError, AttributeError) as error:
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        key = getattr(error, "full_key", None) or " ".join(overrides)
+        raise ConfigError(f"A setting cannot be used: {reason} ({key}).") from error
     assert isinstance(config, TrainConfig)
     return config
 

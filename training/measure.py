@@ -42,13 +42,10 @@ class Judged:
 
 def condition(policy: Policy, tasks: Sequence[Task], guidance: float) -> Asked:
     """What rows of these tasks are conditioned on; every prompt is encoded once."""
-    family = policy.family
-    prompts = sorted({task.prompt for task in tasks})
-    context, pooled = family.encode(prompts)
-    rows = [prompts.index(task.prompt) for task in tasks]
-    emotion = torch.tensor([task.target for task in tasks], device=context.device)
-    negative = family.encode([""]) if guidance != 1 else None
-    return Asked((context[rows], pooled[rows]), emotion, negative, guidance)
+    words = policy.words([task.prompt for task in tasks])
+    emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
+    negative = policy.words([""]) if guidance != 1 else None
+    return Asked(words, emotion, negative, guidance)
 
 
 def paint(

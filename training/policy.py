@@ -66,7 +66,18 @@ class Policy:
         self.adapter = family.adapter.float().requires_grad_(config.train_adapter)
         self.start_adapter = copy.deepcopy(self.adapter).requires_grad_(False)
         self._in_use = self.adapter
+        self._strength = 1.0
         self.dtype = getattr(torch, config.dtype)
+        self._words: dict[str, Words] = {}
+
+    def words(self, prompts: Sequence[str]) -> Words:
+        """Embeddings of prompts, each encoded once in the life of the policy."""
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in self._words:
+                context, pooled = self.family.encode([prompt])
+                self._words[prompt] = (context, pooled)
+        rows = [self._words[prompt] for prompt in prompts]
+        return torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
 
     def lora_parameters(self) -> dict[str, torch.nn.Parameter]:
         """By the name in the transformer."""
@@ -85,7 +96,7 @@ class Policy:
         Args:
             latents: [B, ...] float32. sigma: [B].
         """
-        words = self._in_use(*asked.words, asked.emotion)
+        words = self._in_use(*asked.words, asked.emotion, self._strength)
         if asked.negative is None or asked.guidance == 1:
             return self._forward(latents, sigma, words)
         rows = len(latents)
@@ -120,6 +131,15 @@ class Policy:
                 layer.enable_adapters(True)
             for value in learning:  # peft freezes what it switches off
                 value.requires_grad_(True)
+
+    @contextlib.contextmanager
+    def without_emotion(self) -> Iterator[None]:
+        """Inside, the adapter is off: the words alone condition."""
+        self._strength = 0.0
+        try:
+            yield
+        finally:
+            self._strength = 1.0
 
     @contextlib.contextmanager
     def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:

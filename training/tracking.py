@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Tracker:
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool, step: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.path = folder / "log.jsonl"
         self._writer: Any = None
@@ -45,7 +46,7 @@ class Tracker:
         """Pictures [B, H, W, 3] in rows of `columns`, as a PNG."""
         from PIL import Image
 
-        pixels = _tiled(images, columns)
+        pixels = tiled(images, columns)
         where = self.folder / "sheets"
         where.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(where / f"step-{step:06d}.png")
@@ -63,7 +64,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _tiled(images: Tensor, columns: int) -> np.ndarray:
+def tiled(images: Tensor, columns: int) -> np.ndarray:
+    """Pictures [B, H, W, 3] in 0..1 side by side, as bytes [rows * H, columns * W, 3]."""
     pixels = (images.clamp(0, 1) * 255).round().byte().cpu().numpy()
     count, height, width, _ = pixels.shape
     rows = math.ceil(count / columns)
@@ -85,9 +87,3 @@ def _drop_after(path: Path, step: int) -> None:
         except (ValueError, KeyError):
             continue  # the last line of a killed run may be cut
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def moving(values: Sequence[float], window: int = 10) -> float:
-    """Mean of the last values."""
-    last = values[-window:]
-    return sum(last) / len(last)

@@ -201,8 +201,10 @@ class Trainer:
 
     def _update(self, batch: Batch) -> dict[str, float]:
         config = self.config
-        count = len(batch.pictures) // config.optim.updates
-        parts = [slice(i * count, (i + 1) * count) for i in range(config.optim.updates)]
+        # each update takes an equal share of every group, so that processes can share groups
+        place = torch.arange(len(batch.pictures)) % config.rollout.group_size
+        share = config.rollout.group_size // config.optim.updates
+        parts = [(place // share == i).nonzero().flatten() for i in range(config.optim.updates)]
         # with one update the policy is still the one that rolled out
         several = len(parts) > 1 and not config.loss.forward
         old = [old_means(self.policy, batch, p, config) if several else None for p in parts]

@@ -71,7 +71,7 @@ class Log:
 # -- reverse process ------------------------------------------------------------------------------
 
 
-def replay_rows(batch: Batch, part: slice) -> Row:
+def replay_rows(batch: Batch, part: slice | Tensor) -> Row:
     """Rows (picture x window step) of the pictures of one update."""
     count, steps = batch.trajectories.latents.shape[:2]
     pictures = torch.arange(count)[part]
@@ -93,7 +93,7 @@ def replay_mean(
 
 
 @torch.no_grad()
-def old_means(policy: Policy, batch: Batch, part: slice, config: TrainConfig) -> OldMeans:
+def old_means(policy: Policy, batch: Batch, part: slice | Tensor, config: TrainConfig) -> OldMeans:
     """Means before the first update, with the replay's own slices: then the ratio starts at 1."""
     return {
         start: replay_mean(policy, batch, rows, config)[0]
@@ -102,7 +102,12 @@ def old_means(policy: Policy, batch: Batch, part: slice, config: TrainConfig) ->
 
 
 def reverse_update(
-    policy: Policy, batch: Batch, part: slice, config: TrainConfig, *, old: OldMeans | None = None
+    policy: Policy,
+    batch: Batch,
+    part: slice | Tensor,
+    config: TrainConfig,
+    *,
+    old: OldMeans | None = None,
 ) -> dict[str, float]:
     """Add the gradient of the ratio loss for the pictures of `part`.
 
@@ -171,7 +176,12 @@ def _drift(replayed: Tensor, stored: Tensor) -> Metrics:
 
 
 def forward_update(
-    policy: Policy, batch: Batch, part: slice, config: TrainConfig, *, old: Mapping[str, Tensor]
+    policy: Policy,
+    batch: Batch,
+    part: slice | Tensor,
+    config: TrainConfig,
+    *,
+    old: Mapping[str, Tensor],
 ) -> dict[str, float]:
     """Add the gradient of the NFT loss for the endpoints of `part`.
 
@@ -188,9 +198,10 @@ def forward_update(
         level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
         noisy = (1 - level) * clean + level * noise
         asked = batch.asked[piece.picture]
-        velocity = policy.velocity(noisy, sigma, asked)
+        # swapping weights in place after the forward pass would break its gradient
         with torch.no_grad(), policy.using(old):
             before = policy.velocity(noisy, sigma, asked)
+        velocity = policy.velocity(noisy, sigma, asked)
         loss, metrics = nft_loss(
             velocity, before, noisy, clean,
             sigma=sigma, advantages=batch.advantages[piece.picture],

@@ -67,9 +67,12 @@ def test_flow_sde_equals_the_formula_of_the_paper(sigma: float, level: float) ->
     score = -(x + (1 - sigma) * v) / sigma
     mean = x + (v - rate**2 / 2 * score) * dt
     step = flow_sde_step(
-        torch.full((1, 1), x, dtype=torch.float64), torch.full((1, 1), v, dtype=torch.float64),
-        sigma=torch.tensor([sigma], dtype=torch.float64), sigma_next=torch.tensor([after], dtype=torch.float64), eta=eta,
-    )  # fmt: skip
+        torch.full((1, 1), x, dtype=torch.float64),
+        torch.full((1, 1), v, dtype=torch.float64),
+        sigma=torch.tensor([sigma], dtype=torch.float64),
+        sigma_next=torch.tensor([after], dtype=torch.float64),
+        eta=eta,
+    )
     assert float(step.mean) == pytest.approx(mean, rel=1e-12)
     assert float(step.std) == pytest.approx(rate * math.sqrt(-dt), rel=1e-12)
 
