@@ -12,6 +12,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="PAIRS",
         help="interleaved pairs with a plain loop",
     )
+    found.add_argument("--against", metavar="PRESET", help="interleave with this preset's steps")
+    found.add_argument(
+        "--overhead", type=int, default=0, metavar="STEPS",
+        help="what logs, sheets and checkpoints add, over this many steps",
+    )  # fmt: skip
     found.add_argument("overrides", nargs="*", help="settings as rollout.group_size=16")
     return found
 
@@ -55,18 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(options: argparse.Namespace) -> None:
     """Measure and print."""
 
-    from training.config_files import load_config, preset_path
-    from training.families.choose import load_family
-    from training.policy import Policy
-    from training.prompts import load_prompts
-    from training.reward_models import build_rewards
-    from training.trainer import Trainer
-
-    config = load_config(preset_path(options.preset), options.overrides)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    policy = Policy(load_family(config, device=device), config.model)
-    prompts = load_prompts(config.data.prompts)
-    trainer = Trainer(config, policy, build_rewards(config.reward), prompts)
+    trainer = new_trainer(options.preset, options.overrides, device)
+    config = trainer.config
     dtype = getattr(torch, config.model.dtype)
     pictures = config.rollout.group_size * config.data.prompts_per_step
     trainer.train_step()
@@ -86,10 +83,7 @@ def measure(options: argparse.Namespace) -> None:
     for name in ("rollout", "decode", "reward_submit", "reward", "update"):
         median = statistics.median(n[f"time/{name}_s"] for _, n in steps)
         log.info("%-22s %.3f s a step", name, median)
-    model = statistics.median(
-        n["time/rollout_s"] + n["time/update_s"] - n["time/decode_s"] - n["time/reward_submit_s"]
-        for _, n in steps
-    )
+    model = statistics.median(model_seconds(n) for _, n in steps)
     log.info(
         "efficiency             %.1f %% of the peak in model time",
         100 * flops * pictures / peak / model,
@@ -98,6 +92,26 @@ def measure(options: argparse.Namespace) -> None:
     log.info("peak memory            %.2f GiB", peak_memory(device) / 2**30)
     if options.compare:
         compare(trainer, options.compare, device)
+    if options.against:
+        other = new_trainer(options.against, options.overrides, device)
+        against(trainer, other, options.repeats, device)
+    if options.overhead:
+        overhead(trainer, options.overhead, device)
+
+
+def new_trainer(preset: str, overrides: Sequence[str], device: Any, folder: Any = None) -> Any:
+    """A trainer of a preset, ready to step."""
+    from training.config_files import load_config, preset_path
+    from training.families.choose import load_family
+    from training.policy import Policy
+    from training.prompts import load_prompts
+    from training.reward_models import build_rewards
+    from training.trainer import Trainer
+
+    config = load_config(preset_path(preset), overrides)
+    policy = Policy(load_family(config, device=device), config.model)
+    prompts = load_prompts(config.data.prompts)
+    return Trainer(config, policy, build_rewards(config.reward), prompts, folder=folder)
 
 
 def gemm_peak(device: Any, dtype: Any, side: int = 0) -> float:
@@ -126,7 +140,7 @@ def step_flops(trainer: Any) -> float:
     count = trainer.config.rollout.group_size * trainer.config.data.prompts_per_step
 
     with FlopCounterMode(display=False) as outside:
-        images = decode(torch.zeros(count, *shape))
+        images = decode(torch.zeros(count, *shape), quick=True)
         tasks, _ = trainer._share_of_step()
         trainer.rewards.collect([trainer.rewards.submit(images, tasks)])
     assert trainer.step == step
@@ -140,10 +154,7 @@ def compare(trainer: Any, pairs: int, device: Any) -> None:
     for _ in range(pairs):
         numbers = trainer.train_step()
         _wait(device)
-        ours = (
-            numbers["time/rollout_s"] + numbers["time/update_s"]
-            - numbers["time/decode_s"] - numbers["time/reward_submit_s"]
-        )  # fmt: skip
+        ours = model_seconds(numbers)
         started = time.perf_counter()
         plain_loop(trainer)
         _wait(device)
@@ -152,6 +163,66 @@ def compare(trainer: Any, pairs: int, device: Any) -> None:
         "step time against the plain loop: median %.3f over %d pairs (%.3f to %.3f)",
         statistics.median(ratios), pairs, min(ratios), max(ratios),
     )  # fmt: skip
+
+
+def against(trainer: Any, other: Any, pairs: int, device: Any) -> None:
+    """Seconds a picture of two presets in the model and in the whole step, interleaved."""
+    found: dict[str, list[float]] = {"model": [], "whole step": []}
+    other.train_step()
+    for _ in range(pairs):
+        seconds = [_seconds_a_picture(each, device) for each in (trainer, other)]
+        for name, index in (("model", 0), ("whole step", 1)):
+            found[name].append(seconds[1][index] / seconds[0][index])
+    for name, ratios in found.items():
+        log.info(
+            "the other preset needs %.2f times the seconds a picture (%s; median of %d pairs)",
+            statistics.median(ratios), name, pairs,
+        )  # fmt: skip
+
+
+def overhead(trainer: Any, steps: int, device: Any) -> None:
+    """Share of time that logs, sheets and checkpoints add to steps, all in one run."""
+    import tempfile
+
+    from training.tracking import Tracker
+
+    plain = statistics.median(_seconds_a_picture(trainer, device)[1] for _ in range(steps))
+    config = trainer.config
+    pictures = config.rollout.group_size * config.data.prompts_per_step
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.folder = Path(folder)
+        trainer.tracker = Tracker(Path(folder), tensorboard=config.tensorboard)
+        numbers = trainer.train_step()
+        images = torch.rand(pictures, 128, 128, 3)
+        parts = {
+            "logs": (lambda: trainer.tracker.log(trainer.step, numbers), 1),
+            "sheets": (lambda: trainer.tracker.sheet(1, images, 8), config.sheet_every),
+            "checkpoints": (trainer.save, config.checkpoint_every),
+        }
+        for name, (work, every) in parts.items():
+            started = time.perf_counter()
+            for _ in range(steps):
+                work()
+            seconds = (time.perf_counter() - started) / steps / max(every, 1)
+            log.info("%-12s add %.2f %% to a step", name, 100 * seconds / (plain * pictures))
+        trainer.tracker.close()
+        trainer.folder = trainer.tracker = None
+
+
+def _seconds_a_picture(trainer: Any, device: Any) -> tuple[float, float]:
+    """Of one step: in the model, and altogether."""
+    started = time.perf_counter()
+    numbers = trainer.train_step()
+    _wait(device)
+    whole = time.perf_counter() - started
+    pictures = trainer.config.rollout.group_size * trainer.config.data.prompts_per_step
+    return model_seconds(numbers) / pictures, whole / pictures
+
+
+def model_seconds(numbers: dict[str, float]) -> float:
+    """Rollout and update of a step without decoding and scoring."""
+    extra = numbers["time/decode_s"] + numbers["time/reward_submit_s"]
+    return numbers["time/rollout_s"] + numbers["time/update_s"] - extra
 
 
 def plain_loop(trainer: Any) -> None:

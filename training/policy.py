@@ -54,7 +54,7 @@ class Policy:
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
             init_lora_weights="gaussian",
-            target_modules=_pattern(family.lora_targets),
+            target_modules=lora_pattern(family.lora_targets),
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -169,6 +169,6 @@ class Policy:
             parameter.copy_(values[name])
 
 
-def _pattern(endings: Sequence[str]) -> str:
-    """A regular expression for whole module names, since peft matches short endings too freely."""
+def lora_pattern(endings: Sequence[str]) -> str:
+    """A regular expression for whole names of modules with these endings, as peft takes it."""
     return rf".*\.({'|'.join(ending.replace('.', chr(92) + '.') for ending in endings)})"

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from emofeedback.errors import EmoFeedbackError, ScorerError
 
+from .advantages import Advantages
 from .config import RewardConfig
 from .prompts import Task
 
@@ -52,6 +53,21 @@ def emotion_reward(readings: Tensor, targets: Tensor, *, form: str, threshold: f
         hits = (gaps < threshold).float()
         return torch.where(gaps.isnan().any(1), torch.nan, hits.mean(1))
     return 1 - gaps.mean(1) / 6
+
+
+def reward_log(rewards: Rewards, totals: Tensor, advantages: Advantages) -> dict[str, float]:
+    """Numbers of a step's rewards.
+
+    Args:
+        rewards: of this process. totals: [B] of all processes.
+    """
+    numbers = {
+        "reward/mean": float(totals.nanmean()),
+        "reward/std": float(totals[~totals.isnan()].std(unbiased=False)),
+        "reward/zero_std_ratio": advantages.zero_std_ratio,
+        "reward/nan_ratio": advantages.nan_ratio,
+    }
+    return numbers | {f"reward/{name}": float(v.nanmean()) for name, v in rewards.parts.items()}
 
 
 class ReadingCache:

@@ -18,7 +18,8 @@ from emofeedback.errors import ScorerAnswerError
 
 THRESHOLD = 0.525
 """Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""
-DIGITS = re.compile(r"\s*([1-9])\W{0,2}([1-9])\s*")
+DIGITS = re.compile(r"\s*([1-9])\W{0,2}([1-9])(?!\d)")
+"""At the start of an answer; a model that was only taught to rate does not know how to stop."""
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 THOUGHT = re.compile(r"\s*<think>.+?</think>\s*<answer>.+?</answer>\s*", re.DOTALL)
 RewardFn = Callable[..., list[float]]
@@ -49,7 +50,7 @@ def read_answer(text: str) -> ReadAnswer:
     """Raises: ScorerAnswerError: no two ratings from 1 to 9 can be read."""
     found = ANSWER.search(text)
     inner = found[1] if found else text
-    digits = DIGITS.fullmatch(inner)
+    digits = DIGITS.match(inner)
     if digits:
         return _answer(float(digits[1]), float(digits[2]), None, None)
     record = json_object(inner)

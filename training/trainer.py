@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,19 @@ from emofeedback.errors import ConfigError, EmoFeedbackError
 from .advantages import Advantages, group_advantages
 from .config import TrainConfig
 from .dynamics import sde_window
-from .measure import condition, judged, paint
+from .measure import condition
+from .optimise import follow, new_optimizer, optimise
 from .policy import Policy
 from .prompts import PromptSet, Task, draw_tasks, read_targets
-from .rewards import Rewards, RewardStack
+from .rewards import Rewards, RewardStack, reward_log
 from .rollout import RolloutPlan, roll_out
 from .run_state import RunState, load_latest, moved, save_state
-from .tracking import Tracker
+from .tracking import Phases, Tracker
 from .updates import Batch, forward_update, old_means, reverse_update
+from .watch import hacking_message, measure_policy
 
 log = logging.getLogger(__name__)
 SMALL_GROUP = 8
-
-
-@dataclass
-class Phases:
-    """Seconds spent in each phase of a step."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Count the time inside to this phase."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 class Trainer:
@@ -80,7 +65,7 @@ class Trainer:
                 "processes cannot share evenly. Choose a multiple."
             )
         self.targets = read_targets(config.data.targets)
-        self.optimizer = self._new_optimizer()
+        self.optimizer = new_optimizer(policy, config.optim)
         self.step, self.seconds = 0, 0.0
         self.average = policy.snapshot() if config.optim.ema_decay else {}
         self.old = policy.snapshot() if config.loss.forward else {}
@@ -129,7 +114,7 @@ class Trainer:
             numbers = self._update(batch)
         self.step += 1
         self._average()
-        numbers |= self._reward_log(rewards, advantages)
+        numbers |= reward_log(rewards, self._gathered(rewards.total), advantages)
         numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}
         self._keep(numbers, images)
         return numbers
@@ -164,7 +149,7 @@ class Trainer:
 
         def score(rows: slice, clean: Tensor) -> None:
             with phases.phase("decode"):
-                images.append(self.policy.family.decode(clean))
+                images.append(self.policy.family.decode(clean, quick=True))
             with phases.phase("reward_submit"):
                 futures.append(self.rewards.submit(images[-1], tasks[rows]))
 
@@ -219,46 +204,21 @@ class Trainer:
         return numbers
 
     def _optimise(self) -> dict[str, float]:
-        """One step of the optimiser on the mean gradient of all processes; skipped if broken."""
-        parameters = [p for p in self.policy.parameters().values() if p.grad is not None]
-        if self.world > 1:
-            flat = torch.cat([p.grad.flatten() for p in parameters])  # type: ignore[union-attr]
-            flat = self.accelerator.reduce(flat, reduction="mean")
-            for parameter, part in zip(
-                parameters, flat.split([p.numel() for p in parameters]), strict=True
-            ):
-                parameter.grad = part.view_as(parameter)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optim.clip_norm)
-        if bool(norm.isfinite()):
-            self.optimizer.step()
-        else:
+        numbers = optimise(
+            self.policy, self.optimizer, clip_norm=self.config.optim.clip_norm,
+            accelerator=self.accelerator,
+        )  # fmt: skip
+        if numbers["update_skipped"]:
             self._warn("grad", "A gradient was not finite; its update was skipped.")
-        return {"grad_norm": float(norm), "update_skipped": float(not norm.isfinite())}
+        return numbers
 
-    def _new_optimizer(self) -> torch.optim.AdamW:
-        config, named = self.config.optim, self.policy.parameters()
-        groups = [
-            {"params": [p for n, p in named.items() if n.startswith(part)], "lr": rate}
-            for part, rate in (
-                ("transformer.", config.learning_rate),
-                ("adapter.", config.adapter_rate),
-            )
-        ]
-        return torch.optim.AdamW(
-            [group for group in groups if group["params"]], weight_decay=config.weight_decay
-        )
-
-    @torch.no_grad()
     def _average(self) -> None:
         """Averages follow the weights; early on they follow faster."""
-        named = self.policy.parameters()
-        decay = min(self.config.optim.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, kept in self.average.items():
-            kept.lerp_(named[name].detach(), 1 - decay)
+        early = (1 + self.step) / (10 + self.step)
+        follow(self.average, self.policy, decay=min(self.config.optim.ema_decay, early))
         loss = self.config.loss
         slow = min(loss.old_decay_rate * self.step, loss.old_decay_max)
-        for name, kept in self.old.items():
-            kept.lerp_(named[name].detach(), 1 - slow)
+        follow(self.old, self.policy, decay=slow)
 
     # -- measuring ------------------------------------------------------------------------------
 
@@ -272,59 +232,23 @@ class Trainer:
             return
         now = self.watch()
         if self.tracker is not None:
-            self.tracker.log(self.step, now)
+            self.tracker.log(self.step, now | {"time/total_s": self.seconds})
         if not self.first_watch:
             self.first_watch = now
             return
-        gained = now["watch/reward"] - self.first_watch["watch/reward"]
-        worse = now.get("watch/error", 0.0) - self.first_watch.get("watch/error", 0.0)
-        if gained > 0 and worse > config.tolerance:
-            message = (
-                f"REWARD HACKING: since the start the reward rose by {gained:+.3f}, but the judge, "
-                f"which is no reward, sees V-Error + A-Error {worse:+.3f} worse. Raise "
-                "loss.kl_coef, lower optim.learning_rate, or stop."
-            )
-            if config.stop:
-                self.save()
-                raise EmoFeedbackError(message)
+        message = hacking_message(self.first_watch, now, tolerance=config.tolerance)
+        if message and config.stop:
+            self.save()
+            raise EmoFeedbackError(message)
+        if message:
             log.warning(message)
 
     def watch(self) -> dict[str, float]:
-        """Reward, judged error and content of the averaged policy on held-out prompts."""
-        config = self.config
-        held = self.prompts.held_out
-        tasks = [
-            Task(held[i % len(held)], task.target)
-            for i, task in enumerate(
-                draw_tasks(held, self.targets, count=config.watch.pictures, seed=97, step=0)
-            )
-        ]
+        """What `measure_policy` says of the averaged policy on held-out prompts."""
         with self.averaged():
-            images = paint(
-                self.policy, tasks,
-                steps=config.watch.table_steps, guidance=config.rollout.guidance_scale,
-                seed=97, micro_batch=config.rollout.micro_batch,
-            )  # fmt: skip
-        rewards = self.rewards.collect([self.rewards.submit(images, tasks)])
-        numbers = {"watch/reward": float(rewards.total.nanmean())}
-        numbers |= {f"watch/{name}": float(v.nanmean()) for name, v in rewards.parts.items()}
-        if self.policy.family.name == "drawn":
-            seen = judged(images, tasks)
-            numbers["watch/error"] = float(seen.gap_sum.mean())
-            numbers["watch/judged_content"] = float(seen.content.nanmean())
-        return numbers
-
-    def _reward_log(self, rewards: Rewards, advantages: Advantages) -> dict[str, float]:
-        totals = self._gathered(rewards.total)
-        numbers = {
-            "reward/mean": float(totals.nanmean()),
-            "reward/std": float(totals[~totals.isnan()].std(unbiased=False)),
-            "reward/zero_std_ratio": advantages.zero_std_ratio,
-            "reward/nan_ratio": advantages.nan_ratio,
-        }
-        for name, values in rewards.parts.items():
-            numbers[f"reward/{name}"] = float(values.nanmean())
-        return numbers
+            return measure_policy(
+                self.policy, self.rewards, self.config, self.prompts.held_out, self.targets
+            )
 
     # -- files and processes --------------------------------------------------------------------
 

@@ -164,3 +164,22 @@ def test_a_single_file_without_components_and_a_gpu_preset_without_gpu_are_expla
         load_family(load_config(None, [f"model.path={file}"]), device=cpu)
     with pytest.raises(ConfigError, match="made for a GPU.*--preset tiny"):
         load_family(load_config(None, ["model.needs_gpu=true"]), device=cpu)
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
+    import torch
+
+    from training.memory import check_memory, needed_bytes
+
+    values = 2**40
+    entry = {"dtype": "F16", "shape": [values], "data_offsets": [0, 2 * values]}
+    header = json.dumps({"weight": entry}).encode()
+    for part in ("transformer", "vae"):
+        (tmp_path / part).mkdir()
+        write_header(tmp_path / part / "model.safetensors", [])
+    with (tmp_path / "transformer" / "model.safetensors").open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 2 * values)  # a hole: nothing is on the disk
+    assert needed_bytes(tmp_path, None, torch.bfloat16) == (round(2.5 * values), 0)
+    with pytest.raises(ConfigError, match="needs about 2560.0 GiB of main memory"):
+        check_memory(tmp_path, None, dtype=torch.bfloat16, device=torch.device("cpu"))

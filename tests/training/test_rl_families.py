@@ -1,6 +1,9 @@
 """SD3.5 and FLUX: tiny random pipelines through the command line, and the real shapes on paper."""
 
+import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,10 +13,11 @@ from emofeedback.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError
 from training.config import ModelConfig
 from training.config_files import load_config
+from training.families.choose import family_of_file, load_family
 from training.families.embedded import LORA_TARGETS
-from training.families.pipelines import load_folder
+from training.families.pipelines import load_folder, load_single
 from training.measure import paint
-from training.policy import Policy
+from training.policy import Policy, lora_pattern
 from training.prompts import Task
 from training.systems import weights_of
 from training.train import main
@@ -105,7 +109,7 @@ def test_two_steps_by_the_command_line_leave_a_lora_that_diffusers_paints_with(
     folder: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     family, where = folder
-    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    monkeypatch.setattr("sys.path", ["", *sys.path])
     code = main([
         "--preset", "smoke", "--model", str(where), "--run", str(tmp_path / "run"),
         "steps=2", "model.size=16", "tensorboard=false", "sheet_every=0", "optim.clip_norm=100",
@@ -139,7 +143,6 @@ def test_a_checkpoint_of_another_family_is_refused(
 ) -> None:
     from emofeedback.embedded import generator
     from emofeedback.embedded.weights import weight_path
-    from training.families.choose import load_family
 
     shipped = weight_path(generator.ADAPTER_FILE)
     config = load_config(
@@ -159,8 +162,6 @@ REAL = {
 def test_the_lora_of_the_real_shapes_sits_in_every_attention_layer(name: str) -> None:
     import diffusers
 
-    from training.policy import _pattern
-
     with torch.device("meta"):
         transformer = (
             diffusers.SD3Transformer2DModel(
@@ -171,14 +172,59 @@ def test_the_lora_of_the_real_shapes_sits_in_every_attention_layer(name: str) ->
             if name == "sd3.5-medium"
             else diffusers.FluxTransformer2DModel(guidance_embeds=True)
         )  # fmt: skip
-    import re
-
     _, width, count = REAL[name]
     found = [
         (module, key)
         for key, module in transformer.named_modules()
-        if re.fullmatch(_pattern(LORA_TARGETS), key)
+        if re.fullmatch(lora_pattern(LORA_TARGETS), key)
     ]
     assert all(isinstance(module, torch.nn.Linear) for module, _ in found)
     assert {module.in_features for module, _ in found} == {width}
     assert len(found) == count
+
+
+def as_single_file(state: dict[str, torch.Tensor], key_map: dict[str, Any]) -> dict[str, Any]:
+    """A transformer's weights under the names of ComfyUI's single files, by ComfyUI's own table."""
+    whole: dict[str, Any] = {}
+    parts: dict[str, list[tuple[int, torch.Tensor]]] = {}
+    for key, value in state.items():
+        target = key_map[key]
+        if isinstance(target, str):
+            whole[target] = value
+        elif target[1] is None:
+            whole[target[0]] = target[2](value)  # a swap of halves: its own inverse
+        else:
+            parts.setdefault(target[0], []).append((target[1][1], value))
+    for name, found in parts.items():
+        whole[name] = torch.cat([value for _, value in sorted(found, key=lambda pair: pair[0])])
+    return {f"model.diffusion_model.{key}": value.contiguous() for key, value in whole.items()}
+
+
+def test_a_single_file_with_components_is_the_folders_model(
+    folder: tuple[str, Path], comfyui: ModuleType, tmp_path: Path
+) -> None:
+    import comfy.utils
+    from safetensors.torch import save_file
+
+    family, where = folder
+    size = {"size": 16, "dtype": torch.float32, "device": "cpu"}
+    if family == "flux":  # diffusers' converter of FLUX files takes the real width alone
+        key_map = comfy.utils.flux_to_diffusers({"depth": 1, "depth_single_blocks": 1})
+    else:
+        key_map = comfy.utils.mmdit_to_diffusers({"depth": 2})
+    made = load_folder(where, **size)
+    state = made.transformer.state_dict()
+    file = tmp_path / "single.safetensors"
+    save_file(as_single_file(state, key_map), str(file))
+    assert family_of_file(file) == family
+    if family == "sd3.5":
+        made = load_single(file, where, family=family, **size)
+        for key, value in made.transformer.state_dict().items():
+            assert torch.equal(value, state[key]), key
+    other = "flux" if family == "sd3.5" else "sd3.5"
+    with pytest.raises(CheckpointError, match="components of the same family"):
+        load_single(file, where, family=other, **size)
+    lora = Policy(made, ModelConfig(lora_rank=2)).lora_state()
+    modules = {key.removeprefix("transformer.").rsplit(".lora_", 1)[0] for key in lora}
+    assert modules
+    assert all(f"{module}.weight" in key_map for module in modules)  # as the stock loader maps

@@ -11,7 +11,6 @@ import torch
 
 from emofeedback.errors import CheckpointError, EmoFeedbackError, ScorerError
 from training import run_state
-from training import trainer as trainer_module
 from training.config import TrainConfig
 from training.config_files import load_config, preset_path
 from training.families.smoke import SmokeFamily
@@ -21,7 +20,7 @@ from training.prompts import drawn_prompts, load_prompts
 from training.reward_models import brightness, build_rewards
 from training.rewards import ReadingCache, RewardStack
 from training.rollout import RolloutPlan, roll_out
-from training.tracking import read_log
+from training.tracking import Phases, read_log
 from training.trainer import Trainer
 from training.updates import forward_update, old_means, replay_rows, reverse_update
 
@@ -48,7 +47,7 @@ def moved_policy(trainer: Trainer, size: float = 0.05) -> None:
 
 def a_batch(trainer: Trainer):
     tasks, pictures = trainer._share_of_step()
-    batch, futures, _ = trainer._roll_out(tasks, pictures, trainer_module.Phases())
+    batch, futures, _ = trainer._roll_out(tasks, pictures, Phases())
     rewards = trainer.rewards.collect(futures)
     advantages = trainer._advantages(rewards).values
     return dataclasses.replace(batch, advantages=advantages)

@@ -40,6 +40,10 @@ class Family(Protocol):
         """
         ...
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Pictures [B, H, W, 3] in 0..1, on the CPU."""
+    def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
+        """Pictures [B, H, W, 3] in 0..1, on the CPU.
+
+        Args:
+            quick: half precision will do, as for rewards of a rollout.
+        """
         ...

@@ -52,8 +52,9 @@ class _PipelineFamily:
         )
         self.shift = self._own_shift(pipeline)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """See `Family.decode`."""
+    def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
+        """See `Family.decode`; the autoencoder has the run's precision already."""
+        del quick
         with torch.no_grad():
             config = self.vae.config
             scaled = latents.to(self.vae.dtype) / config.scaling_factor + (config.shift_factor or 0)
