@@ -31,6 +31,8 @@ from .prompts import Task, load_prompts
 from .systems import Made, Sampler, parse_system, rank_of, weights_of
 
 SWEEP_POINTS = 9
+SMALLEST = 64
+"""Side of the drawn pictures that the judge's floor is measured on, at least."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
         change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
         rows.append((each.name, each.numbers, change))
     floor = (
-        judge_floor(tasks, size=first.images.shape[1], seed=options.seed)
+        judge_floor(tasks, size=max(first.images.shape[1], SMALLEST), seed=options.seed)
         if options.prompts == "drawn"
         else float("nan")
     )

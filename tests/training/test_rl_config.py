@@ -19,7 +19,7 @@ from training.config_files import (
 )
 from training.families.choose import family_of_file, load_family
 from training.prompts import draw_tasks, read_lines, read_targets
-from training.run import read_config
+from training.run import find_run, new_folder, read_config
 from training.train import parser
 
 
@@ -97,6 +97,18 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
     options = parser().parse_args(["--resume", str(tmp_path), "loss.kl_coef=1"])
     with pytest.raises(ConfigError, match="other settings for loss.kl_coef"):
         read_config(options, tmp_path)
+
+
+def test_a_folder_that_holds_a_run_is_not_taken_for_another(tmp_path: Path) -> None:
+    options = parser().parse_args(["--preset", "smoke", "--run", str(tmp_path)])
+    stored = load_config(preset_path("smoke"))
+    assert new_folder(options, stored) == tmp_path
+    with pytest.raises(ConfigError, match="holds a run. Go on with it by --resume"):
+        new_folder(options, stored)
+    with pytest.raises(ConfigError, match="holds a run of other settings .steps, loss.kl_coef"):
+        new_folder(options, load_config(preset_path("smoke"), ["steps=9", "loss.kl_coef=1"]))
+    with pytest.raises(CheckpointError, match="no run to resume in"):
+        find_run(parser().parse_args(["--resume", str(tmp_path / "gone")]))
 
 
 @pytest.mark.parametrize(
