@@ -49,11 +49,13 @@ class ModelConfig:
     """Train the emotion adapter beside the LoRA."""
     adapter: str = ""
     """Emotion checkpoint to start from; empty: the shipped adapter, or a new one."""
+    gradient_checkpointing: bool = False
+    """Keep less for the backward pass and compute it again: about a third slower, much smaller."""
     needs_gpu: bool = False
     """Refuse to start on a CPU."""
 
     def __post_init__(self) -> None:
-        choose("model.dtype", self.dtype, ("float32", "bfloat16", "float16"))
+        choose("model.dtype", self.dtype, ("float32", "bfloat16"))
         at_least("model.lora_rank", self.lora_rank, 1, "a LoRA has at least one dimension")
 
 

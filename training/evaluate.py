@@ -39,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--size", type=int, default=0)
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--threads", type=int, default=0)
+    found.add_argument(
+        "--server", help="OpenAI-compatible address of the scorer and judge of real pictures"
+    )
+    found.add_argument("--server-model", default="", help="its model's name")
     found.add_argument("--clip", type=Path, help="folder of a transformers CLIP, for CLIPScore")
     found.add_argument("--pickscore", type=Path, help="folder of PickScore")
     found.add_argument("--out", type=Path, default=Path("runs/evaluation"))

@@ -23,12 +23,14 @@ from emofeedback.metrics import (
 )
 from emofeedback.scoring import Scorer
 
-from .config import ModelConfig, TrainConfig
+from .config import ModelConfig, RewardConfig, TrainConfig
 from .evaluation_report import markdown, save_pictures, save_plot
 from .measure import Judged, judged
 from .policy import Policy
 from .prompts import Task, load_prompts
-from .systems import Made, Sampler, parse_system, rank_of, weights_of
+from .reward_server import ServerReader
+from .rewards import EmotionReader, ReadingCache
+from .systems import Made, ReaderScorer, Sampler, parse_system, rank_of, weights_of
 
 SWEEP_POINTS = 9
 SMALLEST = 64
@@ -64,7 +66,9 @@ def evaluate(options: argparse.Namespace) -> str:
         steps=options.steps, guidance=options.guidance, seed=options.seed,
         num_pictures=options.pictures, candidates=options.candidates,
     )  # fmt: skip
-    scorer, pair_scores, policies = load_scorer(), _pair_scores(options), _Policies(options)
+    reader = picture_reader(options)
+    scorer: Scorer = load_scorer() if reader is None else ReaderScorer(reader)
+    pair_scores, policies = _pair_scores(options), _Policies(options)
     found: list[Measured] = []
     for name, system, checkpoint in tqdm(systems, desc="systems"):
         policy = policies.of_rank(rank_of(checkpoint) if checkpoint else 1)
@@ -77,9 +81,11 @@ def evaluate(options: argparse.Namespace) -> str:
                 numbers |= continuity(
                     lambda each: system(policy, each, sampler, scorer),  # noqa: B023 - used at once
                     _prompts(options)[: options.sweeps],
+                    reader,
                 )
-        numbers |= measure(made.images, tasks, scorer, pair_scores)
-        found.append(Measured(name, made.images, judged(made.images, tasks), numbers))
+        seen = judged(made.images, tasks, reader)
+        numbers |= measure(made.images, tasks, seen, scorer, pair_scores)
+        found.append(Measured(name, made.images, seen, numbers))
     return _report(found, tasks, options)
 
 
@@ -101,11 +107,11 @@ def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
 def measure(
     images: Tensor,
     tasks: Sequence[Task],
+    seen: Judged,
     scorer: Scorer,
     pair_scores: dict[str, Callable[[Tensor, Sequence[str]], Tensor]],
 ) -> dict[str, float]:
     """Errors, ranks and content of final pictures [B, H, W, 3], one a task."""
-    seen = judged(images, tasks)
     read = [r.emotion for part in images.split(32) for r in scorer.score(part)]
     numbers: dict[str, float] = {}
     for axis, name in enumerate(("v", "a")):
@@ -128,7 +134,30 @@ def measure(
     return numbers
 
 
-def continuity(make: Callable[[list[Task]], Made], prompts: Sequence[str]) -> dict[str, float]:
+def picture_reader(options: argparse.Namespace) -> EmotionReader | None:
+    """Who measures real pictures; None: the drawn world's judge.
+
+    Raises: ConfigError: a real model without --server.
+    """
+    if options.server:
+        return ReadingCache(
+            ServerReader(
+                RewardConfig(
+                    scorer="server", server=options.server, server_model=options.server_model
+                )
+            )
+        )
+    if options.model not in ("", "smoke"):
+        raise ConfigError(
+            "The drawn world's judge knows drawn pictures only. Give --server URL --server-model "
+            "NAME of a vision-language model that was not the reward of the training."
+        )
+    return None
+
+
+def continuity(
+    make: Callable[[list[Task]], Made], prompts: Sequence[str], reader: EmotionReader | None = None
+) -> dict[str, float]:
     """Along 9-point sweeps of each axis: Kendall's tau of the judged axis, evenness of steps.
 
     Every picture of a sweep starts from the noise of its own row, so `largest_step` is taken on
@@ -138,7 +167,7 @@ def continuity(make: Callable[[list[Task]], Made], prompts: Sequence[str]) -> di
     taus, steps = [], []
     for prompt, axis in itertools.product(prompts, (0, 1)):
         tasks = [Task(prompt, (p, 0.0) if axis == 0 else (0.0, p)) for p in points]
-        readings = judged(make(tasks).images, tasks).readings
+        readings = judged(make(tasks).images, tasks, reader).readings
         taus.append(kendall_tau(points, readings[:, axis].tolist()))
         steps.append(largest_step_ratio(readings.numpy()))
     return {"sweep_tau": float(np.nanmean(taus)), "largest_step": float(np.mean(steps))}
@@ -207,7 +236,7 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
         rows.append((each.name, each.numbers, change))
     floor = (
         judge_floor(tasks, size=max(first.images.shape[1], SMALLEST), seed=options.seed)
-        if options.prompts == "drawn"
+        if options.prompts == "drawn" and not options.server
         else float("nan")
     )
     text = markdown(rows, count=len(tasks), floor=floor)

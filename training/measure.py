@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .policy import Asked, Policy
 from .prompts import Task, drawn_content
+from .rewards import EmotionReader
 from .rollout import sample_clean, seeded_noise
 
 MEASURED = 10**6
@@ -74,10 +75,19 @@ def paint(
     return torch.cat(pictures)
 
 
-def judged(images: Tensor, tasks: Sequence[Task]) -> Judged:
-    """The drawn world's judge on pictures of tasks; it is never a reward."""
+def judged(images: Tensor, tasks: Sequence[Task], reader: EmotionReader | None = None) -> Judged:
+    """Pictures of tasks, measured by the drawn world's judge, which is never a reward.
+
+    Args:
+        reader: measures instead, for pictures that are not of the drawn world.
+    """
     from .world.judge import judge
 
+    if reader is not None:
+        readings = reader(images)
+        unknown = torch.full((len(tasks),), math.nan)
+        gaps = (torch.tensor([task.target for task in tasks]) - readings).abs()
+        return Judged(readings, gaps, unknown, unknown)
     seen = judge(images)
     readings = torch.stack([seen.valence, seen.arousal], 1)
     targets = torch.tensor([task.target for task in tasks])

@@ -59,6 +59,8 @@ class Policy:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             inject_adapter_in_model(lora, family.transformer, adapter_name=LORA)
+        if config.gradient_checkpointing:
+            family.transformer.enable_gradient_checkpointing()
         named = family.transformer.named_parameters()
         self._lora = {name: value for name, value in named if ".lora_" in name}
         for value in self._lora.values():

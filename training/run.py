@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,17 @@ def run(options: argparse.Namespace) -> int:
         torch.set_num_threads(config.threads)
     if config.stage.startswith("embedded-"):
         return train_embedded(config, options)
-    folder = resumed or new_folder(options, config)
-    log.info("%s\nrun folder: %s", config_yaml(config), folder)
+    # of several processes only the first keeps files
+    first = os.environ.get("RANK", "0") == "0"
+    folder = resumed or (new_folder(options, config) if first else None)
+    if first:
+        log.info("%s\nrun folder: %s", config_yaml(config), folder)
     if config.stage == "generator":
         train_generator(config, folder, resume=resumed is not None)
-    elif config.stage == "adapter":
+        return 0
+    if folder is None:
+        raise ConfigError(f"Stage {config.stage} runs in one process; leave out accelerate launch.")
+    if config.stage == "adapter":
         from .adapter_start import train_adapter
 
         train_adapter(config, folder)
@@ -117,7 +124,7 @@ def new_folder(options: argparse.Namespace, config: TrainConfig) -> Path:
     return folder
 
 
-def train_generator(config: TrainConfig, folder: Path, *, resume: bool) -> None:
+def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -> None:
     """Stage `generator`, from loading to the closing table."""
     from accelerate import Accelerator
 
@@ -143,7 +150,7 @@ def train_generator(config: TrainConfig, folder: Path, *, resume: bool) -> None:
         trainer.fit()
     finally:
         rewards.close()
-    if trainer.rank:
+    if trainer.rank or folder is None:
         return
     numbers: dict[str, float] = {}
     with trainer.averaged():

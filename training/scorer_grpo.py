@@ -146,7 +146,9 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
             image = Image.open(path.parent / record["image"]).convert("RGB")
             emotion = Emotion(record["valence"], record["arousal"])
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ConfigError(f"Line {number} of {path} cannot be used: {error!r}.") from error
+            raise ConfigError(
+                f"Line {number} of {path} cannot be used: {type(error).__name__}: {error}"
+            ) from error
         cues = record.get("cues")
         found.append(Example(image, emotion, tuple(cues) if cues is not None else None))
     if not found:

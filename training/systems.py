@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.checkpoint import find_partner, load_adapter, read_facts, read_file
-from emofeedback.emotion import Emotion
+from emofeedback.emotion import Emotion, clipped_emotion
 from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.images import from_png
 from emofeedback.loop import run_loop, start_loop
@@ -28,8 +28,7 @@ from emofeedback.state import LoopPolicy
 from .measure import paint
 from .policy import Policy
 from .prompts import Task
-
-NEUTRAL = (0.0, 0.0)
+from .rewards import EmotionReader
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,27 @@ class _Quick:
 
     def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
         return self._scorer.score(images, prompt=prompt)
+
+    explain = score
+
+
+class ReaderScorer:
+    """A reader of emotions behind the scorer's contract, for best-of-N and the loop.
+
+    Args:
+        reader: pictures [B, H, W, 3] -> readings [B, 2].
+    """
+
+    name = "reader"
+
+    def __init__(self, reader: EmotionReader) -> None:
+        self._reader = reader
+
+    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """One reading a picture."""
+        del prompt
+        found = self._reader(images).tolist()
+        return [Reading(emotion=clipped_emotion(v, a)[0], model=self.name) for v, a in found]
 
     explain = score
 

@@ -10,12 +10,13 @@ import torch
 from emofeedback.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
 from training.config import ModelConfig
-from training.evaluate import main
+from training.evaluate import main, parser
+from training.evaluation import picture_reader
 from training.families.smoke import SmokeFamily
-from training.measure import paint
+from training.measure import judged, paint
 from training.policy import Policy
 from training.prompts import Task
-from training.systems import parse_system, rank_of, weights_of
+from training.systems import ReaderScorer, parse_system, rank_of, weights_of
 
 TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("a dog in the forest", (-2.0, 1.0))]
 SAMPLER = {"steps": 3, "guidance": 1.0, "seed": 0}
@@ -53,12 +54,23 @@ def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: 
     policy, path = saved(tmp_path, change=0.0, family="flux")
     with pytest.raises(CheckpointError, match="family 'flux'; this model is 'smoke'"):
         weights_of(policy, path).__enter__()
-    _, path = saved(tmp_path, change=0.0)
-    (tmp_path / "smoke_lora.safetensors").unlink()
+    _, path = saved(tmp_path / "lone", change=0.0)
+    (tmp_path / "lone" / "smoke_lora.safetensors").unlink()
     with pytest.raises(CheckpointError, match="LoRA of .* is not beside it"):
         weights_of(policy, path).__enter__()
     with pytest.raises(ConfigError, match="no system 'lop'. Known: adapter, best-of-n, loop"):
         parse_system("lop")
+
+
+def test_a_real_model_is_not_measured_by_the_drawn_worlds_judge() -> None:
+    options = parser().parse_args(["adapter", "--model", "some/folder"])
+    with pytest.raises(ConfigError, match="knows drawn pictures only. Give --server"):
+        picture_reader(options)
+    images = torch.rand(2, 8, 8, 3)
+    seen = judged(images, TASKS, lambda pictures: torch.tensor([[1.0, -1.0], [0.0, 4.0]]))
+    assert seen.gap_sum.tolist() == [1.0, 5.0] and seen.content.isnan().all()
+    reading = ReaderScorer(lambda pictures: torch.tensor([[0.0, 4.0]])).score(images[:1])[0]
+    assert (reading.emotion.valence, reading.emotion.arousal) == (0.0, 3.0)
 
 
 def test_the_command_compares_all_systems_at_counted_pictures(

@@ -108,6 +108,18 @@ def test_any_micro_batch_split_gives_the_same_gradient(kind: str) -> None:
         )
 
 
+def test_gradient_checkpointing_changes_no_gradient() -> None:
+    found = []
+    for choice in ("true", "false"):
+        config = smoke(f"model.gradient_checkpointing={choice}", "loss.kl_coef=0.1")
+        trainer = new_trainer(config)
+        moved_policy(trainer)
+        reverse_update(trainer.policy, a_batch(trainer), slice(0, 16), config)
+        found.append(gradients(trainer))
+    for name, one in found[0].items():
+        torch.testing.assert_close(one, found[1][name], rtol=1e-5, atol=1e-8)
+
+
 def test_the_kl_alone_has_a_gradient_and_pulls_back_to_the_reference() -> None:
     config = smoke("loss.kl_coef=1.0")
     trainer = new_trainer(config)
