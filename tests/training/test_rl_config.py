@@ -18,7 +18,7 @@ from training.config_files import (
     preset_path,
 )
 from training.families.choose import family_of_file, load_family
-from training.prompts import draw_tasks, read_lines, read_targets
+from training.prompts import draw_tasks, load_prompts, read_lines, read_targets
 from training.run import find_run, new_folder, read_config
 from training.train import parser
 
@@ -195,3 +195,10 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) 
     assert needed_bytes(tmp_path, None, torch.bfloat16) == (round(2.5 * values), 0)
     with pytest.raises(ConfigError, match="needs about 2560.0 GiB of main memory"):
         check_memory(tmp_path, None, dtype=torch.bfloat16, device=torch.device("cpu"))
+
+
+def test_drawn_and_neutral_prompts_are_held_apart() -> None:
+    drawn, neutral = load_prompts("drawn"), load_prompts("neutral")
+    assert not set(drawn.training) & set(drawn.held_out)
+    assert (len(neutral.training), len(neutral.held_out)) == (368, 132)
+    assert len({p.lower() for p in neutral.training + neutral.held_out}) == 500

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import math
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from training.config_files import load_config, preset_path
 from training.families.smoke import SmokeFamily
 from training.measure import condition
 from training.policy import Policy
-from training.prompts import drawn_prompts, load_prompts
+from training.prompts import drawn_prompts
 from training.reward_models import brightness, build_rewards
 from training.rewards import ReadingCache, RewardStack
 from training.rollout import RolloutPlan, roll_out
@@ -340,12 +339,3 @@ def test_every_logged_metric_stands_in_the_guide(tmp_path: Path, project_root: P
         trainer.fit()
         names |= {key for line in read_log(tmp_path / kind / "log.jsonl") for key in line}
     assert names - {name for name in names if f"`{name}`" in guide} == set()
-
-
-def test_drawn_and_neutral_prompts_are_held_apart() -> None:
-    drawn, neutral = load_prompts("drawn"), load_prompts("neutral")
-    assert not set(drawn.training) & set(drawn.held_out)
-    assert len(neutral.training) + len(neutral.held_out) == 500 and len(neutral.held_out) == 132
-    lower = [p.lower() for p in neutral.training + neutral.held_out]
-    assert len(set(lower)) == 500
-    assert json.dumps(lower)
