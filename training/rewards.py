@@ -6,6 +6,7 @@ gives that picture no reward: it leaves its group, and is counted.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import time
@@ -157,7 +158,7 @@ class RewardStack:
             )
         prompts = [task.prompt for task in tasks]
         for name, score in self.pair_scores.items():
-            parts[name] = self._tried(name, lambda score=score: score(images, prompts)).float()
+            parts[name] = self._tried(name, functools.partial(score, images, prompts)).float()
         for name, values in parts.items():
             if values.shape != (len(images),):
                 raise ScorerError(

@@ -117,11 +117,12 @@ def _one_batch(policy: Policy, asked: Asked, plan: RolloutPlan, rows: slice) -> 
         kept.append((latents, moved, step.mean))
         latents = moved
     chosen = list(plan.window)
-    stacked = [torch.stack(each, 1) for each in zip(*kept, strict=True)] or [
-        latents.new_zeros(len(latents), 0)
-    ] * 3
+    stacked = [torch.stack(each, 1) for each in zip(*kept, strict=True)]
+    before, after_step, means = stacked or [latents.new_zeros(len(latents), 0)] * 3
     return Trajectories(
-        *stacked,
+        latents=before,
+        next_latents=after_step,
+        means=means,
         sigmas=sigmas[chosen],
         sigmas_next=sigmas[[index + 1 for index in chosen]],
         clean=latents,

@@ -6,6 +6,7 @@ the same for any split, and return the log of the update.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def reverse_update(
         metrics |= _drift(before, kept.means[piece.picture, piece.step])
         kl, more = _reference_kl(
             policy, loss_config, velocity,
-            lambda piece=piece: replay_mean(policy, batch, piece, config),
+            functools.partial(replay_mean, policy, batch, piece, config),
             mean=mean, std=std, dt=dt,
         )  # fmt: skip
         total = loss + loss_config.kl_coef * kl
