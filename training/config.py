@@ -255,6 +255,9 @@ class ScorerConfig:
     """Of the emotion reward: continuous or threshold."""
     multi_task: bool = True
     """Also reward category and cues, and ask for the reasoned answer beside the rating."""
+    supervised_steps: int = 0
+    """Steps on right answers before GRPO; 0: none."""
+    supervised_rate: float = 1.0e-4
     num_generations: int = 8
     batch: int = 32
     """Completions in one update."""

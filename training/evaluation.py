@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,10 +29,11 @@ from .measure import Judged, judged
 from .policy import Policy
 from .prompts import Task, load_prompts
 from .reward_server import ServerReader
-from .rewards import EmotionReader, ReadingCache
-from .systems import Made, ReaderScorer, Sampler, parse_system, rank_of, weights_of
+from .rewards import EmotionReader, PairScore, ReadingCache
+from .systems import Made, ReaderScorer, Sampler, System, parse_system, rank_of, weights_of
 
 SWEEP_POINTS = 9
+Make = Callable[[Sequence[Task], Sampler], Made]
 SMALLEST = 64
 """Side of the drawn pictures that the judge's floor is measured on, at least."""
 
@@ -42,7 +43,8 @@ class Measured:
     """One system's pictures and what was measured on them."""
 
     name: str
-    images: Tensor
+    sheet: Tensor
+    """Pictures of the first prompt."""
     judged: Judged
     numbers: dict[str, float]
 
@@ -72,21 +74,56 @@ def evaluate(options: argparse.Namespace) -> str:
     found: list[Measured] = []
     for name, system, checkpoint in tqdm(systems, desc="systems"):
         policy = policies.of_rank(rank_of(checkpoint) if checkpoint else 1)
+
+        def make(each: Sequence[Task], how: Sampler, system: System = system) -> Made:
+            return system(policy, each, how, scorer)  # noqa: B023 - used before the next policy
+
         with weights_of(policy, checkpoint), torch.no_grad():
-            started = time.perf_counter()
-            made = system(policy, tasks, sampler, scorer)
-            seconds = (time.perf_counter() - started) / len(tasks)
-            numbers = {"pictures_per_task": made.pictures_per_task, "seconds_per_task": seconds}
-            if options.sweeps and made.pictures_per_task == 1:
-                numbers |= continuity(
-                    lambda each: system(policy, each, sampler, scorer),  # noqa: B023 - used at once
-                    _prompts(options)[: options.sweeps],
-                    reader,
-                )
-        seen = judged(made.images, tasks, reader)
-        numbers |= measure(made.images, tasks, seen, scorer, pair_scores)
-        found.append(Measured(name, made.images, seen, numbers))
+            measured = measure_system(name, make, tasks, sampler, scorer, pair_scores, reader)
+            if options.sweeps and measured.numbers["pictures_per_task"] == 1:
+                prompts = _prompts(options)[: options.sweeps]
+                measured.numbers.update(continuity(make, prompts, sampler, reader))
+        found.append(measured)
     return _report(found, tasks, options)
+
+
+def measure_system(
+    name: str,
+    make: Make,
+    tasks: Sequence[Task],
+    sampler: Sampler,
+    scorer: Scorer,
+    pair_scores: dict[str, PairScore],
+    reader: EmotionReader | None,
+) -> Measured:
+    """Paint and measure prompt by prompt: thousands of large pictures would not fit in memory."""
+    painted, seconds, sheet = 0.0, 0.0, torch.empty(0)
+    parts: list[Judged] = []
+    read: list[tuple[float, float]] = []
+    pairs: dict[str, list[Tensor]] = {key: [] for key in pair_scores}
+    for index, (_, group) in enumerate(itertools.groupby(tasks, key=lambda task: task.prompt)):
+        asked = list(group)
+        started = time.perf_counter()
+        made = make(asked, replace(sampler, seed=sampler.seed + index))
+        seconds += time.perf_counter() - started
+        painted += made.pictures_per_task * len(asked)
+        sheet = made.images if index == 0 else sheet
+        parts.append(judged(made.images, asked, reader))
+        read += [(r.emotion.valence, r.emotion.arousal) for r in scorer.score(made.images)]
+        for key, score in pair_scores.items():
+            pairs[key].append(score(made.images, [task.prompt for task in asked]))
+    seen = Judged(
+        *(
+            torch.cat([getattr(part, field) for part in parts])
+            for field in ("readings", "gaps", "place_right", "subject_right")
+        )
+    )
+    numbers = {
+        "pictures_per_task": painted / len(tasks),
+        "seconds_per_task": seconds / len(tasks),
+        **{key: float(torch.cat(values).mean()) for key, values in pairs.items()},
+    }
+    return Measured(name, sheet, seen, numbers | summary(seen, tasks, read))
 
 
 def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
@@ -104,33 +141,27 @@ def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
     ]
 
 
-def measure(
-    images: Tensor,
-    tasks: Sequence[Task],
-    seen: Judged,
-    scorer: Scorer,
-    pair_scores: dict[str, Callable[[Tensor, Sequence[str]], Tensor]],
+def summary(
+    seen: Judged, tasks: Sequence[Task], read: Sequence[tuple[float, float]]
 ) -> dict[str, float]:
-    """Errors, ranks and content of final pictures [B, H, W, 3], one a task."""
-    read = [r.emotion for part in images.split(32) for r in scorer.score(part)]
+    """Errors, ranks and content over all tasks.
+
+    Args:
+        read: valence and arousal by the scorer, which best-of-N and the loop choose by.
+    """
     numbers: dict[str, float] = {}
     for axis, name in enumerate(("v", "a")):
         targets = [task.target[axis] for task in tasks]
         metrics = axis_metrics(targets, seen.readings[:, axis].tolist())
-        own = axis_metrics(targets, [(e.valence, e.arousal)[axis] for e in read])
         numbers |= {
             f"{name}_error": metrics.error,
             f"{name}_error_sd": float(seen.gaps[:, axis].std(unbiased=False)),
             f"{name}_constant": metrics.constant_error,
             f"{name}_spearman": metrics.spearman,
-            f"{name}_error_by_scorer": own.error,
+            f"{name}_error_by_scorer": axis_metrics(targets, [r[axis] for r in read]).error,
         }
     numbers["place"] = float(seen.place_right.nanmean())
     numbers["subject"] = float(seen.subject_right.nanmean())
-    prompts = [task.prompt for task in tasks]
-    for name, score in pair_scores.items():
-        parts = [score(images[i : i + 32], prompts[i : i + 32]) for i in range(0, len(images), 32)]
-        numbers[name] = float(torch.cat(parts).mean())
     return numbers
 
 
@@ -156,20 +187,17 @@ def picture_reader(options: argparse.Namespace) -> EmotionReader | None:
 
 
 def continuity(
-    make: Callable[[list[Task]], Made], prompts: Sequence[str], reader: EmotionReader | None = None
+    make: Make, prompts: Sequence[str], sampler: Sampler, reader: EmotionReader | None = None
 ) -> dict[str, float]:
-    """Along 9-point sweeps of each axis: Kendall's tau of the judged axis, evenness of steps.
-
-    Every picture of a sweep starts from the noise of its own row, so `largest_step` is taken on
-    the judge's readings rather than on pixels.
-    """
+    """Along 9-point sweeps of each axis from one noise: Kendall's tau of target and reading, and
+    the largest step of the picture against the mean step (1: even)."""
     points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS).tolist()
     taus, steps = [], []
     for prompt, axis in itertools.product(prompts, (0, 1)):
         tasks = [Task(prompt, (p, 0.0) if axis == 0 else (0.0, p)) for p in points]
-        readings = judged(make(tasks).images, tasks, reader).readings
-        taus.append(kendall_tau(points, readings[:, axis].tolist()))
-        steps.append(largest_step_ratio(readings.numpy()))
+        images = make(tasks, replace(sampler, same_noise=True)).images
+        taus.append(kendall_tau(points, judged(images, tasks, reader).readings[:, axis].tolist()))
+        steps.append(largest_step_ratio(images.flatten(1).numpy()))
     return {"sweep_tau": float(np.nanmean(taus)), "largest_step": float(np.mean(steps))}
 
 
@@ -215,10 +243,10 @@ def _prompts(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _pair_scores(
     options: argparse.Namespace,
-) -> dict[str, Callable[[Tensor, Sequence[str]], Tensor]]:
+) -> dict[str, PairScore]:
     from .reward_models import ClipScore, PickScore, drawn_content_score
 
-    found: dict[str, Callable[[Tensor, Sequence[str]], Tensor]] = {}
+    found: dict[str, PairScore] = {}
     if options.prompts == "drawn":
         found["clip_pair"] = drawn_content_score
     if options.clip:
@@ -235,7 +263,7 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
         change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
         rows.append((each.name, each.numbers, change))
     floor = (
-        judge_floor(tasks, size=max(first.images.shape[1], SMALLEST), seed=options.seed)
+        judge_floor(tasks, size=max(first.sheet.shape[1], SMALLEST), seed=options.seed)
         if options.prompts == "drawn" and not options.server
         else float("nan")
     )
@@ -248,9 +276,8 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
         "options": {k: str(v) for k, v in vars(options).items()},
     }
     (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-    per_prompt = options.levels**2
     for each in found:
-        save_pictures(options.out, each.name, each.images[:per_prompt], columns=options.levels)
+        save_pictures(options.out, each.name, each.sheet, columns=options.levels)
     save_plot(options.out / "readings.png", [(e.name, e.judged.readings) for e in found], tasks)
     return text
 

@@ -58,19 +58,22 @@ def paint(
     seed: int,
     micro_batch: int = 32,
     draw: int = 0,
+    same_noise: bool = False,
 ) -> Tensor:
     """Deterministic pictures [B, H, W, 3]; row i has the same noise for every policy.
 
     Args:
         draw: which noise of a row; another number gives another picture of the same task.
+        same_noise: all rows start from the noise of row 0, as sweeps want it.
     """
     shape = policy.family.latent_shape
-    noise = seeded_noise(shape, seed, MEASURED + draw, range(len(tasks)), 0)
     pictures = []
     for start in range(0, len(tasks), micro_batch):
         rows = slice(start, start + micro_batch)
         asked = condition(policy, tasks[rows], guidance)
-        clean = sample_clean(policy, asked, noise[rows], steps=steps, micro_batch=micro_batch)
+        numbers = [0 if same_noise else i for i in range(len(tasks))[rows]]
+        noise = seeded_noise(shape, seed, MEASURED + draw, numbers, 0)
+        clean = sample_clean(policy, asked, noise, steps=steps, micro_batch=micro_batch)
         pictures.append(policy.family.decode(clean))
     return torch.cat(pictures)
 

@@ -25,6 +25,7 @@ from .scorer_rewards import (
     emotion_reward,
     format_reward,
 )
+from .scorer_start import supervised_start
 
 log = logging.getLogger(__name__)
 RATE, EXPLAIN, REASON = "drawn_rate_v1", "drawn_explain_v1", "scorer_reason_v1"
@@ -57,6 +58,19 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
     examples = read_examples(scorer, seed=config.seed)
+    asked = rows(examples, scorer)
+    lora = LoraConfig(
+        r=scorer.lora_rank,
+        lora_alpha=2 * scorer.lora_rank,
+        target_modules=r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)",
+    )
+    if scorer.supervised_steps:
+        model, losses = supervised_start(
+            model, processor, asked,
+            steps=scorer.supervised_steps, rate=scorer.supervised_rate,
+            batch=min(scorer.batch, 8), seed=config.seed, thoughts=bool(scorer.path), lora=lora,
+        )  # fmt: skip
+        log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None if scorer.path else held_out_gaps(model, scorer)
     trainer = GRPOTrainer(
         model=model,
@@ -78,13 +92,9 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         ),
-        train_dataset=Dataset.from_list(rows(examples, scorer)),
+        train_dataset=Dataset.from_list(asked),
         processing_class=processor,
-        peft_config=LoraConfig(
-            r=scorer.lora_rank,
-            lora_alpha=2 * scorer.lora_rank,
-            target_modules=r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)",
-        ),
+        peft_config=lora,
     )
     trainer.train()
     _write_log(folder / "log.jsonl", trainer.state.log_history)

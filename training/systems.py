@@ -43,6 +43,8 @@ class Sampler:
     """Pictures that best-of-N and the loop may paint for one task."""
     candidates: int = 4
     """Pictures of a round."""
+    same_noise: bool = False
+    """All tasks start from one noise."""
 
 
 @dataclass(frozen=True)
@@ -221,5 +223,5 @@ def _paint(policy: Policy, tasks: Sequence[Task], sampler: Sampler, draw: int = 
     return paint(
         policy, tasks,
         steps=sampler.steps, guidance=sampler.guidance, seed=sampler.seed,
-        micro_batch=sampler.micro_batch, draw=draw,
+        micro_batch=sampler.micro_batch, draw=draw, same_noise=sampler.same_noise,
     )  # fmt: skip

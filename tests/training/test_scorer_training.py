@@ -11,9 +11,12 @@ from PIL import Image
 
 from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.embedded.weights import FOLDER
+from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
 from training.config import ScorerConfig
-from training.scorer_grpo import read_examples
+from training.scorer_grpo import drawn_examples, load_scorer_model, read_examples, rows
+from training.scorer_rewards import format_reward, read_answer
+from training.scorer_start import answered, right_answer, supervised_start
 from training.train import main
 
 SMALL = (
@@ -111,3 +114,37 @@ def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, messa
     ratings.write_text(line, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_examples(ScorerConfig(data=str(ratings)), seed=0)
+
+
+def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompts() -> None:
+    from peft import LoraConfig
+
+    config = ScorerConfig(pictures=2)
+    model, processor = load_scorer_model(config)
+    asked = rows(drawn_examples(2, seed=0, split="train"), config)
+    inputs = answered(processor, asked, thoughts=False)
+    for row, ids, labels in zip(asked, inputs["input_ids"], inputs["labels"]):
+        taught = processor.tokenizer.decode(ids[labels != -100])
+        assert taught == right_answer(row, thoughts=False) + processor.tokenizer.eos_token
+        assert (
+            read_answer(taught).emotion.gap_from(Emotion(row["valence"], row["arousal"])).size < 0.6
+        )
+    lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
+    trained, losses = supervised_start(
+        model, processor, asked,
+        steps=5, rate=5e-3, batch=2, seed=0, thoughts=False, lora=lora,
+    )  # fmt: skip
+    assert losses[-1] < losses[0]
+    assert not any("lora" in name for name, _ in trained.named_parameters())
+
+
+def test_right_answers_read_back_in_every_form() -> None:
+    row = {
+        "prompt": [{"content": [{"text": "Answer with JSON."}]}],
+        "valence": 1.5, "arousal": -1.5, "cues": ["warm light"],
+    }  # fmt: skip
+    for thoughts in (False, True):
+        text = right_answer(row, thoughts=thoughts)
+        read = read_answer(text)
+        assert (read.emotion.valence, read.emotion.arousal) == (1.5, -1.5)
+        assert read.cues == ("warm light",) and format_reward([text]) == [1.0]
