@@ -6,6 +6,7 @@ Presets and `--config` files list differences only; see `config_files` for how t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from emofeedback.errors import ConfigError
 
@@ -67,8 +68,8 @@ class DataConfig:
     """"drawn", "neutral" (500 free sentences), or a text file with one prompt a line."""
     prompts_per_step: int = 4
     """Groups of a step: each has one prompt and one target."""
-    targets: str = "balanced"
-    """"balanced" covers the plane evenly; else a JSON list of [valence, arousal] pairs."""
+    targets: Any = "balanced"
+    """"balanced" covers the plane evenly; else a list of pairs, as [[2, -1], [-2, 2]]."""
 
     def __post_init__(self) -> None:
         at_least("data.prompts_per_step", self.prompts_per_step, 1, "a step needs a prompt")

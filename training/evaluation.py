@@ -190,15 +190,19 @@ def continuity(
     make: Make, prompts: Sequence[str], sampler: Sampler, reader: EmotionReader | None = None
 ) -> dict[str, float]:
     """Along 9-point sweeps of each axis from one noise: Kendall's tau of target and reading, and
-    the largest step of the picture against the mean step (1: even)."""
+    the largest step of the picture against the mean step (1: even). Empty where nothing moves."""
     points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS).tolist()
     taus, steps = [], []
     for prompt, axis in itertools.product(prompts, (0, 1)):
         tasks = [Task(prompt, (p, 0.0) if axis == 0 else (0.0, p)) for p in points]
         images = make(tasks, replace(sampler, same_noise=True)).images
         taus.append(kendall_tau(points, judged(images, tasks, reader).readings[:, axis].tolist()))
-        steps.append(largest_step_ratio(images.flatten(1).numpy()))
-    return {"sweep_tau": float(np.nanmean(taus)), "largest_step": float(np.mean(steps))}
+        if not torch.equal(images, images[:1].expand_as(images)):
+            steps.append(largest_step_ratio(images.flatten(1).numpy()))
+    known = [tau for tau in taus if not np.isnan(tau)]
+    if not known or not steps:  # a system that does not hear the emotion paints one picture
+        return {}
+    return {"sweep_tau": float(np.mean(known)), "largest_step": float(np.mean(steps))}
 
 
 def judge_floor(tasks: Sequence[Task], *, size: int, seed: int) -> float:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,18 +106,18 @@ def drawn_content() -> dict[str, tuple[str, str]]:
     }
 
 
-def read_targets(text: str) -> tuple[tuple[float, float], ...] | None:
-    """Targets of the config: None for "balanced", else those of its JSON list.
+def read_targets(given: Any) -> tuple[tuple[float, float], ...] | None:
+    """Targets of the config: None for "balanced", else those of its list.
 
     Raises: ConfigError: no such list, or a target off the scale.
     """
-    if text == "balanced":
+    if given == "balanced":
         return None
     try:
-        pairs = [(float(valence), float(arousal)) for valence, arousal in json.loads(text)]
+        pairs = [(float(valence), float(arousal)) for valence, arousal in list(given)]
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"data.targets is {text!r}; write 'balanced', or a list as [[2, -1], [-2, 2]]."
+            f"data.targets is {given!r}; write 'balanced', or a list as [[2, -1], [-2, 2]]."
         ) from error
     if not pairs:
         raise ConfigError("data.targets is an empty list: name a target, or write 'balanced'.")

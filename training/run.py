@@ -130,13 +130,14 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
 
     from .families.choose import load_family
     from .policy import Policy
-    from .prompts import load_prompts
+    from .prompts import load_prompts, read_targets
     from .reward_models import build_rewards
     from .table import compare, markdown
     from .trainer import Trainer
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     prompts = load_prompts(config.data.prompts)
+    read_targets(config.data.targets)  # refused here rather than after minutes of loading
     family = load_family(config, device=accelerator.device)
     rewards = build_rewards(config.reward)
     policy = Policy(family, config.model, seed=config.seed)

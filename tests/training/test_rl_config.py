@@ -125,9 +125,10 @@ def test_a_prompt_file_must_hold_different_prompts(
 
 
 def test_targets_off_the_scale_are_refused() -> None:
-    assert read_targets("[[2, -1], [-2, 2]]") == ((2.0, -1.0), (-2.0, 2.0))
+    given = load_config(None, ["data.targets=[[2, -1], [-2, 2]]"]).data.targets
+    assert read_targets(given) == ((2.0, -1.0), (-2.0, 2.0))
     with pytest.raises(ConfigError, match="valence is 4"):
-        read_targets("[[4, 0]]")
+        read_targets([[4, 0]])
     with pytest.raises(ConfigError, match="write 'balanced'"):
         read_targets("everywhere")
 

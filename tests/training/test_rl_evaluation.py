@@ -92,6 +92,6 @@ def test_the_command_compares_all_systems_at_counted_pictures(
     # an untrained checkpoint is the base, picture by picture
     assert systems[f"adapter@{same}"]["change"] == {"mean": 0, "low": 0, "high": 0, "count": 4}
     assert all(s["v_constant"] == 3 for s in systems.values())
-    assert "sweep_tau" in systems["adapter"]
+    assert "sweep_tau" in systems["phrase"] and "sweep_tau" not in systems["words"]
     assert (out / "readings.png").is_file() and len(list(out.glob("*.png"))) == 7
     assert "`words`" in (out / "report.md").read_text()
