@@ -8,6 +8,8 @@ arXiv 2501.05710, weights 1 / density; the square in its public code is not take
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,10 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     pairs = drawn_pairs(config, family)
     optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=config.optim.adapter_rate)
     tracker = Tracker(folder, tensorboard=config.tensorboard)
+    end = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
     for step in tqdm(range(config.steps), desc="adapter"):
+        if time.monotonic() > end:
+            break
         optimizer.zero_grad(set_to_none=True)
         loss = flow_loss(policy, pairs, config, step)
         loss.backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,8 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
         processing_class=processor,
         peft_config=lora,
     )
+    if config.minutes:
+        trainer.add_callback(_time_limit(config.minutes))
     trainer.train()
     _write_log(folder / "log.jsonl", trainer.state.log_history)
     trained = trainer.model.merge_and_unload()
@@ -264,6 +267,21 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
         change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
         change.low, change.high,
     )  # fmt: skip
+
+
+def _time_limit(minutes: float) -> Any:
+    from transformers import TrainerCallback
+
+    end = time.monotonic() + 60 * minutes
+
+    class TimeLimit(TrainerCallback):
+        """Ends the training after the step in which the time is spent."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            control.should_training_stop = time.monotonic() > end
+            return control
+
+    return TimeLimit()
 
 
 def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:

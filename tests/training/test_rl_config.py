@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from training.config_files import (
 from training.families.choose import family_of_file, load_family
 from training.prompts import draw_tasks, load_prompts, read_lines, read_targets
 from training.run import find_run, new_folder, read_config
-from training.train import parser
+from training.train import main, parser
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -203,3 +204,14 @@ def test_drawn_and_neutral_prompts_are_held_apart() -> None:
     assert not set(drawn.training) & set(drawn.held_out)
     assert (len(neutral.training), len(neutral.held_out)) == (368, 132)
     assert len({p.lower() for p in neutral.training + neutral.held_out}) == 500
+
+
+def test_the_command_says_what_to_change_and_returns_two(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    assert main(["--preset", "tinny"]) == 2
+    assert "Did you mean 'tiny'" in caplog.text
+    monkeypatch.setattr("training.train.NEEDED", ("torch", "a_package_that_is_not_there"))
+    assert main([]) == 2
+    assert "needs a_package_that_is_not_there. Run: pip install -e .[train]" in caplog.text

@@ -22,7 +22,7 @@ from training.train import main
 SMALL = (
     "steps=1", "tensorboard=false", "scorer.pictures=2", "scorer.held_out=4",
     "scorer.num_generations=2", "scorer.batch=2", "scorer.max_completion_length=3",
-    "scorer.learning_rate=0.01",
+    "scorer.learning_rate=0.01", "minutes=60",
 )  # fmt: skip
 
 
