@@ -173,14 +173,18 @@ def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
     """Pictures of the drawn world with their truth."""
     from PIL import Image
 
+    from emofeedback.embedded.lvlm import load_lvlm
+
     from .world.render import render
     from .world.scene import sample_scene
     from .world.train.lvlm_tasks import levels_of
 
+    side = load_lvlm().image_size
+
     found = []
     for index in range(count):
         scene = sample_scene(np.random.default_rng((seed, index, 5)), split=split)
-        picture = Image.fromarray(np.asarray(render(scene, 128)))
+        picture = Image.fromarray(np.asarray(render(scene, side)))
         cues = tuple(level.label for level in levels_of(scene) if not level.neutral)
         found.append(Example(picture, Emotion(*scene.emotion), cues))
     return found
