@@ -197,19 +197,32 @@ def read_facts(path: Path) -> EmotionFacts:
     )
 
 
-def find_partner(path: Path) -> Path | None:
-    """The other half of an emotion checkpoint in the same folder, recognised by its tensor data."""
+def find_partner(path: Path, *, folder: Path | None = None) -> Path | None:
+    """The other half of an emotion checkpoint, recognised by its tensor data.
+
+    Args:
+        folder: where to look; default: beside the file.
+    """
     path = Path(path)
     metadata = read_header(path).metadata
     wanted = metadata.get("lora_sha256") or metadata.get("emotion_sha256")
     if wanted is None:
         return None
     stem = path.stem.rsplit("_", 1)[0]
-    candidates = sorted(path.parent.glob("*.safetensors"), key=lambda p: (stem not in p.stem, p))
+    files = (folder or path.parent).glob("*.safetensors")
+    candidates = sorted(files, key=lambda p: (stem not in p.stem, p))
     for candidate in candidates:
-        if candidate != path and tensor_digest(candidate) == wanted:
+        if candidate != path and _is_ours(candidate) and tensor_digest(candidate) == wanted:
             return candidate
     return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Told by the header: a folder of LoRAs holds gigabytes, and now and then a broken file."""
+    try:
+        return read_header(path).metadata.get("kind") == KIND
+    except CheckpointError:
+        return False
 
 
 def check_kind(path: Path, metadata: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .all_in_one import EmotionFeedback
 from .chart import EmotionChart
+from .checkpoint import LoadCheckpoint, register_folder
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
 from .encoding import EncodeEmotion
@@ -18,7 +19,11 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionTarget,
     EmotionGrid,
     LoadEmbedded,
+<<<<<<< HEAD
     LoadEmotionScorer,
+=======
+    LoadCheckpoint,
+>>>>>>> rl-training
     EncodeEmotion,
     StartLoop,
     OpenRound,
@@ -42,4 +47,5 @@ class EmoFeedbackExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> EmoFeedbackExtension:
     """Called by ComfyUI when it loads the pack."""
+    register_folder()
     return EmoFeedbackExtension()

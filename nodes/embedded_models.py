@@ -25,6 +25,7 @@ from .comfy_bridge import show_text
 log = logging.getLogger(__name__)
 
 ADAPTER_KEY = "emofb_adapter"
+STRENGTH_KEY = "emofb_adapter_strength"
 # Small enough that fp32 costs nothing, and then ComfyUI and diffusers give the same latents.
 DTYPE = torch.float32
 
@@ -63,11 +64,21 @@ def load_embedded_models(stamps: tuple[tuple[str, int, int], ...]) -> EmbeddedMo
     )
 
 
-def attach_adapter(clip_object: Any, adapter: EmotionAdapter) -> Any:
-    """A copy of the CLIP that carries the adapter; copies of it (LoRA loaders) carry it on."""
+def attach_adapter(clip_object: Any, adapter: EmotionAdapter, *, strength: float = 1.0) -> Any:
+    """A copy of the CLIP that carries the adapter; copies of it (LoRA loaders) carry it on.
+
+    Args:
+        strength: multiplies every strength that the adapter is used with.
+    """
     copy = clip_object.clone()
     copy.patcher.set_attachments(ADAPTER_KEY, adapter)
+    copy.patcher.set_attachments(STRENGTH_KEY, strength)
     return copy
+
+
+def attached_strength(clip_object: Any) -> float:
+    """What the strengths of this CLIP's adapter are multiplied by."""
+    return float(clip_object.patcher.attachments.get(STRENGTH_KEY, 1.0))
 
 
 def attached_adapter(clip_object: Any) -> EmotionAdapter | None:

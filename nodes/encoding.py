@@ -12,7 +12,7 @@ from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.refining import with_clause
 from ..emofeedback.rules import affect_phrase
-from .embedded_models import attached_adapter
+from .embedded_models import attached_adapter, attached_strength
 from .sockets import CATEGORY, EmotionSocket
 
 ADAPTER, PHRASE = "adapter", "phrase"
@@ -105,6 +105,7 @@ def encode_emotion(
             "This CLIP carries no emotion adapter. Connect the CLIP of Load Embedded or of an "
             "emotion checkpoint, or set method to 'phrase', which works with every CLIP."
         )
+    strength *= attached_strength(clip)
     return [_adapted(adapter, entry, emotion, strength) for entry in plain]
 
 

@@ -63,6 +63,16 @@ def test_another_training_is_no_partner(files, tmp_path, adapter):
     assert find_partner(files["lora"]) is None
 
 
+def test_a_partner_in_another_folder_is_found_between_broken_and_foreign_files(files, tmp_path):
+    there = tmp_path / "loras"
+    there.mkdir()
+    lora = files["lora"].rename(there / files["lora"].name)
+    (there / "calm_broken.safetensors").write_bytes(b"no header")
+    save_file({"weight": torch.ones(3)}, there / "calm_style.safetensors")
+    assert find_partner(files["emotion"]) is None
+    assert find_partner(files["emotion"], folder=there) == lora
+
+
 def test_the_digest_leaves_the_header_out(files, tmp_path):
     copy = tmp_path / "copy.safetensors"
     save_file(load_file(files["lora"]), copy, metadata={"note": "another header"})

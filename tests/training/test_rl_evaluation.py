@@ -1,0 +1,97 @@
+"""Systems side by side: equal tasks and noise, counted pictures, weights as they were saved."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.errors import CheckpointError, ConfigError
+from training.config import ModelConfig
+from training.evaluate import main, parser
+from training.evaluation import picture_reader
+from training.families.smoke import SmokeFamily
+from training.measure import judged, paint
+from training.policy import Policy
+from training.prompts import Task
+from training.systems import ReaderScorer, parse_system, rank_of, weights_of
+
+TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("a dog in the forest", (-2.0, 1.0))]
+SAMPLER = {"steps": 3, "guidance": 1.0, "seed": 0}
+
+
+def saved(folder: Path, *, change: float, family: str = "smoke") -> tuple[Policy, Path]:
+    """A policy whose trained values moved by `change`, and its checkpoint."""
+    policy = Policy(SmokeFamily(), ModelConfig(lora_rank=4, lora_alpha=8))
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for value in policy.parameters().values():
+            value.add_(change * torch.randn(value.shape, generator=draw))
+    files = save_checkpoint(
+        folder, family, policy.adapter, EmotionFacts(base_family=family),
+        lora=policy.lora_state(), lora_scale=policy.lora_scale,
+    )  # fmt: skip
+    return policy, files["emotion"]
+
+
+def test_a_checkpoint_paints_what_its_policy_painted(tmp_path: Path) -> None:
+    trained, path = saved(tmp_path, change=0.05)
+    assert rank_of(path) == 4
+    # another alpha here: it is folded into the file
+    policy = Policy(SmokeFamily(), ModelConfig(lora_rank=4, lora_alpha=4))
+    base = paint(policy, TASKS, **SAMPLER)
+    with weights_of(policy, path):
+        found = paint(policy, TASKS, **SAMPLER)
+    torch.testing.assert_close(found, paint(trained, TASKS, **SAMPLER), atol=1e-5, rtol=0)
+    assert (found - base).abs().max() > 1e-3
+    with weights_of(policy, None):
+        assert torch.equal(paint(policy, TASKS, **SAMPLER), base)
+
+
+def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: Path) -> None:
+    policy, path = saved(tmp_path, change=0.0, family="flux")
+    with pytest.raises(CheckpointError, match="family 'flux'; this model is 'smoke'"):
+        weights_of(policy, path).__enter__()
+    _, path = saved(tmp_path / "lone", change=0.0)
+    (tmp_path / "lone" / "smoke_lora.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="LoRA of .* is not beside it"):
+        weights_of(policy, path).__enter__()
+    with pytest.raises(ConfigError, match="no system 'lop'. Known: adapter, best-of-n, loop"):
+        parse_system("lop")
+
+
+def test_a_real_model_is_not_measured_by_the_drawn_worlds_judge() -> None:
+    options = parser().parse_args(["adapter", "--model", "some/folder"])
+    with pytest.raises(ConfigError, match="knows drawn pictures only. Give --server"):
+        picture_reader(options)
+    images = torch.rand(2, 8, 8, 3)
+    seen = judged(images, TASKS, lambda pictures: torch.tensor([[1.0, -1.0], [0.0, 4.0]]))
+    assert seen.gap_sum.tolist() == [1.0, 5.0] and seen.content.isnan().all()
+    reading = ReaderScorer(lambda pictures: torch.tensor([[0.0, 4.0]])).score(images[:1])[0]
+    assert (reading.emotion.valence, reading.emotion.arousal) == (0.0, 3.0)
+
+
+def test_the_command_compares_all_systems_at_counted_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    _, same = saved(tmp_path, change=0.0)
+    out = tmp_path / "out"
+    code = main([
+        "adapter", f"adapter@{same}", "words", "phrase", "best-of-n", "loop",
+        "--model", "smoke", "--num-prompts", "1", "--levels", "2", "--sweeps", "1",
+        "--pictures", "2", "--candidates", "1", "--steps", "2", "--out", str(out),
+    ])  # fmt: skip
+    assert code == 0
+    systems = json.loads((out / "report.json").read_text())["systems"]
+    assert {name: s["pictures_per_task"] for name, s in systems.items()} == {
+        "adapter": 1, f"adapter@{same}": 1, "words": 1, "phrase": 1, "best-of-n": 2, "loop": 2,
+    }  # fmt: skip
+    # an untrained checkpoint is the base, picture by picture
+    assert systems[f"adapter@{same}"]["change"] == {"mean": 0, "low": 0, "high": 0, "count": 4}
+    assert all(s["v_constant"] == 3 for s in systems.values())
+    assert "sweep_tau" in systems["phrase"] and "sweep_tau" not in systems["words"]
+    assert (out / "readings.png").is_file() and len(list(out.glob("*.png"))) == 7
+    assert "`words`" in (out / "report.md").read_text()

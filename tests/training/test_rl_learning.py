@@ -1,0 +1,31 @@
+"""The whole loop learns what it is for: to paint differently for different target emotions."""
+
+from pathlib import Path
+
+import pytest
+
+from training.config_files import load_config, preset_path
+from training.families.smoke import SmokeFamily
+from training.policy import Policy
+from training.prompts import drawn_prompts
+from training.reward_models import build_rewards
+from training.tracking import read_log
+from training.trainer import Trainer
+
+SETTINGS = (
+    "reward.emotion=1", "reward.brightness=0", "reward.scorer=rules",
+    "data.targets=[[2, 0], [-2, 0]]", "data.prompts_per_step=4", "optim.adapter_rate=0.03",
+    "rollout.micro_batch=32", "optim.micro_batch=64", "steps=32", "tensorboard=false",
+    "sheet_every=0", "checkpoint_every=32",
+)  # fmt: skip
+WITHOUT_HEARING = 1 - 2 / 12
+"""The best mean reward at valence +-2 for pictures that do not depend on the target."""
+
+
+def test_the_policy_learns_to_hear_the_target(tmp_path: Path) -> None:
+    config = load_config(preset_path("smoke"), SETTINGS)
+    policy = Policy(SmokeFamily(), config.model)
+    Trainer(config, policy, build_rewards(config.reward), drawn_prompts(), folder=tmp_path).fit()
+    rewards = [line["reward/emotion"] for line in read_log(tmp_path / "log.jsonl")]
+    assert sum(rewards[:3]) / 3 == pytest.approx(WITHOUT_HEARING, abs=0.03)
+    assert sum(rewards[-8:]) / 8 > WITHOUT_HEARING + 0.02

@@ -1,0 +1,150 @@
+"""Stage `scorer` by the command line: the embedded model, its folder, a tiny random Qwen3-VL."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from emofeedback.embedded.lvlm import load_lvlm
+from emofeedback.embedded.weights import FOLDER
+from emofeedback.emotion import Emotion
+from emofeedback.errors import ConfigError
+from training.config import ScorerConfig
+from training.scorer_grpo import drawn_examples, load_scorer_model, read_examples, rows
+from training.scorer_rewards import format_reward, read_answer
+from training.scorer_start import answered, right_answer, supervised_start
+from training.train import main
+
+SMALL = (
+    "steps=1", "tensorboard=false", "scorer.pictures=2", "scorer.held_out=4",
+    "scorer.num_generations=2", "scorer.batch=2", "scorer.max_completion_length=3",
+    "scorer.learning_rate=0.01", "minutes=60",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    """Two rated pictures as JSON lines."""
+    lines = []
+    for index, valence in enumerate((2.0, -2.0)):
+        Image.new("RGB", (128, 128), (100 * index, 80, 90)).save(tmp_path / f"{index}.png")
+        lines.append({"image": f"{index}.png", "valence": valence, "arousal": 1.0})
+    path = tmp_path / "ratings.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
+def qwen3(folder: Path) -> Path:
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+        Qwen2VLImageProcessorPil,
+    )
+    from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+    from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
+
+    tokenizer = load_lvlm().tokenizer
+    ids = tokenizer.convert_tokens_to_ids
+    torch.manual_seed(0)
+    Qwen3VLForConditionalGeneration(
+        Qwen3VLConfig(
+            text_config={
+                "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 32,
+                "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
+                "head_dim": 16, "rope_parameters": {
+                    "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2],
+                },
+                "pad_token_id": tokenizer.pad_token_id,
+            },
+            vision_config={
+                "depth": 1, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2,
+                "out_hidden_size": 32, "patch_size": 16, "spatial_merge_size": 2,
+                "temporal_patch_size": 2, "num_position_embeddings": 64,
+                "deepstack_visual_indexes": [0],
+            },
+            image_token_id=ids("<|image_pad|>"), video_token_id=ids("<|video_pad|>"),
+            vision_start_token_id=ids("<|vision_start|>"),
+            vision_end_token_id=ids("<|vision_end|>"),
+        )
+    ).save_pretrained(folder)  # fmt: skip
+    images = Qwen2VLImageProcessorPil(
+        patch_size=16, merge_size=2, temporal_patch_size=2,
+        size={"shortest_edge": 64 * 64, "longest_edge": 64 * 64},
+    )  # fmt: skip
+    Qwen3VLProcessor(
+        images, tokenizer, Qwen3VLVideoProcessor(patch_size=16, merge_size=2),
+        chat_template=tokenizer.chat_template,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["embedded", "qwen2.5", "qwen3"])
+def test_one_step_by_the_command_line_leaves_a_model_that_loads(
+    kind: str, ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    run, extra = tmp_path / "run", []
+    if kind != "embedded":
+        path = FOLDER / "drawn_lvlm" if kind == "qwen2.5" else qwen3(tmp_path / "qwen3")
+        extra = [f"scorer.path={path}", f"scorer.data={ratings}"]
+    assert main(["--preset", "scorer", "--run", str(run), *SMALL, *extra]) == 0
+    trained: Any = AutoModelForImageTextToText.from_pretrained(run / "scorer")
+    assert not any("lora" in name for name, _ in trained.named_parameters())
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert any("reward" in line for line in log)
+    if kind == "embedded":
+        assert load_lvlm(run / "scorer").image_size == load_lvlm().image_size
+        assert json.loads((run / "table.json").read_text())["pictures"] == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"image": "0.png", "valence": 9, "arousal": 0}', "Line 1.*valence is 9"),
+        ('{"image": "gone.png", "valence": 1, "arousal": 0}', "Line 1.*gone.png"),
+        ("", "is empty"),
+    ],
+)
+def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, message: str) -> None:
+    ratings.write_text(line, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        read_examples(ScorerConfig(data=str(ratings)), seed=0)
+
+
+def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompts() -> None:
+    from peft import LoraConfig
+
+    config = ScorerConfig(pictures=2)
+    model, processor = load_scorer_model(config)
+    asked = rows(drawn_examples(2, seed=0, split="train"), config)
+    inputs = answered(processor, asked, thoughts=False)
+    for row, ids, labels in zip(asked, inputs["input_ids"], inputs["labels"]):
+        taught = processor.tokenizer.decode(ids[labels != -100])
+        assert taught == right_answer(row, thoughts=False) + processor.tokenizer.eos_token
+        assert (
+            read_answer(taught).emotion.gap_from(Emotion(row["valence"], row["arousal"])).size < 0.6
+        )
+    lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
+    trained, losses = supervised_start(
+        model, processor, asked,
+        steps=5, rate=5e-3, batch=2, seed=0, thoughts=False, lora=lora,
+    )  # fmt: skip
+    assert losses[-1] < losses[0]
+    assert not any("lora" in name for name, _ in trained.named_parameters())
+
+
+def test_right_answers_read_back_in_every_form() -> None:
+    row = {
+        "prompt": [{"content": [{"text": "Answer with JSON."}]}],
+        "valence": 1.5, "arousal": -1.5, "cues": ["warm light"],
+    }  # fmt: skip
+    for thoughts in (False, True):
+        text = right_answer(row, thoughts=thoughts)
+        read = read_answer(text)
+        assert (read.emotion.valence, read.emotion.arousal) == (1.5, -1.5)
+        assert read.cues == ("warm light",) and format_reward([text]) == [1.0]

@@ -1,0 +1,129 @@
+"""Stage `adapter`: a supervised start of the emotion adapter on pictures with known emotions.
+
+Rectified flow on the pictures' latents, the generator frozen. Emotions of the data crowd where
+people rated often; each pair is weighted by the inverse of its density (EmotiCrafter,
+arXiv 2501.05710, weights 1 / density; the square in its public code is not taken over).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.errors import ConfigError
+
+from .config import TrainConfig
+from .config_files import config_hash
+from .measure import condition
+from .policy import Policy
+from .prompts import Task
+from .rollout import seeded_noise
+from .tracking import Tracker
+
+log = logging.getLogger(__name__)
+HEAVIEST = 5.0
+"""No pair counts more than this many times the mean."""
+
+
+def density_weights(emotions: np.ndarray) -> np.ndarray:
+    """Inverse density of each point, mean 1.
+
+    Args:
+        emotions: [N, 2], N >= 3, not all on one line.
+    Returns: [N], at most 5. Source: Gaussian kernels of Silverman's width.
+    """
+    from scipy.stats import gaussian_kde
+
+    weights = 1 / gaussian_kde(emotions.T, bw_method="silverman")(emotions.T)
+    weights = np.minimum(weights / weights.mean(), HEAVIEST)
+    return weights / weights.mean()
+
+
+def train_adapter(config: TrainConfig, folder: Path) -> None:
+    """Train the adapter and write `NAME_emotion.safetensors`.
+
+    Raises: ConfigError: the model has no encoder for pictures here (embedded only so far).
+    """
+    from tqdm import tqdm
+
+    from .families.choose import load_family
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    family = load_family(config, device=device)
+    if not hasattr(family, "encode_pictures"):
+        raise ConfigError(
+            f"Stage adapter cannot encode pictures for the family {family.name!r}; leave out "
+            "--model to train the embedded generator's adapter."
+        )
+    policy = Policy(family, config.model, seed=config.seed)
+    pairs = drawn_pairs(config, family)
+    optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=config.optim.adapter_rate)
+    tracker = Tracker(folder, tensorboard=config.tensorboard)
+    end = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
+    for step in tqdm(range(config.steps), desc="adapter"):
+        if time.monotonic() > end:
+            break
+        optimizer.zero_grad(set_to_none=True)
+        loss = flow_loss(policy, pairs, config, step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.adapter.parameters(), config.optim.clip_norm)
+        optimizer.step()
+        tracker.log(step + 1, {"loss": float(loss.detach())})
+    tracker.close()
+    facts = EmotionFacts(
+        base_family=family.name,
+        trained="training/train.py, adapter",
+        config_hash=config_hash(config),
+    )
+    files = save_checkpoint(folder, family.name, policy.adapter, facts)
+    log.info("checkpoint: %s", files["emotion"])
+
+
+class Pairs:
+    """Latents [N, ...] with their tasks and weights [N]."""
+
+    def __init__(self, latents: Tensor, tasks: Sequence[Task]) -> None:
+        self.latents, self.tasks = latents, list(tasks)
+        self.weights = torch.from_numpy(
+            density_weights(np.array([task.target for task in tasks]))
+        ).float()
+
+
+def flow_loss(policy: Policy, pairs: Pairs, config: TrainConfig, step: int) -> Tensor:
+    """Weighted error of the velocity on one batch; a function of seed and step."""
+    random = np.random.default_rng((config.seed, step))
+    chosen = random.choice(len(pairs.tasks), config.optim.micro_batch, replace=True)
+    clean = pairs.latents[chosen]
+    noise = seeded_noise(clean.shape[1:], config.seed, step, chosen.tolist(), 0).to(clean.device)
+    sigma = torch.from_numpy(random.random(len(chosen))).float().to(clean.device)
+    level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+    asked = condition(policy, [pairs.tasks[index] for index in chosen], 1.0)
+    velocity = policy.velocity((1 - level) * clean + level * noise, sigma, asked)
+    error = (velocity - (noise - clean)).square().flatten(1).mean(1)
+    return (pairs.weights[chosen].to(error.device) * error).mean()
+
+
+def drawn_pairs(config: TrainConfig, family: Any, count: int = 256) -> Pairs:
+    """Drawn pictures, encoded, under neutral prompts with their true emotions."""
+    from .world.captions import neutral_prompt
+    from .world.render import render
+    from .world.scene import sample_scene
+
+    side = family.latent_shape[1] * 8
+    latents, tasks = [], []
+    for index in range(count):
+        random = np.random.default_rng((config.seed, index, 9))
+        scene = sample_scene(random)
+        picture = torch.from_numpy(np.array(render(scene, side))).float() / 255
+        latents.append(family.encode_pictures(picture[None]))
+        tasks.append(Task(neutral_prompt(scene, random), scene.emotion))
+    return Pairs(torch.cat(latents), tasks)

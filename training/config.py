@@ -1,0 +1,319 @@
+"""What a training run can be told: a tree of frozen dataclasses, the single truth of all settings.
+
+Presets and `--config` files list differences only; see `config_files` for how they are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from emofeedback.errors import ConfigError
+
+from .dynamics import DYNAMICS
+from .losses import RATIO_LOSSES
+
+FORWARD_LOSSES = ("nft",)
+STAGES = ("generator", "adapter", "scorer")
+FULL_DIMS = 65_536
+"""Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
+
+
+def choose(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raises: ConfigError: the value is none of the known ones."""
+    if value not in known:
+        raise ConfigError(f"{name} is {value!r}. Known: {', '.join(known)}.")
+
+
+def at_least(name: str, value: float, least: float, why: str) -> None:
+    """Raises: ConfigError: the value is too small; NaN is."""
+    if not value >= least:
+        raise ConfigError(f"{name} is {value}, but {why}: set {least} or more.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What is trained."""
+
+    path: str = ""
+    """Diffusers folder or ComfyUI single file; empty: the embedded generator; "smoke": a random
+    model of the same kind that takes seconds."""
+    components: str = ""
+    """Diffusers folder with what a single file lacks: text encoders, tokenizers, autoencoder."""
+    size: int = 0
+    """Side of the pictures in pixels; 0: the model's own."""
+    dtype: str = "float32"
+    """Of the frozen weights and of autocast; trained weights and latents are always float32."""
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    train_adapter: bool = True
+    """Train the emotion adapter beside the LoRA."""
+    adapter: str = ""
+    """Emotion checkpoint to start from; empty: the shipped adapter, or a new one."""
+    gradient_checkpointing: bool = False
+    """Keep less for the backward pass and compute it again: about a third slower, much smaller."""
+    needs_gpu: bool = False
+    """Refuse to start on a CPU."""
+
+    def __post_init__(self) -> None:
+        choose("model.dtype", self.dtype, ("float32", "bfloat16"))
+        at_least("model.lora_rank", self.lora_rank, 1, "a LoRA has at least one dimension")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is asked for in training."""
+
+    prompts: str = "drawn"
+    """"drawn", "neutral" (500 free sentences), or a text file with one prompt a line."""
+    prompts_per_step: int = 4
+    """Groups of a step: each has one prompt and one target."""
+    targets: Any = "balanced"
+    """"balanced" covers the plane evenly; else a list of pairs, as [[2, -1], [-2, 2]]."""
+
+    def __post_init__(self) -> None:
+        at_least("data.prompts_per_step", self.prompts_per_step, 1, "a step needs a prompt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutConfig:
+    """How training pictures are made."""
+
+    group_size: int = 8
+    """Pictures of one prompt and target; an advantage compares within the group only."""
+    num_inference_steps: int = 10
+    guidance_scale: float = 1.0
+    """1: no guidance, half the cost; above, both branches are trained."""
+    dynamics: str = "cps"
+    """Step of the stochastic window: cps or flow_sde."""
+    eta: float = 0.8
+    """Share of fresh noise in a stochastic step; 0 would be the ODE."""
+    window: int = 3
+    """Stochastic, trained steps, contiguous and the same for all groups; 0: all but the last."""
+    window_share: float = 0.5
+    """The window lies in this first share of the steps."""
+    same_noise: bool = False
+    """One starting noise for all pictures of a group."""
+    micro_batch: int = 32
+    """Pictures in one forward pass."""
+
+    def __post_init__(self) -> None:
+        at_least("rollout.group_size", self.group_size, 2, "a group needs peers to compare with")
+        at_least("rollout.num_inference_steps", self.num_inference_steps, 2, "one step draws noise")
+        at_least("rollout.micro_batch", self.micro_batch, 1, "a forward pass needs a picture")
+        choose("rollout.dynamics", self.dynamics, tuple(DYNAMICS))
+        if not 0 < self.eta <= 1:
+            raise ConfigError(f"rollout.eta is {self.eta}; set a share above 0, up to 1.")
+        if self.window > self.window_end:
+            raise ConfigError(
+                f"rollout.window is {self.window}, but stochastic steps may lie in the first "
+                f"{self.window_end} of {self.num_inference_steps} only. Set a smaller window, or "
+                "raise rollout.window_share or rollout.num_inference_steps."
+            )
+
+    @property
+    def window_end(self) -> int:
+        """First step that the window may not reach; the last step adds no noise."""
+        share = round(self.window_share * self.num_inference_steps)
+        return min(max(share, 1), self.num_inference_steps - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardConfig:
+    """What pictures are rewarded for; each part is logged apart, weighted and summed."""
+
+    emotion: float = 1.0
+    """Weight of agreement with the target emotion."""
+    emotion_form: str = "continuous"
+    """continuous: 1 - mean abs gap / 6; threshold: share of axes with abs gap below it."""
+    emotion_threshold: float = 0.525
+    """0.35 on a 1..5 scale, as Q-Insight's reward, on [-3, 3]."""
+    scorer: str = "embedded"
+    """Who reads the emotion: embedded, server, or rules (colour statistics; a reference)."""
+    content: float = 0.0
+    """Weight of the drawn world's CLIP pair: does the picture show its prompt?"""
+    clip_score: float = 0.0
+    pick_score: float = 0.0
+    clip_path: str = ""
+    """Folder of a transformers CLIP for clip_score."""
+    pick_path: str = ""
+    """Folder of PickScore, a transformers CLIP with its processor."""
+    pick_scale: float = 26.0
+    """PickScore is divided by this: about 0..1."""
+    brightness: float = 0.0
+    """Weight of mean brightness: a reward without a model, for trials."""
+    normalise: str = "none"
+    """none: weighted sum of values; group: each part is scaled by its deviation in the batch."""
+    server: str = ""
+    """Base address of an OpenAI-compatible server, for scorer: server."""
+    server_model: str = ""
+    retries: int = 3
+    workers: int = 8
+    timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        choose("reward.emotion_form", self.emotion_form, ("continuous", "threshold"))
+        choose("reward.normalise", self.normalise, ("none", "group"))
+        choose("reward.scorer", self.scorer, ("embedded", "server", "rules"))
+        if self.scorer == "server" and self.emotion and not (self.server and self.server_model):
+            raise ConfigError("reward.scorer is 'server': set reward.server and server_model too.")
+        for part, folder in (("clip_score", self.clip_path), ("pick_score", self.pick_path)):
+            if getattr(self, part) and not folder:
+                raise ConfigError(
+                    f"reward.{part} is on, but there is no model for it: set reward."
+                    f"{part.split('_')[0]}_path to its folder. Nothing is downloaded."
+                )
+        if not any((self.emotion, self.content, self.clip_score, self.pick_score, self.brightness)):
+            raise ConfigError("Every reward weight is 0: set at least reward.emotion.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """How rewards change the policy."""
+
+    kind: str = "clip"
+    """Reverse process: clip or guard. Forward process: nft."""
+    clip_range: float = 1e-5
+    """Room of the ratio at 512 px; scaled by the root of the dims for other sizes."""
+    kl_coef: float = 1e-4
+    kl_form: str = "velocity"
+    """velocity: distance of the velocities; mean: of the step's means, as Flow-GRPO."""
+    advantage_limit: float = 5.0
+    advantage_scale: str = "batch"
+    nft_beta: float = 1.0
+    nft_sigmas: int = 4
+    """Noise levels a picture that the forward loss draws."""
+    old_decay_rate: float = 0.001
+    """nft: the old policy's decay grows by this a step ..."""
+    old_decay_max: float = 0.5
+    """... up to this."""
+
+    def __post_init__(self) -> None:
+        choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES))
+        choose("loss.kl_form", self.kl_form, ("velocity", "mean"))
+        choose("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
+        at_least("loss.kl_coef", self.kl_coef, 0, "KL is a penalty")
+        if self.forward and self.kl_form == "mean":
+            raise ConfigError("loss.kl_form is 'mean', which nft has not: set 'velocity'.")
+
+    @property
+    def forward(self) -> bool:
+        """Whether the loss belongs to the forward process."""
+        return self.kind in FORWARD_LOSSES
+
+    def scaled_clip_range(self, dims: int) -> float:
+        """The clip range for this many latent dims: a mean over d dims spreads as 1 / sqrt(d)."""
+        return self.clip_range * (FULL_DIMS / dims) ** 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """AdamW on LoRA and adapter."""
+
+    learning_rate: float = 3e-4
+    adapter_rate: float = 1e-4
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    updates: int = 1
+    """Optimiser steps on one rollout, each on an equal share of every group."""
+    micro_batch: int = 32
+    """Rows (picture x trained step) in one forward and backward pass."""
+    ema_decay: float = 0.9
+    """Average of the weights that is evaluated and saved; 0: the last weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """The hacking watch and the table at the end, both by the judge, which is never a reward."""
+
+    every: int = 20
+    """Steps between measurements; 0: never."""
+    pictures: int = 25
+    stop: bool = False
+    """Stop the run when the reward rises while the judged error does."""
+    tolerance: float = 0.1
+    """Rise of the judged gap, in scale points, that is called hacking."""
+    table_prompts: int = 8
+    """Held-out prompts of the closing table, each at 25 targets; 0: no table."""
+    table_steps: int = 10
+    """Sampler steps of measured pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerConfig:
+    """Stage scorer: GRPO of a vision-language model through TRL."""
+
+    path: str = ""
+    """Folder of a transformers Qwen2.5-VL or Qwen3-VL; empty: the embedded one."""
+    data: str = ""
+    """JSON lines with image (a path), valence, arousal on [-3, 3] and, optionally, cues; empty:
+    pictures of the drawn world."""
+    pictures: int = 512
+    """Drawn pictures to train on."""
+    held_out: int = 256
+    """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
+    form: str = "continuous"
+    """Of the emotion reward: continuous or threshold."""
+    multi_task: bool = True
+    """Also reward category and cues, and ask for the reasoned answer beside the rating."""
+    supervised_steps: int = 0
+    """Steps on right answers before GRPO; 0: none."""
+    supervised_rate: float = 1.0e-4
+    num_generations: int = 8
+    batch: int = 32
+    """Completions in one update."""
+    max_completion_length: int = 160
+    learning_rate: float = 1.0e-5
+    beta: float = 0.001
+    """KL coefficient, as Q-Insight."""
+    lora_rank: int = 16
+
+    def __post_init__(self) -> None:
+        choose("scorer.form", self.form, ("continuous", "threshold"))
+        at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
+        if self.batch % self.num_generations:
+            raise ConfigError(
+                f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "
+                "generations of a prompt (scorer.num_generations)."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One run of `python training/train.py`."""
+
+    stage: str = "generator"
+    """generator, adapter, scorer, or embedded-ROLE."""
+    seed: int = 0
+    steps: int = 100
+    """Training steps; each is one rollout and its updates."""
+    minutes: float = 0.0
+    """Ends the training earlier when this time is spent; 0: no limit."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    scorer: ScorerConfig = field(default_factory=ScorerConfig)
+    tensorboard: bool = True
+    sheet_every: int = 20
+    """Steps between picture sheets in the run folder; 0: none."""
+    checkpoint_every: int = 20
+    keep_checkpoints: int = 2
+    threads: int = 0
+    """Torch threads; 0: torch's own choice."""
+
+    def __post_init__(self) -> None:
+        from .world.train import ROLES
+
+        choose("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
+        at_least("steps", self.steps, 0, "a run cannot go backwards")
+        at_least("checkpoint_every", self.checkpoint_every, 1, "a run must be resumable")
+        at_least("keep_checkpoints", self.keep_checkpoints, 1, "one checkpoint must stay")
+        if self.optim.updates < 1 or self.rollout.group_size % self.optim.updates:
+            raise ConfigError(
+                f"optim.updates is {self.optim.updates}, which does not divide the "
+                f"{self.rollout.group_size} pictures of a group. Choose a divisor."
+            )

@@ -1,0 +1,291 @@
+"""What evaluate.py measures: every system on the same tasks and noise, and paired differences."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emofeedback.emotion import LIMIT
+from emofeedback.errors import ConfigError
+from emofeedback.metrics import (
+    axis_metrics,
+    kendall_tau,
+    largest_step_ratio,
+    paired_difference,
+)
+from emofeedback.scoring import Scorer
+
+from .config import ModelConfig, RewardConfig, TrainConfig
+from .evaluation_report import markdown, save_pictures, save_plot
+from .measure import Judged, judged
+from .policy import Policy
+from .prompts import Task, load_prompts
+from .reward_server import ServerReader
+from .rewards import EmotionReader, PairScore, ReadingCache
+from .systems import Made, ReaderScorer, Sampler, System, parse_system, rank_of, weights_of
+
+SWEEP_POINTS = 9
+Make = Callable[[Sequence[Task], Sampler], Made]
+SMALLEST = 64
+"""Side of the drawn pictures that the judge's floor is measured on, at least."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One system's pictures and what was measured on them."""
+
+    name: str
+    sheet: Tensor
+    """Pictures of the first prompt."""
+    judged: Judged
+    numbers: dict[str, float]
+
+
+def evaluate(options: argparse.Namespace) -> str:
+    """Paint, measure and compare; returns the report's Markdown and leaves it in `--out`.
+
+    Raises: ConfigError, CheckpointError: something that the user can change.
+    """
+    from tqdm import tqdm
+
+    from emofeedback.embedded.scorer import load_scorer
+
+    systems = [parse_system(text) for text in options.systems]
+    if len({name for name, _, _ in systems}) < len(systems):
+        raise ConfigError(f"A system is named twice: {' '.join(options.systems)}.")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tasks = evaluation_tasks(options)
+    sampler = Sampler(
+        steps=options.steps, guidance=options.guidance, seed=options.seed,
+        num_pictures=options.pictures, candidates=options.candidates,
+    )  # fmt: skip
+    reader = picture_reader(options)
+    scorer: Scorer = load_scorer() if reader is None else ReaderScorer(reader)
+    pair_scores, policies = _pair_scores(options), _Policies(options)
+    found: list[Measured] = []
+    for name, system, checkpoint in tqdm(systems, desc="systems"):
+        policy = policies.of_rank(rank_of(checkpoint) if checkpoint else 1)
+
+        def make(each: Sequence[Task], how: Sampler, system: System = system) -> Made:
+            return system(policy, each, how, scorer)  # noqa: B023 - used before the next policy
+
+        with weights_of(policy, checkpoint), torch.no_grad():
+            measured = measure_system(name, make, tasks, sampler, scorer, pair_scores, reader)
+            if options.sweeps and measured.numbers["pictures_per_task"] == 1:
+                prompts = _prompts(options)[: options.sweeps]
+                measured.numbers.update(continuity(make, prompts, sampler, reader))
+        found.append(measured)
+    return _report(found, tasks, options)
+
+
+def measure_system(
+    name: str,
+    make: Make,
+    tasks: Sequence[Task],
+    sampler: Sampler,
+    scorer: Scorer,
+    pair_scores: dict[str, PairScore],
+    reader: EmotionReader | None,
+) -> Measured:
+    """Paint and measure prompt by prompt: thousands of large pictures would not fit in memory."""
+    painted, seconds, sheet = 0.0, 0.0, torch.empty(0)
+    parts: list[Judged] = []
+    read: list[tuple[float, float]] = []
+    pairs: dict[str, list[Tensor]] = {key: [] for key in pair_scores}
+    for index, (_, group) in enumerate(itertools.groupby(tasks, key=lambda task: task.prompt)):
+        asked = list(group)
+        started = time.perf_counter()
+        made = make(asked, replace(sampler, seed=sampler.seed + index))
+        seconds += time.perf_counter() - started
+        painted += made.pictures_per_task * len(asked)
+        sheet = made.images if index == 0 else sheet
+        parts.append(judged(made.images, asked, reader))
+        read += [(r.emotion.valence, r.emotion.arousal) for r in scorer.score(made.images)]
+        for key, score in pair_scores.items():
+            pairs[key].append(score(made.images, [task.prompt for task in asked]))
+    seen = Judged(
+        *(
+            torch.cat([getattr(part, field) for part in parts])
+            for field in ("readings", "gaps", "place_right", "subject_right")
+        )
+    )
+    numbers = {
+        "pictures_per_task": painted / len(tasks),
+        "seconds_per_task": seconds / len(tasks),
+        **{key: float(torch.cat(values).mean()) for key, values in pairs.items()},
+    }
+    return Measured(name, sheet, seen, numbers | summary(seen, tasks, read))
+
+
+def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
+    """Held-out prompts at an even grid of targets.
+
+    Raises: ConfigError: fewer than two levels.
+    """
+    if options.levels < 2:
+        raise ConfigError(f"--levels is {options.levels}; a grid needs 2 or more along an axis.")
+    levels = np.linspace(-LIMIT, LIMIT, options.levels).tolist()
+    return [
+        Task(prompt, (valence, arousal))
+        for prompt in _prompts(options)
+        for valence, arousal in itertools.product(levels, levels)
+    ]
+
+
+def summary(
+    seen: Judged, tasks: Sequence[Task], read: Sequence[tuple[float, float]]
+) -> dict[str, float]:
+    """Errors, ranks and content over all tasks.
+
+    Args:
+        read: valence and arousal by the scorer, which best-of-N and the loop choose by.
+    """
+    numbers: dict[str, float] = {}
+    for axis, name in enumerate(("v", "a")):
+        targets = [task.target[axis] for task in tasks]
+        metrics = axis_metrics(targets, seen.readings[:, axis].tolist())
+        numbers |= {
+            f"{name}_error": metrics.error,
+            f"{name}_error_sd": float(seen.gaps[:, axis].std(unbiased=False)),
+            f"{name}_constant": metrics.constant_error,
+            f"{name}_spearman": metrics.spearman,
+            f"{name}_error_by_scorer": axis_metrics(targets, [r[axis] for r in read]).error,
+        }
+    numbers["place"] = float(seen.place_right.nanmean())
+    numbers["subject"] = float(seen.subject_right.nanmean())
+    return numbers
+
+
+def picture_reader(options: argparse.Namespace) -> EmotionReader | None:
+    """Who measures real pictures; None: the drawn world's judge.
+
+    Raises: ConfigError: a real model without --server.
+    """
+    if options.server:
+        return ReadingCache(
+            ServerReader(
+                RewardConfig(
+                    scorer="server", server=options.server, server_model=options.server_model
+                )
+            )
+        )
+    if options.model not in ("", "smoke"):
+        raise ConfigError(
+            "The drawn world's judge knows drawn pictures only. Give --server URL --server-model "
+            "NAME of a vision-language model that was not the reward of the training."
+        )
+    return None
+
+
+def continuity(
+    make: Make, prompts: Sequence[str], sampler: Sampler, reader: EmotionReader | None = None
+) -> dict[str, float]:
+    """Along 9-point sweeps of each axis from one noise: Kendall's tau of target and reading, and
+    the largest step of the picture against the mean step (1: even). Empty where nothing moves."""
+    points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS).tolist()
+    taus, steps = [], []
+    for prompt, axis in itertools.product(prompts, (0, 1)):
+        tasks = [Task(prompt, (p, 0.0) if axis == 0 else (0.0, p)) for p in points]
+        images = make(tasks, replace(sampler, same_noise=True)).images
+        taus.append(kendall_tau(points, judged(images, tasks, reader).readings[:, axis].tolist()))
+        if not torch.equal(images, images[:1].expand_as(images)):
+            steps.append(largest_step_ratio(images.flatten(1).numpy()))
+    known = [tau for tau in taus if not np.isnan(tau)]
+    if not known or not steps:  # a system that does not hear the emotion paints one picture
+        return {}
+    return {"sweep_tau": float(np.mean(known)), "largest_step": float(np.mean(steps))}
+
+
+def judge_floor(tasks: Sequence[Task], *, size: int, seed: int) -> float:
+    """The judge's own V-Error + A-Error on the drawn world's pictures at these targets."""
+    from .world.render import render
+    from .world.scene import sample_scene
+
+    random = np.random.default_rng(seed)
+    scenes = [sample_scene(random, split="held_out", emotion=task.target) for task in tasks]
+    pictures = torch.stack([torch.from_numpy(np.array(render(s, size))) for s in scenes])
+    return float(judged(pictures.float() / 255, tasks).gap_sum.mean())
+
+
+class _Policies:
+    """One policy a LoRA rank; the reference needs any."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._made: dict[int, Policy] = {}
+
+    def of_rank(self, rank: int) -> Policy:
+        from .families.choose import load_family
+
+        if rank not in self._made:
+            options = self._options
+            model = ModelConfig(
+                path=options.model, components=options.components, size=options.size,
+                lora_rank=rank, lora_alpha=rank,
+            )  # fmt: skip
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            family = load_family(TrainConfig(model=model), device=device)
+            self._made[rank] = Policy(family, model)
+        return self._made[rank]
+
+
+def _prompts(options: argparse.Namespace) -> tuple[str, ...]:
+    held = load_prompts(options.prompts).held_out
+    if not 1 <= options.num_prompts <= len(held):
+        raise ConfigError(f"--num-prompts is {options.num_prompts}; there are {len(held)}.")
+    return held[: options.num_prompts]
+
+
+def _pair_scores(
+    options: argparse.Namespace,
+) -> dict[str, PairScore]:
+    from .reward_models import ClipScore, PickScore, drawn_content_score
+
+    found: dict[str, PairScore] = {}
+    if options.prompts == "drawn":
+        found["clip_pair"] = drawn_content_score
+    if options.clip:
+        found["clip_score"] = ClipScore(options.clip)
+    if options.pickscore:
+        found["pick_score"] = PickScore(options.pickscore)
+    return found
+
+
+def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Namespace) -> str:
+    first = found[0]
+    rows = []
+    for each in found:
+        change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
+        rows.append((each.name, each.numbers, change))
+    floor = (
+        judge_floor(tasks, size=max(first.sheet.shape[1], SMALLEST), seed=options.seed)
+        if options.prompts == "drawn" and not options.server
+        else float("nan")
+    )
+    text = markdown(rows, count=len(tasks), floor=floor)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "report.md").write_text(text + "\n", encoding="utf-8")
+    record = {
+        "systems": {n: numbers | {"change": vars_of(c)} for n, numbers, c in rows},
+        "floor": floor,
+        "options": {k: str(v) for k, v in vars(options).items()},
+    }
+    (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    for each in found:
+        save_pictures(options.out, each.name, each.sheet, columns=options.levels)
+    save_plot(options.out / "readings.png", [(e.name, e.judged.readings) for e in found], tasks)
+    return text
+
+
+def vars_of(change: object) -> dict[str, float]:
+    """A slotted dataclass as a table."""
+    return {name: getattr(change, name) for name in ("mean", "low", "high", "count")}

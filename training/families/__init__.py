@@ -1,0 +1,1 @@
+"""What differs between model families: loading, words, velocity, decoding. See `base.Family`."""

@@ -1,0 +1,49 @@
+"""The one interface that rollout, losses and evaluation know of a model family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from emofeedback.adapter import EmotionAdapter
+
+Words = tuple[Tensor, Tensor]
+"""Embedding of prompts: context [B, T, C] and pooled [B, P]."""
+
+
+class Family(Protocol):
+    """A loaded model family; its transformer is private to the run and may be changed."""
+
+    name: str
+    """Written into checkpoints as base family."""
+    transformer: Any
+    adapter: EmotionAdapter
+    """The adapter that the run starts from."""
+    latent_shape: tuple[int, ...]
+    """Of one picture."""
+    shift: float
+    """Of the sampling schedule."""
+    lora_targets: Sequence[str]
+    """Endings of the module names that get a LoRA."""
+
+    def encode(self, prompts: Sequence[str]) -> Words:
+        """Embeddings of prompts, on the transformer's device."""
+        ...
+
+    def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
+        """noise - clean as the transformer predicts it.
+
+        Args:
+            latents: [B, ...] float32. sigma: [B] in 0..1.
+        """
+        ...
+
+    def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
+        """Pictures [B, H, W, 3] in 0..1, on the CPU.
+
+        Args:
+            quick: half precision will do, as for rewards of a rollout.
+        """
+        ...

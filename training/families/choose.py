@@ -1,0 +1,101 @@
+"""Which family a model path is, told by its header or its model_index.json, and its loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emofeedback.checkpoint import load_adapter, read_facts, read_header
+from emofeedback.errors import CheckpointError, ConfigError
+
+from ..config import TrainConfig
+from ..memory import check_memory
+from .base import Family
+
+MARKS = {"joint_blocks.": "sd3.5", "double_blocks.": "flux"}
+"""Parts of key names by which a single file is recognised."""
+
+
+def load_family(config: TrainConfig, *, device: torch.device) -> Family:
+    """Load what the config names.
+
+    Raises: ConfigError: no GPU where the config needs one, no components, too little memory.
+        CheckpointError: an unknown, foreign or damaged model.
+    """
+    model = config.model
+    if model.needs_gpu and device.type == "cpu":
+        raise ConfigError(
+            "This preset is made for a GPU, and torch sees none. Use --preset tiny on a CPU, or "
+            "set model.needs_gpu=false and expect hours a step."
+        )
+    family = _load(config, device)
+    family.transformer.to(device)
+    family.adapter = _start_adapter(family, model.adapter).to(device)
+    return family
+
+
+def _load(config: TrainConfig, device: torch.device) -> Any:
+    model = config.model
+    if model.path == "smoke":
+        from .smoke import SmokeFamily
+
+        return SmokeFamily(seed=config.seed)
+    if not model.path:
+        from .embedded import EmbeddedFamily
+
+        return EmbeddedFamily(size=model.size)
+    from .pipelines import load_folder, load_single
+
+    path, dtype = Path(model.path), getattr(torch, model.dtype)
+    settings = {"size": model.size, "dtype": dtype, "device": device}
+    if path.is_dir():
+        check_memory(path, None, dtype=dtype, device=device)
+        return load_folder(path, **settings)
+    family = family_of_file(path)
+    if not model.components:
+        raise ConfigError(
+            f"{path} is a {family} transformer alone; its text encoders, tokenizers, autoencoder "
+            "and configs are missing. Give a diffusers folder that has them: --components DIR."
+        )
+    check_memory(Path(model.components), path, dtype=dtype, device=device)
+    return load_single(path, Path(model.components), family=family, **settings)
+
+
+def family_of_file(path: Path) -> str:
+    """The family of a single safetensors file by the names in its header.
+
+    Raises: CheckpointError: missing, damaged, or of no known family.
+    """
+    keys = read_header(path).tensors
+    for mark, family in MARKS.items():
+        if any(mark in key for key in keys):
+            return family
+    example = next(iter(sorted(keys)), "no tensors")
+    raise CheckpointError(
+        f"{path} is of no family that training knows (sd3.5, flux); it holds {example!r}, for "
+        "example. Give a ComfyUI diffusion-model file, or a diffusers folder."
+    )
+
+
+def _start_adapter(family: Any, path: str) -> Any:
+    """The adapter that a run starts from.
+
+    Raises: CheckpointError: the checkpoint belongs to another family, or has other widths.
+    """
+    if not path:
+        return family.adapter
+    facts, adapter = read_facts(Path(path)), load_adapter(Path(path))
+    if facts.base_family != family.name:
+        raise CheckpointError(
+            f"{path} was trained on the family {facts.base_family!r}; this model is "
+            f"{family.name!r}. Give an emotion checkpoint of this family, or none."
+        )
+    wanted = (family.adapter.context_width, family.adapter.pooled_width)
+    if (adapter.context_width, adapter.pooled_width) != wanted:
+        raise CheckpointError(
+            f"{path} is made for text embeddings of width {adapter.context_width} and "
+            f"{adapter.pooled_width}; this model has {wanted[0]} and {wanted[1]}."
+        )
+    return adapter.train().requires_grad_(True)

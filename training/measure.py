@@ -1,0 +1,104 @@
+"""Pictures of a policy at given tasks, and what the judge and the rewards say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .policy import Asked, Policy
+from .prompts import Task, drawn_content
+from .rewards import EmotionReader
+from .rollout import sample_clean, seeded_noise
+
+MEASURED = 10**6
+"""Step number of the noise of measured pictures, far from those of training."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judge saw, one row a picture."""
+
+    readings: Tensor
+    """[B, 2] on [-3, 3]."""
+    gaps: Tensor
+    """[B, 2] absolute, target minus reading."""
+    place_right: Tensor
+    """[B] 0 or 1; NaN where the prompt is none of the drawn world's."""
+    subject_right: Tensor
+
+    @property
+    def gap_sum(self) -> Tensor:
+        """[B] V-Error + A-Error of each picture."""
+        return self.gaps.sum(1)
+
+    @property
+    def content(self) -> Tensor:
+        """[B] mean of place and subject."""
+        return (self.place_right + self.subject_right) / 2
+
+
+def condition(policy: Policy, tasks: Sequence[Task], guidance: float) -> Asked:
+    """What rows of these tasks are conditioned on; every prompt is encoded once."""
+    words = policy.words([task.prompt for task in tasks])
+    emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
+    negative = policy.words([""]) if guidance != 1 else None
+    return Asked(words, emotion, negative, guidance)
+
+
+def paint(
+    policy: Policy,
+    tasks: Sequence[Task],
+    *,
+    steps: int,
+    guidance: float,
+    seed: int,
+    micro_batch: int = 32,
+    draw: int = 0,
+    same_noise: bool = False,
+) -> Tensor:
+    """Deterministic pictures [B, H, W, 3]; row i has the same noise for every policy.
+
+    Args:
+        draw: which noise of a row; another number gives another picture of the same task.
+        same_noise: all rows start from the noise of row 0, as sweeps want it.
+    """
+    shape = policy.family.latent_shape
+    pictures = []
+    for start in range(0, len(tasks), micro_batch):
+        rows = slice(start, start + micro_batch)
+        asked = condition(policy, tasks[rows], guidance)
+        numbers = [0 if same_noise else i for i in range(len(tasks))[rows]]
+        noise = seeded_noise(shape, seed, MEASURED + draw, numbers, 0)
+        clean = sample_clean(policy, asked, noise, steps=steps, micro_batch=micro_batch)
+        pictures.append(policy.family.decode(clean))
+    return torch.cat(pictures)
+
+
+def judged(images: Tensor, tasks: Sequence[Task], reader: EmotionReader | None = None) -> Judged:
+    """Pictures of tasks, measured by the drawn world's judge, which is never a reward.
+
+    Args:
+        reader: measures instead, for pictures that are not of the drawn world.
+    """
+    from .world.judge import judge
+
+    if reader is not None:
+        readings = reader(images)
+        unknown = torch.full((len(tasks),), math.nan)
+        gaps = (torch.tensor([task.target for task in tasks]) - readings).abs()
+        return Judged(readings, gaps, unknown, unknown)
+    seen = judge(images)
+    readings = torch.stack([seen.valence, seen.arousal], 1)
+    targets = torch.tensor([task.target for task in tasks])
+    known = drawn_content()
+    right: list[list[float]] = [[], []]
+    for index, task in enumerate(tasks):
+        wanted = known.get(task.prompt)
+        found = (seen.places[index], seen.subjects[index])
+        for side in (0, 1):
+            right[side].append(math.nan if wanted is None else float(found[side] == wanted[side]))
+    return Judged(readings, (targets - readings).abs(), *(torch.tensor(each) for each in right))

@@ -1,0 +1,61 @@
+"""Will a model fit? Told from file headers, before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+
+from emofeedback.checkpoint import read_header
+from emofeedback.errors import ConfigError
+
+ROOM = 1.25
+"""Activations of one small micro-batch, LoRA and optimiser beside the frozen weights."""
+ON_DEVICE = ("transformer", "vae")
+
+
+def parameters_of(path: Path) -> int:
+    """Number of values in a safetensors file, or in all of a folder, by the headers."""
+    files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
+    return sum(
+        math.prod(entry["shape"]) for file in files for entry in read_header(file).tensors.values()
+    )
+
+
+def needed_bytes(folder: Path, single: Path | None, dtype: torch.dtype) -> tuple[int, int]:
+    """Predicted bytes on the device and on the host.
+
+    Args:
+        folder: diffusers folder. single: a transformer file that takes the place of its own.
+    """
+    parts = {
+        part: parameters_of(single if single and part == "transformer" else folder / part)
+        for part in ON_DEVICE
+    }
+    everything = parameters_of(folder)
+    if single is not None and (folder / "transformer").is_dir():
+        everything -= parameters_of(folder / "transformer")
+    encoders = everything - parts["vae"] - (0 if single else parts["transformer"])
+    size = dtype.itemsize
+    return round(ROOM * size * sum(parts.values())), size * max(encoders, 0)
+
+
+def check_memory(
+    folder: Path, single: Path | None, *, dtype: torch.dtype, device: torch.device
+) -> None:
+    """Raises: ConfigError: the model cannot fit; says how much is needed and there."""
+    import psutil
+
+    on_device, on_host = needed_bytes(folder, single, dtype)
+    free_host = psutil.virtual_memory().available
+    if device.type == "cpu":
+        on_host, on_device = on_host + on_device, 0
+    free_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    for name, needed, free in (("GPU", on_device, free_device), ("main", on_host, free_host)):
+        if needed > free:
+            raise ConfigError(
+                f"The model needs about {needed / 2**30:.1f} GiB of {name} memory, and "
+                f"{free / 2**30:.1f} GiB are free. Use a smaller model, model.dtype=bfloat16, or "
+                "a larger machine."
+            )

@@ -1,0 +1,56 @@
+"""The optimiser of LoRA and adapter, its steps over several processes, and moving averages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .config import OptimConfig
+from .policy import Policy
+
+
+def new_optimizer(policy: Policy, config: OptimConfig) -> torch.optim.AdamW:
+    """AdamW with a rate for the LoRA and one for the adapter."""
+    named = policy.parameters()
+    groups = [
+        {"params": [p for n, p in named.items() if n.startswith(part)], "lr": rate}
+        for part, rate in (
+            ("transformer.", config.learning_rate),
+            ("adapter.", config.adapter_rate),
+        )
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], weight_decay=config.weight_decay
+    )
+
+
+def optimise(
+    policy: Policy, optimizer: torch.optim.Optimizer, *, clip_norm: float, accelerator: Any = None
+) -> dict[str, float]:
+    """One step on the mean gradient of all processes; skipped where it is not finite.
+
+    Args:
+        accelerator: of accelerate, for several processes.
+    """
+    parameters = [p for p in policy.parameters().values() if p.grad is not None]
+    if accelerator is not None:
+        flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+        flat = accelerator.reduce(flat, reduction="mean")
+        sizes = [parameter.numel() for parameter in parameters]
+        for parameter, part in zip(parameters, flat.split(sizes), strict=True):
+            parameter.grad = part.view_as(parameter)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    if bool(norm.isfinite()):
+        optimizer.step()
+    return {"grad_norm": float(norm), "update_skipped": float(not norm.isfinite())}
+
+
+@torch.no_grad()
+def follow(average: Mapping[str, Tensor], policy: Policy, *, decay: float) -> None:
+    """Move an average of the trained weights towards them."""
+    named = policy.parameters()
+    for name, kept in average.items():
+        kept.lerp_(named[name].detach(), 1 - decay)

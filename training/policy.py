@@ -1,0 +1,176 @@
+"""The policy: a family's transformer with a LoRA, and the emotion adapter; its frozen reference."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .config import ModelConfig
+from .families.base import Family, Words
+
+LORA = "default"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What rows of latents are conditioned on."""
+
+    words: Words
+    """Embeddings of the prompts [B, T, C] and [B, P], without the emotion."""
+    emotion: Tensor
+    """[B, 2] target valence and arousal."""
+    negative: Words | None = None
+    """Embedding of the empty prompt, one row; None: no guidance."""
+    guidance: float = 1.0
+
+    def __getitem__(self, rows: Any) -> Asked:
+        context, pooled = self.words
+        chosen = (context[rows], pooled[rows])
+        return Asked(chosen, self.emotion[rows], self.negative, self.guidance)
+
+
+class Policy:
+    """Everything that is trained, and the model as it was before.
+
+    Args:
+        family: its transformer gets the LoRA.
+        config: rank, alpha, whether the adapter learns.
+        seed: of the LoRA's start.
+    """
+
+    def __init__(self, family: Family, config: ModelConfig, *, seed: int = 0) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        self.family = family
+        self.lora_scale = config.lora_alpha / config.lora_rank
+        family.transformer.requires_grad_(False)
+        lora = LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha,
+            init_lora_weights="gaussian",
+            target_modules=lora_pattern(family.lora_targets),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            inject_adapter_in_model(lora, family.transformer, adapter_name=LORA)
+        if config.gradient_checkpointing:
+            family.transformer.enable_gradient_checkpointing()
+        named = family.transformer.named_parameters()
+        self._lora = {name: value for name, value in named if ".lora_" in name}
+        for value in self._lora.values():
+            value.data = value.data.float()
+        self.adapter = family.adapter.float().requires_grad_(config.train_adapter)
+        self.start_adapter = copy.deepcopy(self.adapter).requires_grad_(False)
+        self._in_use = self.adapter
+        self._strength = 1.0
+        self.dtype = getattr(torch, config.dtype)
+        self._words: dict[str, Words] = {}
+
+    def words(self, prompts: Sequence[str]) -> Words:
+        """Embeddings of prompts, each encoded once in the life of the policy."""
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in self._words:
+                context, pooled = self.family.encode([prompt])
+                self._words[prompt] = (context, pooled)
+        rows = [self._words[prompt] for prompt in prompts]
+        return torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+
+    def lora_parameters(self) -> dict[str, torch.nn.Parameter]:
+        """By the name in the transformer."""
+        return dict(self._lora)
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """All that is trained, in a fixed order."""
+        trained = {f"transformer.{k}": v for k, v in self.lora_parameters().items()}
+        if any(value.requires_grad for value in self.adapter.parameters()):
+            trained |= {f"adapter.{k}": v for k, v in self.adapter.named_parameters()}
+        return trained
+
+    def velocity(self, latents: Tensor, sigma: Tensor, asked: Asked) -> Tensor:
+        """Velocity with emotion and guidance: [B, ...] float32.
+
+        Args:
+            latents: [B, ...] float32. sigma: [B].
+        """
+        words = self._in_use(*asked.words, asked.emotion, self._strength)
+        if asked.negative is None or asked.guidance == 1:
+            return self._forward(latents, sigma, words)
+        rows = len(latents)
+        negative = (each.expand(rows, *each.shape[1:]) for each in asked.negative)
+        both = tuple(torch.cat(pair) for pair in zip(words, negative, strict=True))
+        velocity = self._forward(
+            latents.repeat(2, *(1,) * (latents.ndim - 1)), sigma.repeat(2), both
+        )
+        wanted, plain = velocity.chunk(2)
+        return plain + asked.guidance * (wanted - plain)
+
+    def _forward(self, latents: Tensor, sigma: Tensor, words: Any) -> Tensor:
+        half = self.dtype != torch.float32
+        with torch.autocast(latents.device.type, self.dtype, enabled=half):
+            return self.family.velocity(latents, sigma, words).float()
+
+    @contextlib.contextmanager
+    def reference(self) -> Iterator[None]:
+        """Inside, the policy is what the run began with: LoRA off, adapter as it stood."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        layers = [m for m in self.family.transformer.modules() if isinstance(m, BaseTunerLayer)]
+        learning = [value for value in self.lora_parameters().values() if value.requires_grad]
+        for layer in layers:
+            layer.enable_adapters(False)
+        self._in_use = self.start_adapter
+        try:
+            yield
+        finally:
+            self._in_use = self.adapter
+            for layer in layers:
+                layer.enable_adapters(True)
+            for value in learning:  # peft freezes what it switches off
+                value.requires_grad_(True)
+
+    @contextlib.contextmanager
+    def without_emotion(self) -> Iterator[None]:
+        """Inside, the adapter is off: the words alone condition."""
+        self._strength = 0.0
+        try:
+            yield
+        finally:
+            self._strength = 1.0
+
+    @contextlib.contextmanager
+    def using(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        """Inside, the trained parameters have these values (an average, or an older policy)."""
+        trained = self.parameters()
+        kept = {name: value.detach().clone() for name, value in trained.items()}
+        self._set(values)
+        try:
+            yield
+        finally:
+            self._set(kept)
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """A copy of the trained values."""
+        return {name: value.detach().clone() for name, value in self.parameters().items()}
+
+    def lora_state(self) -> dict[str, Tensor]:
+        """The LoRA under the keys that diffusers and ComfyUI read, alpha not yet folded in."""
+        return {
+            f"transformer.{name.replace(f'.{LORA}.', '.')}": value.detach().clone()
+            for name, value in self.lora_parameters().items()
+        }
+
+    @torch.no_grad()
+    def _set(self, values: Mapping[str, Tensor]) -> None:
+        for name, parameter in self.parameters().items():
+            parameter.copy_(values[name])
+
+
+def lora_pattern(endings: Sequence[str]) -> str:
+    """A regular expression for whole names of modules with these endings, as peft takes it."""
+    return rf".*\.({'|'.join(ending.replace('.', chr(92) + '.') for ending in endings)})"

@@ -1,0 +1,154 @@
+"""The models behind rewards, in this process: embedded LVLM and CLIP pair, CLIPScore, PickScore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emofeedback.errors import CheckpointError, ConfigError
+
+from .config import RewardConfig
+from .rewards import EmotionReader, PairScore, RewardStack
+
+
+def build_rewards(config: RewardConfig) -> RewardStack:
+    """The reward that a config describes.
+
+    Raises: ConfigError, CheckpointError: a model is missing or no CLIP.
+    """
+    pairs: dict[str, PairScore] = {}
+    if config.content:
+        pairs["content"] = drawn_content_score
+    if config.clip_score:
+        pairs["clip_score"] = ClipScore(Path(config.clip_path))
+    if config.pick_score:
+        pairs["pick_score"] = PickScore(Path(config.pick_path), scale=config.pick_scale)
+    if config.brightness:
+        pairs["brightness"] = brightness
+    reader = emotion_reader(config) if config.emotion else None
+    return RewardStack(config, reader, pairs, overlap=config.scorer == "server")
+
+
+def emotion_reader(config: RewardConfig) -> EmotionReader:
+    """Who reads emotions for this config."""
+    if config.scorer == "server":
+        from .reward_server import ServerReader
+
+        return ServerReader(config)
+    return read_embedded if config.scorer == "embedded" else read_by_rules
+
+
+def read_embedded(images: Tensor) -> Tensor:
+    """Expected values of the embedded LVLM's digits: [B, 2]."""
+    from emofeedback.embedded.scorer import load_scorer
+
+    readings = load_scorer().score(images)
+    return torch.tensor([(r.emotion.valence, r.emotion.arousal) for r in readings])
+
+
+def read_by_rules(images: Tensor) -> Tensor:
+    """A reference without a model: brightness is pleasant, strong colour and contrast arouse.
+
+    Direction as Valdez & Mehrabian (1994); gains chosen so that drawn pictures fill the scale.
+    """
+    luminance = images.mean(-1).flatten(1)
+    colour = (images.amax(-1) - images.amin(-1)).flatten(1).mean(1)
+    valence = (luminance.mean(1) - 0.45) * 12
+    arousal = (colour + luminance.std(1) - 0.45) * 10
+    return torch.stack([valence, arousal], 1).clamp(-3, 3)
+
+
+def brightness(images: Tensor, prompts: Sequence[str]) -> Tensor:
+    """Mean brightness 0..1: what `smoke` learns."""
+    del prompts
+    return images.flatten(1).mean(1)
+
+
+@torch.no_grad()
+def drawn_content_score(images: Tensor, prompts: Sequence[str]) -> Tensor:
+    """How surely each picture shows its prompt, by the drawn world's CLIP pair: [B] in 0..1."""
+    from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
+
+    model, tokenizer = load_clip()
+    names = sorted(set(prompts))
+    texts = embed_texts(model, tokenizer, names)[[names.index(each) for each in prompts]]
+    return model.calibration.apply((embed_images(model, images) * texts).sum(1))
+
+
+class ClipScore:
+    """Cosine of a transformers CLIP's picture and text embeddings, times 100, at least 0.
+
+    Args:
+        folder: model and processor.
+        device: where the model stays.
+    Raises: CheckpointError: no CLIP there. Source: CLIPScore (arXiv 2104.08718), weight 100.
+    """
+
+    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+        self.model, self.processor = _load_clip(folder)
+        self.model.to(device)
+
+    @torch.no_grad()
+    def cosines(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
+        """[B] in -1..1."""
+        device = next(self.model.parameters()).device
+        pictures = [(image * 255).round().to(torch.uint8).cpu().numpy() for image in images]
+        pixels = self.processor.image_processor(images=pictures, return_tensors="pt")
+        words = self.processor.tokenizer(
+            list(prompts), padding=True, truncation=True,
+            max_length=self.model.config.text_config.max_position_embeddings, return_tensors="pt",
+        )  # fmt: skip
+        seen = _tensor(self.model.get_image_features(pixels["pixel_values"].to(device)))
+        told = _tensor(
+            self.model.get_text_features(
+                input_ids=words["input_ids"].to(device),
+                attention_mask=words["attention_mask"].to(device),
+            )
+        )
+        seen, told = (torch.nn.functional.normalize(each.float(), dim=-1) for each in (seen, told))
+        return (seen * told).sum(1).cpu()
+
+    def __call__(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
+        return 100 * self.cosines(images, prompts).clamp_min(0)
+
+
+class PickScore(ClipScore):
+    """Logit of a CLIP fine-tuned on human choices, divided by `scale`: about 0..1.
+
+    Source: Pick-a-Pic (arXiv 2305.01569): exp(logit_scale) * cosine; 26 as Flow-GRPO divides.
+    """
+
+    def __init__(self, folder: Path, *, scale: float = 26.0, device: str = "cpu") -> None:
+        super().__init__(folder, device=device)
+        self.scale = scale
+
+    def __call__(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
+        factor = float(self.model.logit_scale.detach().exp())
+        return factor * self.cosines(images, prompts) / self.scale
+
+
+def _tensor(features: Any) -> Tensor:
+    """transformers 5 wraps features in an output object; earlier versions did not."""
+    return features if isinstance(features, Tensor) else features.pooler_output
+
+
+def _load_clip(folder: Path) -> tuple[Any, Any]:
+    from transformers import CLIPModel, CLIPProcessor
+
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"There is no transformers CLIP in {str(folder)!r} (no config.json). Give the folder "
+            "of a downloaded model; nothing is fetched."
+        )
+    try:
+        model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        processor = CLIPProcessor.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers and safetensors each raise their own
+        raise CheckpointError(
+            f"The CLIP in {folder} cannot be read ({type(error).__name__}: {error})."
+        ) from error
+    return model.eval().requires_grad_(False), processor

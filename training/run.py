@@ -1,0 +1,195 @@
+"""One call of train.py: settings, run folder, stage, and what is left in the folder at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.errors import CheckpointError, ConfigError
+
+from .config import TrainConfig
+from .config_files import config_hash, config_yaml, differences, load_config, preset_path
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "runs" / "rl"
+CONFIG_FILE = "config.yaml"
+CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
+              "keep_checkpoints", "threads")  # fmt: skip
+"""Settings that a resumed run may change."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out what the command line asks; returns the exit code.
+
+    Raises: EmoFeedbackError: something that the user can change.
+    """
+    resumed = find_run(options) if options.resume else None
+    config = read_config(options, resumed)
+    if options.print_config:
+        log.info("%s", config_yaml(config))
+        return 0
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if config.stage.startswith("embedded-"):
+        return train_embedded(config, options)
+    # of several processes only the first keeps files
+    first = os.environ.get("RANK", "0") == "0"
+    folder = resumed or (new_folder(options, config) if first else None)
+    if first:
+        log.info("%s\nrun folder: %s", config_yaml(config), folder)
+    if config.stage == "generator":
+        train_generator(config, folder, resume=resumed is not None)
+        return 0
+    if folder is None:
+        raise ConfigError(f"Stage {config.stage} runs in one process; leave out accelerate launch.")
+    if config.stage == "adapter":
+        from .adapter_start import train_adapter
+
+        train_adapter(config, folder)
+    else:
+        from .scorer_grpo import train_scorer
+
+        train_scorer(config, folder)
+    return 0
+
+
+def read_config(options: argparse.Namespace, resumed: Path | None) -> TrainConfig:
+    """Settings of the command line; those of a resumed run may change in budgets only.
+
+    Raises: ConfigError
+    """
+    overrides = list(options.overrides)
+    for name, value in (("path", options.model), ("components", options.components)):
+        if value:
+            overrides.append(f"model.{name}={value}")
+    if resumed is None:
+        file = options.config or preset_path(options.preset or "tiny")
+        return load_config(file, overrides)
+    stored = load_config(resumed / CONFIG_FILE)
+    if options.preset or options.config:
+        asked = load_config(options.config or preset_path(options.preset), overrides)
+    else:
+        asked = load_config(resumed / CONFIG_FILE, overrides)
+    changed = [key for key in differences(stored, asked) if key not in CHANGEABLE]
+    if changed:
+        raise ConfigError(
+            f"The run in {resumed} has other settings for {', '.join(changed)}. A resumed run may "
+            f"change {', '.join(CHANGEABLE)} only; start a new one for others."
+        )
+    return asked
+
+
+def find_run(options: argparse.Namespace) -> Path:
+    """The run that --resume means.
+
+    Raises: CheckpointError: there is none.
+    """
+    if options.resume != "latest":
+        found = Path(options.resume)
+    elif options.run is not None:
+        found = options.run
+    else:
+        runs = sorted(RUNS.glob(f"*/{CONFIG_FILE}"), key=lambda path: path.stat().st_mtime)
+        found = runs[-1].parent if runs else RUNS
+    if not (found / CONFIG_FILE).is_file():
+        raise CheckpointError(f"There is no run to resume in {found} (no {CONFIG_FILE} there).")
+    return found
+
+
+def new_folder(options: argparse.Namespace, config: TrainConfig) -> Path:
+    """Make the run's folder and store the settings.
+
+    Raises: ConfigError: the folder holds a run already.
+    """
+    name = "custom" if options.config else (options.preset or "tiny")
+    folder = options.run or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{config.stage}-{name}"
+    if (folder / CONFIG_FILE).is_file():
+        changed = differences(load_config(folder / CONFIG_FILE), config)
+        other = f" of other settings ({', '.join(changed)})" if changed else ""
+        raise ConfigError(
+            f"{folder} holds a run{other}. Go on with it by --resume {folder}, or name another "
+            "folder with --run."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).write_text(config_yaml(config), encoding="utf-8")
+    return folder
+
+
+def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -> None:
+    """Stage `generator`, from loading to the closing table."""
+    from accelerate import Accelerator
+
+    from .families.choose import load_family
+    from .policy import Policy
+    from .prompts import load_prompts, read_targets
+    from .reward_models import build_rewards
+    from .table import compare, markdown
+    from .trainer import Trainer
+
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    prompts = load_prompts(config.data.prompts)
+    read_targets(config.data.targets)  # refused here rather than after minutes of loading
+    family = load_family(config, device=accelerator.device)
+    rewards = build_rewards(config.reward)
+    policy = Policy(family, config.model, seed=config.seed)
+    trainer = Trainer(
+        config, policy, rewards, prompts, folder=folder,
+        accelerator=accelerator if accelerator.num_processes > 1 else None,
+    )  # fmt: skip
+    if resume:
+        trainer.resume()
+    try:
+        trainer.fit()
+    finally:
+        rewards.close()
+    if trainer.rank or folder is None:
+        return
+    numbers: dict[str, float] = {}
+    with trainer.averaged():
+        if config.watch.table_prompts and family.name == "drawn":
+            found = compare(policy, config, prompts.held_out[: config.watch.table_prompts])
+            numbers = found.numbers()
+            text = markdown(found)
+            (folder / "table.md").write_text(text + "\n", encoding="utf-8")
+            (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+            log.info("\n%s\n", text)
+        files = write_checkpoint(policy, config, folder, numbers)
+    log.info("checkpoint: %s", ", ".join(str(path) for path in files.values()))
+
+
+def write_checkpoint(
+    policy: Any, config: TrainConfig, folder: Path, numbers: dict[str, float]
+) -> dict[str, Path]:
+    """The emotion checkpoint of a policy as it stands: adapter and LoRA."""
+    facts = EmotionFacts(
+        base_family=policy.family.name,
+        trained=f"training/train.py, {config.loss.kind}, {config.rollout.dynamics}",
+        config_hash=config_hash(config),
+        evaluation=numbers,
+    )
+    return save_checkpoint(
+        folder, policy.family.name, policy.adapter, facts,
+        lora=policy.lora_state(), lora_scale=policy.lora_scale,
+    )  # fmt: skip
+
+
+def train_embedded(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Stages `embedded-ROLE`: the recipes of `python -m training.world train ROLE`."""
+    from .world.__main__ import main
+
+    role = config.stage.removeprefix("embedded-")
+    arguments = ["train", role, "--seed", str(config.seed)]
+    if config.minutes:
+        arguments += ["--minutes", str(config.minutes)]
+    if options.run is not None:
+        arguments += ["--run", str(options.run)]
+    return main(arguments)

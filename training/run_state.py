@@ -1,0 +1,159 @@
+"""Checkpoints of a run: written aside and moved into place, checked when read, the last N kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emofeedback.checkpoint import read_file
+from emofeedback.errors import CheckpointError
+
+log = logging.getLogger(__name__)
+TENSORS, FACTS = "state.safetensors", "state.json"
+
+
+@dataclass
+class RunState:
+    """Everything that a run needs to go on as if it had never stopped.
+
+    Noise, prompts, targets and the window are functions of the seed and the step, so the step is
+    their whole state.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    values: dict[str, Tensor] = field(default_factory=dict)
+    """Trained parameters."""
+    start: dict[str, Tensor] = field(default_factory=dict)
+    """The adapter as it stood when the run began: half of the reference."""
+    average: dict[str, Tensor] = field(default_factory=dict)
+    old: dict[str, Tensor] = field(default_factory=dict)
+    """The old policy of the forward process."""
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    """`state_dict()` of the optimiser."""
+    first_watch: dict[str, float] = field(default_factory=dict)
+
+
+def save_state(folder: Path, state: RunState, *, keep: int) -> Path:
+    """Write `folder/step-NNNNNN` and drop all but the last `keep`.
+
+    Raises: CheckpointError: the disk is full or not writable; earlier checkpoints stay whole.
+    """
+    from safetensors.torch import save_file
+
+    target = folder / f"step-{state.step:06d}"
+    partial = folder / f".{target.name}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(_flat(state), str(partial / TENSORS))
+        facts = {
+            "step": state.step,
+            "seconds": state.seconds,
+            "first_watch": state.first_watch,
+            "param_groups": state.optimizer.get("param_groups", []),
+            "sha256": _digest(partial / TENSORS),
+        }
+        (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        for name in (TENSORS, FACTS):
+            with (partial / name).open("rb") as file:
+                os.fsync(file.fileno())
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(partial, target)
+    except (OSError, RuntimeError) as error:  # safetensors wraps a full disk
+        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointError(
+            f"The checkpoint {target} could not be written ({error}). Earlier checkpoints are "
+            "whole: make room and go on with --resume latest."
+        ) from error
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointError(f"The checkpoint {target} could not be written: {error}") from error
+    for old in whole_checkpoints(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """Finished checkpoints, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / FACTS).is_file())
+
+
+def load_latest(folder: Path) -> RunState:
+    """The newest checkpoint that is not damaged.
+
+    Raises: CheckpointError: there is none.
+    """
+    found = whole_checkpoints(folder)
+    reasons = []
+    for path in reversed(found):
+        try:
+            return load_state(path)
+        except CheckpointError as error:
+            log.warning("%s Trying the one before.", error)
+            reasons.append(path.name)
+    raise CheckpointError(
+        f"There is no checkpoint to resume in {folder}"
+        + (f": {', '.join(reasons)} are damaged." if reasons else ".")
+        + " Start the run without --resume."
+    )
+
+
+def load_state(path: Path) -> RunState:
+    """Raises: CheckpointError: a file is missing or its content is not what was written."""
+    try:
+        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+        if _digest(path / TENSORS) != facts["sha256"]:
+            raise CheckpointError(f"The checkpoint {path} is damaged: its tensors have changed.")
+        tensors, _ = read_file(path / TENSORS)
+        state = RunState(
+            step=int(facts["step"]),
+            seconds=float(facts["seconds"]),
+            first_watch=dict(facts["first_watch"]),
+            optimizer={"state": {}, "param_groups": facts["param_groups"]},
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint {path} is damaged: {error!r}.") from error
+    for key, value in tensors.items():
+        kind, name = key.split("/", 1)
+        if kind == "optimizer":
+            index, entry = name.split("/", 1)
+            state.optimizer["state"].setdefault(int(index), {})[entry] = value
+        elif kind == "rng":
+            torch.set_rng_state(value)
+        else:
+            getattr(state, kind)[name] = value
+    return state
+
+
+def _flat(state: RunState) -> dict[str, Tensor]:
+    tensors = {
+        f"{kind}/{name}": value.detach().to("cpu", copy=True).contiguous()
+        for kind in ("values", "start", "average", "old")
+        for name, value in getattr(state, kind).items()
+    }
+    for index, entries in state.optimizer.get("state", {}).items():
+        for name, value in entries.items():
+            tensors[f"optimizer/{index}/{name}"] = torch.as_tensor(value).detach().cpu().clone()
+    return tensors | {"rng/torch": torch.get_rng_state()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def moved(values: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The tensors on a device."""
+    return {name: value.to(device) for name, value in values.items()}

@@ -1,0 +1,308 @@
+"""Stage `scorer`: GRPO of a vision-language model by TRL; ours are rewards, data, processor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emofeedback.emotion import Emotion
+from emofeedback.errors import ConfigError, MissingDependencyError
+from emofeedback.metrics import paired_difference
+from emofeedback.prompts import load_prompt
+
+from .config import ScorerConfig, TrainConfig
+from .scorer_rewards import (
+    RewardFn,
+    category_reward,
+    cue_reward,
+    emotion_reward,
+    format_reward,
+)
+from .scorer_start import supervised_start
+
+log = logging.getLogger(__name__)
+RATE, EXPLAIN, REASON = "drawn_rate_v1", "drawn_explain_v1", "scorer_reason_v1"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with its true emotion."""
+
+    image: Any
+    """A PIL picture."""
+    emotion: Emotion
+    cues: tuple[str, ...] | None = None
+
+
+def train_scorer(config: TrainConfig, folder: Path) -> None:
+    """Train, measure on held-out pairs (the embedded model), and write `folder/scorer`.
+
+    Raises: ConfigError, MissingDependencyError, CheckpointError.
+    """
+    try:
+        from trl import GRPOConfig, GRPOTrainer
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Stage scorer needs trl ({error}). Run: pip install -e .[train]"
+        ) from error
+    from datasets import Dataset
+    from peft import LoraConfig
+
+    scorer = config.scorer
+    model, processor = load_scorer_model(scorer)
+    examples = read_examples(scorer, seed=config.seed)
+    asked = rows(examples, scorer)
+    lora = LoraConfig(
+        r=scorer.lora_rank,
+        lora_alpha=2 * scorer.lora_rank,
+        target_modules=r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)",
+    )
+    if scorer.supervised_steps:
+        model, losses = supervised_start(
+            model, processor, asked,
+            steps=scorer.supervised_steps, rate=scorer.supervised_rate,
+            batch=min(scorer.batch, 8), seed=config.seed, thoughts=bool(scorer.path), lora=lora,
+        )  # fmt: skip
+        log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
+    before = None if scorer.path else held_out_gaps(model, scorer)
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=reward_functions(scorer),
+        args=GRPOConfig(
+            output_dir=str(folder / "trl"),
+            max_steps=config.steps,
+            per_device_train_batch_size=scorer.batch,
+            num_generations=scorer.num_generations,
+            max_completion_length=scorer.max_completion_length,
+            learning_rate=scorer.learning_rate,
+            beta=scorer.beta,
+            seed=config.seed,
+            save_strategy="no",
+            logging_steps=1,
+            report_to=["tensorboard"] if config.tensorboard else [],
+            use_cpu=not torch.cuda.is_available(),
+            bf16=torch.cuda.is_available(),
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+        ),
+        train_dataset=Dataset.from_list(asked),
+        processing_class=processor,
+        peft_config=lora,
+    )
+    if config.minutes:
+        trainer.add_callback(_time_limit(config.minutes))
+    trainer.train()
+    _write_log(folder / "log.jsonl", trainer.state.log_history)
+    trained = trainer.model.merge_and_unload()
+    _save(trained, processor, scorer, folder / "scorer")
+    if before is not None:
+        report(before, held_out_gaps(trained, scorer), folder)
+
+
+def reward_functions(config: ScorerConfig) -> list[RewardFn]:
+    """What answers are rewarded for."""
+    found: list[RewardFn] = [emotion_reward(form=config.form), format_reward]
+    if config.multi_task:
+        found += [category_reward, cue_reward]  # type: ignore[list-item]
+    return found
+
+
+def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, Any]]:
+    """The dataset as TRL wants it: a prompt with its picture, and columns for the rewards."""
+    asked = [RATE, EXPLAIN] if not config.path else [REASON]
+    if not config.multi_task:
+        asked = asked[:1]
+    found = []
+    for index, example in enumerate(examples):
+        content = [
+            {"type": "image"},
+            {"type": "text", "text": load_prompt(asked[index % len(asked)])},
+        ]
+        found.append(
+            {
+                "prompt": [{"role": "user", "content": content}],
+                "image": example.image,
+                "valence": example.emotion.valence,
+                "arousal": example.emotion.arousal,
+                "cues": list(example.cues) if example.cues is not None else None,
+            }
+        )
+    return found
+
+
+def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
+    """Training pictures: the data file's, or drawn ones.
+
+    Raises: ConfigError: the file is missing, empty, or a line is not as it should be.
+    """
+    if not config.data:
+        return drawn_examples(config.pictures, seed=seed, split="train")
+    from PIL import Image
+
+    path = Path(config.data)
+    if not path.is_file():
+        raise ConfigError(f"There is no data file {path} (scorer.data).")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            image = Image.open(path.parent / record["image"]).convert("RGB")
+            emotion = Emotion(record["valence"], record["arousal"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ConfigError(
+                f"Line {number} of {path} cannot be used: {type(error).__name__}: {error}"
+            ) from error
+        cues = record.get("cues")
+        found.append(Example(image, emotion, tuple(cues) if cues is not None else None))
+    if not found:
+        raise ConfigError(f"The data file {path} is empty.")
+    return found
+
+
+def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
+    """Pictures of the drawn world with their truth."""
+    from PIL import Image
+
+    from emofeedback.embedded.lvlm import load_lvlm
+
+    from .world.render import render
+    from .world.scene import sample_scene
+    from .world.train.lvlm_tasks import levels_of
+
+    side = load_lvlm().image_size
+
+    found = []
+    for index in range(count):
+        scene = sample_scene(np.random.default_rng((seed, index, 5)), split=split)
+        picture = Image.fromarray(np.asarray(render(scene, side)))
+        cues = tuple(level.label for level in levels_of(scene) if not level.neutral)
+        found.append(Example(picture, Emotion(*scene.emotion), cues))
+    return found
+
+
+def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
+    """A vision-language model, trainable, and its processor.
+
+    Raises: ConfigError: the folder holds none that transformers knows.
+    """
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    if not config.path:
+        import copy
+
+        from emofeedback.embedded.lvlm import load_lvlm
+        from emofeedback.embedded.weights import FOLDER
+
+        lvlm = load_lvlm()
+        folder = FOLDER / "drawn_lvlm"
+        model = copy.deepcopy(lvlm.model).requires_grad_(True)
+    else:
+        folder = Path(config.path)
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"scorer.path is {config.path!r}, which holds no vision-language model: {error}"
+            ) from error
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return model, _processor(folder, tokenizer)
+
+
+def _processor(folder: Path, tokenizer: Any) -> Any:
+    """The processor; for the embedded one with the PIL image side, whatever torchvision does."""
+    from transformers import AutoProcessor
+    from transformers.models.qwen2_5_vl import Qwen2_5_VLProcessor
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+        Qwen2VLImageProcessorPil,
+    )
+    from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
+
+    described = ("processor_config.json", "video_preprocessor_config.json")
+    if any((folder / name).is_file() for name in described):
+        return AutoProcessor.from_pretrained(folder, local_files_only=True)
+    images = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    videos = Qwen2VLVideoProcessor(patch_size=images.patch_size, merge_size=images.merge_size)
+    return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
+
+
+def held_out_gaps(model: Any, config: ScorerConfig) -> np.ndarray:
+    """Absolute gaps [N, 2] of the embedded model's expected-value readings on held-out pairs."""
+    from dataclasses import replace
+
+    from emofeedback.embedded.lvlm import load_lvlm
+    from emofeedback.scoring import expected_digits
+
+    lvlm = replace(load_lvlm(), model=model.eval())
+    examples = drawn_examples(config.held_out, seed=7_000_000, split="held_out")
+    images = torch.from_numpy(np.stack([np.asarray(e.image) for e in examples])).float() / 255
+    truth = np.array([(e.emotion.valence, e.emotion.arousal) for e in examples])
+    found = []
+    for part in images.split(32):
+        joint, _ = lvlm.rate(part, load_prompt(RATE))
+        found.append(torch.stack([expected_digits(joint.logsumexp(a))[0] for a in (2, 1)], 1))
+    return np.abs(torch.cat(found).numpy() - truth)
+
+
+def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
+    """Say and store how the held-out error changed."""
+    change = paired_difference(after.mean(1).tolist(), before.mean(1).tolist())
+    numbers = {
+        "mae_before": float(before.mean()),
+        "mae_after": float(after.mean()),
+        "change": change.mean,
+        "low": change.low,
+        "high": change.high,
+        "pictures": change.count,
+    }
+    (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+    log.info(
+        "mean absolute gap on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
+        "95 %% interval [%+.3f, %+.3f]",
+        change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
+        change.low, change.high,
+    )  # fmt: skip
+
+
+def _time_limit(minutes: float) -> Any:
+    from transformers import TrainerCallback
+
+    end = time.monotonic() + 60 * minutes
+
+    class TimeLimit(TrainerCallback):
+        """Ends the training after the step in which the time is spent."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            control.should_training_stop = time.monotonic() > end
+            return control
+
+    return TimeLimit()
+
+
+def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
+    """As transformers loads it; for the embedded model also as this package does."""
+    import shutil
+
+    from emofeedback.embedded.lvlm import FILES, MODEL
+    from emofeedback.embedded.weights import FOLDER
+
+    model.save_pretrained(folder)
+    if config.path:
+        processor.save_pretrained(folder)
+        return
+    for name in FILES:
+        if not (folder / name).is_file():
+            shutil.copyfile(FOLDER / MODEL / name, folder / name)
+
+
+def _write_log(path: Path, history: list[dict[str, Any]]) -> None:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in history), encoding="utf-8")

@@ -1,0 +1,154 @@
+"""Rewards of a scorer's written answers, in the form that TRL calls them: one number a completion.
+
+Answers may be two digits, a JSON object, or `<think>..</think><answer>{JSON}</answer>`. What cannot
+be read is worth nothing, and never a random number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emofeedback.embedded.answers import json_object
+from emofeedback.emotion import Emotion, clipped_emotion, from_scale
+from emofeedback.errors import ScorerAnswerError
+
+THRESHOLD = 0.525
+"""Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""
+DIGITS = re.compile(r"\s*([1-9])\W{0,2}([1-9])(?!\d)")
+"""At the start of an answer; a model that was only taught to rate does not know how to stop."""
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+THOUGHT = re.compile(r"\s*<think>.+?</think>\s*<answer>.+?</answer>\s*", re.DOTALL)
+RewardFn = Callable[..., list[float]]
+
+
+@dataclass(frozen=True)
+class ReadAnswer:
+    """What a completion says."""
+
+    emotion: Emotion
+    cues: tuple[str, ...] | None
+    """Names, lower case; None where the answer has no such field."""
+    category: str
+    """As named, else that of the emotion."""
+
+
+def text_of(completion: Any) -> str:
+    """The text of a completion: TRL gives a string, or a list of messages."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"]
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)
+
+
+def read_answer(text: str) -> ReadAnswer:
+    """Raises: ScorerAnswerError: no two ratings from 1 to 9 can be read."""
+    found = ANSWER.search(text)
+    inner = found[1] if found else text
+    digits = DIGITS.match(inner)
+    if digits:
+        return _answer(float(digits[1]), float(digits[2]), None, None)
+    record = json_object(inner)
+    try:
+        valence, arousal = float(record["valence"]), float(record["arousal"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScorerAnswerError(
+            f"The answer {inner[:80]!r} has no numbers for valence and arousal."
+        ) from error
+    if not (1 <= valence <= 9 and 1 <= arousal <= 9):
+        raise ScorerAnswerError(f"The answer rates {valence} and {arousal}, not from 1 to 9.")
+    cues = record.get("cues")
+    names = None
+    if isinstance(cues, list):
+        names = tuple(
+            str(cue.get("name", "") if isinstance(cue, dict) else cue).lower() for cue in cues
+        )
+    return _answer(valence, arousal, names, record.get("category"))
+
+
+def emotion_reward(*, form: str) -> RewardFn:
+    """Agreement with the columns `valence` and `arousal` (on [-3, 3]): 0..1.
+
+    Args:
+        form: "continuous": exp(-(gap / 1)^2 / 2), mean of both axes, so that a gradient is left
+            inside the threshold; "threshold": share of axes whose gap is below 0.525.
+    """
+
+    def reward(
+        completions: Sequence[Any], valence: Sequence[float], arousal: Sequence[float], **_: Any
+    ) -> list[float]:
+        rewards = []
+        for completion, *truth in zip(completions, valence, arousal, strict=True):
+            told = _told(completion)
+            if told is None:
+                rewards.append(0.0)
+                continue
+            gaps = [abs(a - b) for a, b in zip((told.emotion.valence, told.emotion.arousal), truth)]
+            if form == "threshold":
+                rewards.append(sum(gap < THRESHOLD for gap in gaps) / 2)
+            else:
+                rewards.append(sum(math.exp(-(gap**2) / 2) for gap in gaps) / 2)
+        return rewards
+
+    reward.__name__ = f"emotion_{form}"
+    return reward
+
+
+def category_reward(
+    completions: Sequence[Any], valence: Sequence[float], arousal: Sequence[float], **_: Any
+) -> list[float]:
+    """1 where the category is that of the true emotion (a sector of the plane, or neutral)."""
+    rewards = []
+    for completion, *truth in zip(completions, valence, arousal, strict=True):
+        told = _told(completion)
+        right = told is not None and told.category == clipped_emotion(*truth)[0].category
+        rewards.append(float(right))
+    return rewards
+
+
+def cue_reward(
+    completions: Sequence[Any], cues: Sequence[Sequence[str]], **_: Any
+) -> list[float | None]:
+    """F1 of the named cues; None (not counted) where the answer names none or none are known."""
+    rewards: list[float | None] = []
+    for completion, true in zip(completions, cues, strict=True):
+        told = _told(completion)
+        if told is None:
+            rewards.append(0.0)
+        elif told.cues is None or true is None:
+            rewards.append(None)
+        else:
+            wanted, named = {cue.lower() for cue in true}, set(told.cues)
+            total = len(wanted) + len(named)
+            rewards.append(2 * len(wanted & named) / total if total else 1.0)
+    return rewards
+
+
+def format_reward(completions: Sequence[Any], **_: Any) -> list[float]:
+    """1 for a readable answer in the asked form, thoughts first where there are any."""
+    rewards = []
+    for completion in completions:
+        text = text_of(completion)
+        shaped = THOUGHT.fullmatch(text) is not None or "<" not in text
+        rewards.append(float(shaped and _told(completion) is not None))
+    return rewards
+
+
+def _told(completion: Any) -> ReadAnswer | None:
+    try:
+        return read_answer(text_of(completion))
+    except ScorerAnswerError:
+        return None
+
+
+def _answer(
+    valence: float, arousal: float, cues: tuple[str, ...] | None, category: Any
+) -> ReadAnswer:
+    emotion = Emotion(from_scale(valence, "sam9"), from_scale(arousal, "sam9"))
+    named = category.lower() if isinstance(category, str) else emotion.category
+    return ReadAnswer(emotion, cues, named)

@@ -1,0 +1,108 @@
+"""What a run writes while it goes: JSONL always, TensorBoard on request, picture sheets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass
+class Phases:
+    """Seconds spent in each phase of a step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time inside to this phase."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+class Tracker:
+    """Writes numbers and pictures of a run.
+
+    Args:
+        folder: of the run.
+        tensorboard: also write event files.
+        step: of a resumed run; later lines of an earlier part are dropped, since those steps
+            are made again.
+    """
+
+    def __init__(self, folder: Path, *, tensorboard: bool, step: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.path = folder / "log.jsonl"
+        self._writer: Any = None
+        _drop_after(self.path, step)
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+
+    def log(self, step: int, numbers: Mapping[str, float]) -> None:
+        """One line; numbers that are not finite become null."""
+        plain = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **plain}) + "\n")
+        if self._writer is not None:
+            for name, value in numbers.items():
+                self._writer.add_scalar(name, value, step)
+
+    def sheet(self, step: int, images: Tensor, columns: int) -> None:
+        """Pictures [B, H, W, 3] in rows of `columns`, as a PNG."""
+        from PIL import Image
+
+        pixels = tiled(images, columns)
+        where = self.folder / "sheets"
+        where.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(where / f"step-{step:06d}.png")
+        if self._writer is not None:
+            self._writer.add_image("pictures", pixels, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Flush what TensorBoard still holds."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def tiled(images: Tensor, columns: int) -> np.ndarray:
+    """Pictures [B, H, W, 3] in 0..1 side by side, as bytes [rows * H, columns * W, 3]."""
+    pixels = (images.clamp(0, 1) * 255).round().byte().cpu().numpy()
+    count, height, width, _ = pixels.shape
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, each in enumerate(pixels):
+        row, column = divmod(index, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = each
+    return sheet
+
+
+def _drop_after(path: Path, step: int) -> None:
+    if not path.is_file():
+        return
+    kept: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError):
+            continue  # the last line of a killed run may be cut
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")

@@ -1,0 +1,67 @@
+"""`python training/train.py [--preset NAME | --config FILE] [key=value ...]`: RL fine-tuning.
+
+Without options: preset tiny, the embedded generator with the embedded LVLM as reward.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED = ("torch", "transformers", "diffusers", "peft", "accelerate", "omegaconf", "tqdm", "scipy")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    found = argparse.ArgumentParser(prog="python training/train.py", description=__doc__)
+    source = found.add_mutually_exclusive_group()
+    source.add_argument("--preset", help="a file of training/presets, by name; default: tiny")
+    source.add_argument("--config", type=Path, help="a YAML file like those of training/presets")
+    found.add_argument("--model", help="diffusers folder or ComfyUI single file; default: embedded")
+    found.add_argument("--components", help="diffusers folder with what a single file lacks")
+    found.add_argument("--run", type=Path, help="folder of the run; default: a new one in runs/rl")
+    found.add_argument(
+        "--resume", help="'latest', or the folder of a run, to go on with", metavar="RUN"
+    )
+    found.add_argument("--print-config", action="store_true", help="show all settings and stop")
+    found.add_argument("overrides", nargs="*", help="settings as rollout.group_size=16")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 2 where the user has to change something."""
+    # a script's own folder comes first on the path, where its neighbours would shadow libraries
+    sys.path[0] = str(ROOT)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options = parser().parse_args(arguments)
+    missing = _missing()
+    if missing:
+        logging.error(
+            "Training needs %s. Run: pip install -e .[train]   (or: python start.py test, and "
+            "then .venv/bin/python training/train.py)", ", ".join(missing),
+        )  # fmt: skip
+        return 2
+    from emofeedback.errors import EmoFeedbackError
+    from training.run import run
+
+    try:
+        return run(options)
+    except EmoFeedbackError as error:
+        logging.error("%s", error)
+        return 2
+    except KeyboardInterrupt:
+        logging.error("Stopped. Go on with: python training/train.py --resume latest")
+        return 130
+
+
+def _missing() -> list[str]:
+    from importlib.util import find_spec
+
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

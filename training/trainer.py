@@ -1,0 +1,339 @@
+"""The loop of stage `generator`: rollout, reward, advantage, update, measure, checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emofeedback.errors import ConfigError, EmoFeedbackError
+
+from .advantages import Advantages, group_advantages
+from .config import TrainConfig
+from .dynamics import sde_window
+from .measure import condition
+from .optimise import follow, new_optimizer, optimise
+from .policy import Policy
+from .prompts import PromptSet, Task, draw_tasks, read_targets
+from .rewards import Rewards, RewardStack, reward_log
+from .rollout import RolloutPlan, roll_out
+from .run_state import RunState, load_latest, moved, save_state
+from .tracking import Phases, Tracker
+from .updates import Batch, forward_update, old_means, reverse_update
+from .watch import hacking_message, measure_policy
+
+log = logging.getLogger(__name__)
+SMALL_GROUP = 8
+
+
+class Trainer:
+    """One run.
+
+    Args:
+        config: checked settings.
+        policy: LoRA and adapter in place.
+        rewards: who rewards.
+        prompts: to train on and to measure with.
+        folder: of the run; None keeps nothing on disk.
+        accelerator: of accelerate, for several processes; None: this process alone.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        policy: Policy,
+        rewards: RewardStack,
+        prompts: PromptSet,
+        *,
+        folder: Path | None = None,
+        accelerator: Any = None,
+    ) -> None:
+        self.config, self.policy, self.rewards, self.prompts = config, policy, rewards, prompts
+        self.folder, self.accelerator = folder, accelerator
+        self.rank = accelerator.process_index if accelerator else 0
+        self.world = accelerator.num_processes if accelerator else 1
+        if config.data.prompts_per_step % self.world:
+            raise ConfigError(
+                f"data.prompts_per_step is {config.data.prompts_per_step}, which {self.world} "
+                "processes cannot share evenly. Choose a multiple."
+            )
+        self.targets = read_targets(config.data.targets)
+        self.optimizer = new_optimizer(policy, config.optim)
+        self.step, self.seconds = 0, 0.0
+        self.average = policy.snapshot() if config.optim.ema_decay else {}
+        self.old = policy.snapshot() if config.loss.forward else {}
+        self.first_watch: dict[str, float] = {}
+        self.tracker: Tracker | None = None
+        self._warned: set[str] = set()
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train until the steps or the minutes are spent; a checkpoint at the end and on errors.
+
+        Raises: ScorerError: a reward failed. CheckpointError: the disk refused.
+        """
+        from tqdm import tqdm
+
+        self._open()
+        saved = self.step
+        started = time.monotonic() - self.seconds
+        with tqdm(total=self._total(), initial=self._spent(), disable=self.rank > 0) as bar:
+            while not self._finished():
+                self._watch_if_due()
+                numbers = self.train_step()
+                self.seconds = time.monotonic() - started
+                self._show(bar, numbers)
+                if self.step % self.config.checkpoint_every == 0:
+                    self.save()
+                    saved = self.step
+        if saved != self.step:
+            self.save()
+        self._watch_if_due(last=True)
+        if self.tracker is not None:
+            self.tracker.close()
+
+    def train_step(self) -> dict[str, float]:
+        """One rollout and its updates; returns the log of the step."""
+        phases = Phases()
+        tasks, pictures = self._share_of_step()
+        with phases.phase("rollout"):
+            batch, futures, images = self._roll_out(tasks, pictures, phases)
+        with phases.phase("reward"):
+            rewards = self.rewards.collect(futures)
+        advantages = self._advantages(rewards)
+        batch = replace(batch, advantages=self._mine(advantages.values))
+        with phases.phase("update"):
+            numbers = self._update(batch)
+        self.step += 1
+        self._average()
+        numbers |= reward_log(rewards, self._gathered(rewards.total), advantages)
+        numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}
+        self._keep(numbers, images)
+        return numbers
+
+    def _share_of_step(self) -> tuple[list[Task], tuple[int, ...]]:
+        """This process's tasks, one a picture, and the numbers of the pictures in the step."""
+        config = self.config
+        groups = draw_tasks(
+            self.prompts.training,
+            self.targets,
+            count=config.data.prompts_per_step,
+            seed=config.seed,
+            step=self.step,
+        )
+        size, per_process = config.rollout.group_size, len(groups) // self.world
+        first = self.rank * per_process
+        mine = groups[first : first + per_process]
+        pictures = range(first * size, (first + per_process) * size)
+        return [task for task in mine for _ in range(size)], tuple(pictures)
+
+    def _roll_out(
+        self, tasks: list[Task], pictures: tuple[int, ...], phases: Phases
+    ) -> tuple[Batch, list[Future[dict[str, Tensor]]], Tensor]:
+        config, futures, images = self.config.rollout, [], []
+        window = range(0)
+        if not self.config.loss.forward:
+            window = sde_window(
+                self.config.seed, self.step, num_steps=config.num_inference_steps,
+                size=config.window, end=config.window_end,
+            )  # fmt: skip
+        plan = RolloutPlan(config, window, self.config.seed, self.step, pictures)
+
+        def score(rows: slice, clean: Tensor) -> None:
+            with phases.phase("decode"):
+                images.append(self.policy.family.decode(clean, quick=True))
+            with phases.phase("reward_submit"):
+                futures.append(self.rewards.submit(images[-1], tasks[rows]))
+
+        asked = condition(self.policy, tasks, config.guidance_scale)
+        trajectories = roll_out(self.policy, asked, plan, on_clean=score)
+        empty = torch.empty(0)
+        return Batch(asked, trajectories, empty, pictures, self.step), futures, torch.cat(images)
+
+    def _advantages(self, rewards: Rewards) -> Advantages:
+        config = self.config
+        totals = self._gathered(rewards.total)
+        found = group_advantages(
+            totals,
+            group_size=config.rollout.group_size,
+            limit=config.loss.advantage_limit,
+            scale=config.loss.advantage_scale,
+        )
+        if found.nan_ratio > 0.5:
+            raise EmoFeedbackError(
+                f"{found.nan_ratio:.0%} of the pictures got no reward (NaN), so there is nothing "
+                "to learn from. Look at the pictures in the run's sheets and at the reward model."
+            )
+        if found.nan_ratio:
+            self._warn("nan", f"{found.nan_ratio:.0%} of the pictures got NaN for a reward.")
+        if found.zero_std_ratio > 0.5:
+            self._warn(
+                "flat",
+                f"{found.zero_std_ratio:.0%} of the groups have equal rewards and teach nothing: "
+                "use reward.emotion_form=continuous, more noise, or larger groups.",
+            )
+        return found
+
+    # -- updates --------------------------------------------------------------------------------
+
+    def _update(self, batch: Batch) -> dict[str, float]:
+        config = self.config
+        # each update takes an equal share of every group, so that processes can share groups
+        place = torch.arange(len(batch.pictures)) % config.rollout.group_size
+        share = config.rollout.group_size // config.optim.updates
+        parts = [(place // share == i).nonzero().flatten() for i in range(config.optim.updates)]
+        # with one update the policy is still the one that rolled out
+        several = len(parts) > 1 and not config.loss.forward
+        old = [old_means(self.policy, batch, p, config) if several else None for p in parts]
+        numbers: dict[str, float] = {}
+        for part, means in zip(parts, old, strict=True):
+            self.optimizer.zero_grad(set_to_none=True)
+            if config.loss.forward:
+                numbers = forward_update(self.policy, batch, part, config, old=self.old)
+            else:
+                numbers = reverse_update(self.policy, batch, part, config, old=means)
+            numbers |= self._optimise()
+        return numbers
+
+    def _optimise(self) -> dict[str, float]:
+        numbers = optimise(
+            self.policy, self.optimizer, clip_norm=self.config.optim.clip_norm,
+            accelerator=self.accelerator,
+        )  # fmt: skip
+        if numbers["update_skipped"]:
+            self._warn("grad", "A gradient was not finite; its update was skipped.")
+        return numbers
+
+    def _average(self) -> None:
+        """Averages follow the weights; early on they follow faster."""
+        early = (1 + self.step) / (10 + self.step)
+        follow(self.average, self.policy, decay=min(self.config.optim.ema_decay, early))
+        loss = self.config.loss
+        slow = min(loss.old_decay_rate * self.step, loss.old_decay_max)
+        follow(self.old, self.policy, decay=slow)
+
+    # -- measuring ------------------------------------------------------------------------------
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, the policy has the averaged weights, if there are any."""
+        return self.policy.using(self.average) if self.average else contextlib.nullcontext()
+
+    def _watch_if_due(self, *, last: bool = False) -> None:
+        config = self.config.watch
+        if not config.every or self.rank or (self.step % config.every and not last):
+            return
+        now = self.watch()
+        if self.tracker is not None:
+            self.tracker.log(self.step, now | {"time/total_s": self.seconds})
+        if not self.first_watch:
+            self.first_watch = now
+            return
+        message = hacking_message(self.first_watch, now, tolerance=config.tolerance)
+        if message and config.stop:
+            self.save()
+            raise EmoFeedbackError(message)
+        if message:
+            log.warning(message)
+
+    def watch(self) -> dict[str, float]:
+        """What `measure_policy` says of the averaged policy on held-out prompts."""
+        with self.averaged():
+            return measure_policy(
+                self.policy, self.rewards, self.config, self.prompts.held_out, self.targets
+            )
+
+    # -- files and processes --------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Take up the newest whole checkpoint of the run folder.
+
+        Raises: CheckpointError: there is none.
+        """
+        assert self.folder is not None
+        state = load_latest(self.folder / "checkpoints")
+        device = next(iter(self.policy.parameters().values())).device
+        with torch.no_grad():
+            for name, parameter in self.policy.parameters().items():
+                parameter.copy_(state.values[name])
+            self.policy.start_adapter.load_state_dict(state.start)
+        self.average, self.old = moved(state.average, device), moved(state.old, device)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.step, self.seconds = state.step, state.seconds
+        self.first_watch = state.first_watch
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        if self.folder is None or self.rank:
+            return
+        state = RunState(
+            step=self.step,
+            seconds=self.seconds,
+            values=self.policy.snapshot(),
+            start=self.policy.start_adapter.state_dict(),
+            average=self.average,
+            old=self.old,
+            optimizer=self.optimizer.state_dict(),
+            first_watch=self.first_watch,
+        )
+        save_state(self.folder / "checkpoints", state, keep=self.config.keep_checkpoints)
+
+    def _open(self) -> None:
+        config = self.config
+        if self.folder is not None and not self.rank and self.tracker is None:
+            self.tracker = Tracker(self.folder, tensorboard=config.tensorboard, step=self.step)
+        if config.rollout.group_size < SMALL_GROUP or config.data.prompts_per_step < 2:
+            self._warn(
+                "small",
+                f"Groups of {config.rollout.group_size} and {config.data.prompts_per_step} of them "
+                "a step are few: the reward may not rise. 8 or more pictures a group, and several "
+                "groups, are steadier.",
+            )
+
+    def _keep(self, numbers: dict[str, float], images: Tensor) -> None:
+        if self.tracker is None:
+            return
+        self.tracker.log(self.step, numbers)
+        if self.config.sheet_every and self.step % self.config.sheet_every == 0:
+            self.tracker.sheet(self.step, images, self.config.rollout.group_size)
+
+    def _mine(self, values: Tensor) -> Tensor:
+        """This process's part of a value for each picture of the step."""
+        device = next(iter(self.policy.parameters().values())).device
+        return values.to(device).chunk(self.world)[self.rank]
+
+    def _gathered(self, values: Tensor) -> Tensor:
+        if self.world == 1:
+            return values
+        return self.accelerator.gather(values.to(self.accelerator.device)).cpu()
+
+    def _warn(self, kind: str, message: str) -> None:
+        if kind not in self._warned and not self.rank:
+            log.warning(message)
+            self._warned.add(kind)
+
+    # -- budget ---------------------------------------------------------------------------------
+
+    def _total(self) -> float:
+        return round(60 * self.config.minutes) if self.config.minutes else self.config.steps
+
+    def _spent(self) -> float:
+        return round(self.seconds) if self.config.minutes else self.step
+
+    def _finished(self) -> bool:
+        over = 0 < 60 * self.config.minutes <= self.seconds
+        if self.world > 1:  # every process must leave in the same step
+            flag = torch.tensor(float(over), device=self.accelerator.device)
+            over = bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+        return over or self.step >= self.config.steps
+
+    def _show(self, bar: Any, numbers: dict[str, float]) -> None:
+        bar.set_postfix_str(f"step {self.step}, reward {numbers['reward/mean']:.3f}", refresh=False)
+        bar.update(min(self._spent(), self._total()) - bar.n)

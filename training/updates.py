@@ -1,0 +1,240 @@
+"""From rollout and advantages to gradients: one function for each of the two loss families.
+
+Both walk over rows in micro-batches and divide by the rows of the whole update, so the gradient is
+the same for any split, and return the log of the update.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .config import LossConfig, TrainConfig
+from .dynamics import DYNAMICS
+from .losses import RATIO_LOSSES, Metrics, PolicyMove, mean_kl, nft_loss, velocity_kl
+from .policy import Asked, Policy
+from .rollout import Trajectories, seeded_noise
+
+OldMeans = dict[int, Tensor]
+"""Means of the policy that rolled out, by the first row of a micro-batch."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that an update needs of a step; one row a picture unless said otherwise."""
+
+    asked: Asked
+    trajectories: Trajectories
+    advantages: Tensor
+    """[B]."""
+    pictures: tuple[int, ...]
+    """Number of each picture in the whole batch of the step, over all processes."""
+    step: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """Rows of the replay: picture and stochastic step."""
+
+    picture: Tensor
+    step: Tensor
+
+
+class Log:
+    """Averages metrics over micro-batches by their rows; extremes stay extremes."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = defaultdict(float)
+        self._weights: dict[str, float] = defaultdict(float)
+
+    def add(self, metrics: Mapping[str, Tensor | float], rows: int) -> None:
+        """Take in the numbers of a micro-batch."""
+        for name, value in metrics.items():
+            number = float(value)
+            if name.endswith(("_max", "_abs")):
+                self._sums[name] = max(self._sums.get(name, number), number)
+            elif name.endswith("_min"):
+                self._sums[name] = min(self._sums.get(name, number), number)
+            else:
+                self._sums[name] += number * rows
+                self._weights[name] += rows
+
+    def result(self) -> dict[str, float]:
+        """Each metric once."""
+        return {name: total / self._weights.get(name, 1.0) for name, total in self._sums.items()}
+
+
+# -- reverse process ------------------------------------------------------------------------------
+
+
+def replay_rows(batch: Batch, part: slice | Tensor) -> Row:
+    """Rows (picture x window step) of the pictures of one update."""
+    count, steps = batch.trajectories.latents.shape[:2]
+    pictures = torch.arange(count)[part]
+    return Row(pictures.repeat_interleave(steps), torch.arange(steps).repeat(len(pictures)))
+
+
+def replay_mean(
+    policy: Policy, batch: Batch, rows: Row, config: TrainConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, spread [R] and velocity of stored steps under the policy as it is now."""
+    kept = batch.trajectories
+    latents = kept.latents[rows.picture, rows.step]
+    sigma, after = kept.sigmas[rows.step], kept.sigmas_next[rows.step]
+    velocity = policy.velocity(latents, sigma, batch.asked[rows.picture])
+    step = DYNAMICS[config.rollout.dynamics](
+        latents, velocity, sigma=sigma, sigma_next=after, eta=config.rollout.eta
+    )
+    return step.mean, step.std.flatten(), velocity
+
+
+@torch.no_grad()
+def old_means(policy: Policy, batch: Batch, part: slice | Tensor, config: TrainConfig) -> OldMeans:
+    """Means before the first update, with the replay's own slices: then the ratio starts at 1."""
+    return {
+        start: replay_mean(policy, batch, rows, config)[0]
+        for start, rows in _slices(replay_rows(batch, part), config.optim.micro_batch)
+    }
+
+
+def reverse_update(
+    policy: Policy,
+    batch: Batch,
+    part: slice | Tensor,
+    config: TrainConfig,
+    *,
+    old: OldMeans | None = None,
+) -> dict[str, float]:
+    """Add the gradient of the ratio loss for the pictures of `part`.
+
+    Args:
+        old: from `old_means`; None: the policy has not changed since the rollout, so its own
+            means serve.
+    """
+    rows, log = replay_rows(batch, part), Log()
+    kept, loss_config = batch.trajectories, config.loss
+    dims = kept.latents[0, 0].numel()
+    for start, piece in _slices(rows, config.optim.micro_batch):
+        mean, std, velocity = replay_mean(policy, batch, piece, config)
+        before = mean.detach() if old is None else old[start]
+        dt = (kept.sigmas_next - kept.sigmas)[piece.step]
+        spread = std.reshape(-1, *(1,) * (mean.ndim - 1))
+        taken = kept.next_latents[piece.picture, piece.step]
+        move = PolicyMove((taken - before) / spread, (mean - before) / spread, std, dt)
+        loss, metrics = RATIO_LOSSES[loss_config.kind](
+            move,
+            batch.advantages[piece.picture],
+            clip_range=loss_config.scaled_clip_range(dims),
+        )
+        metrics |= _drift(before, kept.means[piece.picture, piece.step])
+        kl, more = _reference_kl(
+            policy, loss_config, velocity,
+            functools.partial(replay_mean, policy, batch, piece, config),
+            mean=mean, std=std, dt=dt,
+        )  # fmt: skip
+        total = loss + loss_config.kl_coef * kl
+        (total.sum() / len(rows.picture)).backward()
+        log.add({"loss": total.detach().mean(), **metrics, **more}, len(piece.picture))
+    return log.result()
+
+
+def _reference_kl(
+    policy: Policy,
+    config: LossConfig,
+    velocity: Tensor,
+    replay: Callable[[], tuple[Tensor, Tensor, Tensor]],
+    *,
+    mean: Tensor,
+    std: Tensor,
+    dt: Tensor,
+) -> tuple[Tensor, Metrics]:
+    if config.kl_coef == 0:
+        return torch.zeros(len(velocity), device=velocity.device), {}
+    with torch.no_grad(), policy.reference():
+        reference_mean, _, reference = replay()
+    if config.kl_form == "mean":
+        kl = mean_kl(mean, reference_mean, std=std, dt=dt)
+    else:
+        kl = velocity_kl(velocity, reference)
+    return kl, {"kl": kl.detach().mean(), **_norm_ratio(velocity, reference)}
+
+
+def _norm_ratio(velocity: Tensor, reference: Tensor) -> Metrics:
+    return {"velocity_norm_ratio": velocity.detach().norm() / reference.norm()}
+
+
+def _drift(replayed: Tensor, stored: Tensor) -> Metrics:
+    """How far the replay is from the rollout; batch shapes alone make it differ a little."""
+    return {"replay_drift_max": (replayed - stored).abs().max()}
+
+
+# -- forward process ------------------------------------------------------------------------------
+
+
+def forward_update(
+    policy: Policy,
+    batch: Batch,
+    part: slice | Tensor,
+    config: TrainConfig,
+    *,
+    old: Mapping[str, Tensor],
+) -> dict[str, float]:
+    """Add the gradient of the NFT loss for the endpoints of `part`.
+
+    Args:
+        old: parameters of the old policy.
+    """
+    loss_config, log = config.loss, Log()
+    count = loss_config.nft_sigmas
+    pictures = torch.arange(len(batch.pictures))[part]
+    rows = Row(pictures.repeat_interleave(count), torch.arange(count).repeat(len(pictures)))
+    for _, piece in _slices(rows, config.optim.micro_batch):
+        sigma, noise = _corruption(batch, piece, config)
+        clean = batch.trajectories.clean[piece.picture]
+        level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+        noisy = (1 - level) * clean + level * noise
+        asked = batch.asked[piece.picture]
+        # swapping weights in place after the forward pass would break its gradient
+        with torch.no_grad(), policy.using(old):
+            before = policy.velocity(noisy, sigma, asked)
+        velocity = policy.velocity(noisy, sigma, asked)
+        loss, metrics = nft_loss(
+            velocity, before, noisy, clean,
+            sigma=sigma, advantages=batch.advantages[piece.picture],
+            beta=loss_config.nft_beta, advantage_limit=loss_config.advantage_limit,
+        )  # fmt: skip
+        if loss_config.kl_coef:
+            with torch.no_grad(), policy.reference():
+                reference = policy.velocity(noisy, sigma, asked)
+            kl = velocity_kl(velocity, reference)
+            loss = loss + loss_config.kl_coef * kl
+            metrics |= {"kl": kl.detach().mean(), **_norm_ratio(velocity, reference)}
+        (loss.sum() / len(rows.picture)).backward()
+        log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
+    return log.result()
+
+
+def _corruption(batch: Batch, rows: Row, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Noise level [R], one in each even share of 0..1, and noise, both by picture and draw."""
+    clean = batch.trajectories.clean
+    noises, sigmas = [], []
+    for picture, draw in zip(rows.picture.tolist(), rows.step.tolist(), strict=True):
+        number = (batch.pictures[picture],)
+        seed = (config.seed, batch.step, number)
+        noises.append(seeded_noise(clean.shape[1:], *seed, use=1000 + draw))
+        place = float(torch.special.ndtr(seeded_noise((1,), *seed, use=2000 + draw)))
+        sigmas.append((draw + place) / config.loss.nft_sigmas)
+    level = torch.tensor(sigmas, dtype=torch.float32).clamp(0.02, 1.0)
+    return level.to(clean.device), torch.cat(noises).to(clean.device)
+
+
+def _slices(rows: Row, size: int) -> list[tuple[int, Row]]:
+    return [
+        (start, Row(rows.picture[start : start + size], rows.step[start : start + size]))
+        for start in range(0, len(rows.picture), size)
+    ]
