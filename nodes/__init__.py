@@ -19,11 +19,8 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionTarget,
     EmotionGrid,
     LoadEmbedded,
-<<<<<<< HEAD
     LoadEmotionScorer,
-=======
     LoadCheckpoint,
->>>>>>> rl-training
     EncodeEmotion,
     StartLoop,
     OpenRound,
