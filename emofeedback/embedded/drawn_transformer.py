@@ -2,15 +2,14 @@
 
 A token of 4 x 4 cells holds 256 numbers and the network is 192 wide: it cannot pass on the noise
 that a velocity contains, but it can say what the clean picture is (arXiv 2511.13720). Outside it
-speaks velocity like every other model of its family. Imports diffusers, so import it late.
+speaks velocity like every other model of its family.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from diffusers import SD3Transformer2DModel
-from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from torch import Tensor
 
 from .prediction import velocity_of
@@ -19,26 +18,34 @@ LEVELS = 1000
 """Timesteps are noise levels times this number."""
 
 
-class DrawnTransformer(SD3Transformer2DModel):
-    """An SD3 transformer whose weights predict clean latents; its output is the velocity."""
+@cache
+def drawn_transformer_class() -> Any:
+    """The class; made here because its base is diffusers', which not every user has."""
+    from diffusers import SD3Transformer2DModel
+    from diffusers.models.modeling_outputs import Transformer2DModelOutput
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        pooled_projections: Tensor,
-        timestep: Tensor,
-        return_dict: bool = True,
-        **options: Any,
-    ) -> Any:
-        """Velocity (noise - clean) [B, 16, h, w] of noisy latents; arguments as in the base."""
-        clean = super().forward(
-            hidden_states=hidden_states,
-            encoder_hidden_states=encoder_hidden_states,
-            pooled_projections=pooled_projections,
-            timestep=timestep,
-            return_dict=False,
-            **options,
-        )[0]
-        velocity = velocity_of(clean.to(hidden_states.dtype), hidden_states, timestep / LEVELS)
-        return Transformer2DModelOutput(sample=velocity) if return_dict else (velocity,)
+    class DrawnTransformer(SD3Transformer2DModel):
+        """An SD3 transformer whose weights predict clean latents; its output is the velocity."""
+
+        def forward(
+            self,
+            hidden_states: Tensor,
+            encoder_hidden_states: Tensor,
+            pooled_projections: Tensor,
+            timestep: Tensor,
+            return_dict: bool = True,
+            **options: Any,
+        ) -> Any:
+            """Velocity (noise - clean) [B, 16, h, w]; arguments as in the base class."""
+            clean = super().forward(
+                hidden_states=hidden_states,
+                encoder_hidden_states=encoder_hidden_states,
+                pooled_projections=pooled_projections,
+                timestep=timestep,
+                return_dict=False,
+                **options,
+            )[0]
+            velocity = velocity_of(clean.to(hidden_states.dtype), hidden_states, timestep / LEVELS)
+            return Transformer2DModelOutput(sample=velocity) if return_dict else (velocity,)
+
+    return DrawnTransformer

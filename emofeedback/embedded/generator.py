@@ -21,6 +21,7 @@ from ..checkpoint import load_adapter
 from ..errors import CheckpointError
 from . import autoencoder
 from .clip import encode_text
+from .drawn_transformer import drawn_transformer_class
 from .weights import fill, read_weights, weight_path
 
 FILE = "drawn_generator.safetensors"
@@ -54,10 +55,8 @@ class Generator:
 
 def new_transformer(config: GeneratorConfig) -> Any:
     """A diffusers SD3Transformer2DModel of this shape with fresh weights."""
-    from .drawn_transformer import DrawnTransformer
-
     side = config.size // autoencoder.DOWNSCALE
-    return DrawnTransformer(
+    return drawn_transformer_class()(
         sample_size=side,
         patch_size=config.patch,
         in_channels=autoencoder.CHANNELS,

@@ -58,7 +58,7 @@ def test_comfyui_samples_the_same_latents_as_diffusers(
     if emotion is not None:
         ours = drawn.adapter(*ours, torch.tensor([emotion]))
         positive = [[ours[0], {**positive[0][1], "pooled_output": ours[1]}]]
-    noise = torch.randn(2, 16, 16, 16, generator=torch.Generator().manual_seed(3))
+    noise = torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(3))
     there = comfy.sample.sample(
         model, noise, steps, cfg, "euler", "simple", positive, negative, torch.zeros_like(noise)
     )
@@ -75,7 +75,7 @@ def test_previews_show_the_mean_colours_of_the_picture(loaded: tuple) -> None:
         generator.load_generator().transformer,
         clip.encode_text(["a boat on the sea"]),
         clip.encode_text([""]),
-        torch.randn(1, 16, 16, 16, generator=torch.Generator().manual_seed(4)),
+        torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(4)),
         steps=6,
         guidance=3.0,
         shift=3.0,

@@ -5,7 +5,6 @@ For eyes, not for numbers: subject, place and mood should be recognised without 
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from .vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 log = logging.getLogger(__name__)
 PLANE_PROMPT = "a boat on the sea"
 SWEEP_PROMPTS = ("a cat in the forest", "a car in the city", "a bird in the snowfield")
-SWEEP_POINTS = np.linspace(-3, 3, 9)
+SWEEP_POINTS = np.linspace(-3, 3, 9).tolist()
 WORDS = (
     "a dog on the beach, under a rainbow, with party balloons",
     "a house in the village, in steady rain, among old graves, in muted grey colours",
@@ -65,7 +64,7 @@ def pairs_sheet(size: int, seed: int) -> Image.Image:
 def plane_sheet(size: int, seed: int) -> Image.Image:
     """One neutral prompt and noise at the 25 points of the grid: the emotion comes by V-A alone."""
     columns = [f"{value:+g}" if value else "0" for value in AXIS]
-    pictures = []
+    pictures: list[np.ndarray] = []
     for arousal in reversed(AXIS):
         points = [(valence, arousal) for valence in AXIS]
         pictures += _shown(
@@ -84,7 +83,7 @@ def sweeps_sheet(size: int, seed: int) -> Image.Image:
     return tile(pictures, columns=columns, rows=["V"] * 3 + ["A"] * 3)
 
 
-def _shown(pictures: Tensor, size: int) -> Sequence[np.ndarray]:
+def _shown(pictures: Tensor, size: int) -> list[np.ndarray]:
     bytes_of = (pictures * 255).round().byte().numpy()
     small = (Image.fromarray(p).resize((size, size), Image.Resampling.LANCZOS) for p in bytes_of)
     return [np.asarray(picture) for picture in small]

@@ -68,6 +68,8 @@ class _Residual(nn.Module):
 class JudgeNet(nn.Module):
     """Residual stages over halving sides, mean and maximum pooled, one linear head."""
 
+    effects: Tensor
+
     def __init__(self, shape: JudgeShape) -> None:
         super().__init__()
         self.shape = shape

@@ -121,7 +121,7 @@ def generator_metrics(plan: Plan) -> list[Metric]:
 
 def continuity_metrics(plan: Plan) -> list[Metric]:
     """Nine-point sweeps of each axis at one seed: order of the judged emotion, evenness by CLIP."""
-    points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS)
+    points = np.linspace(-LIMIT, LIMIT, SWEEP_POINTS).tolist()
     model, _ = load_clip()
     metrics = []
     for axis, name in enumerate(("V", "A")):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,12 @@ def run(args: argparse.Namespace) -> int:
 def proof_pairs(count: int, seed: int) -> list[Pair]:
     """Contents by lot, every other one a held-out pair, and targets spread over the plane."""
     random = np.random.default_rng(seed)
-    targets, step = [], 0
+    targets: list[Emotion] = []
+    step = 0
     while len(targets) < count:
         step += 1
         point = [(2 * ((0.5 + step * stride) % 1) - 1) * REACH for stride in STRIDE]
-        if np.hypot(*point) >= CLOSEST:
+        if math.hypot(*point) >= CLOSEST:
             targets.append(Emotion(round(point[0], 2), round(point[1], 2)))
     pairs = []
     for index, target in enumerate(targets):

@@ -81,13 +81,13 @@ def difference_table(trials: Trials) -> tuple[str, bool]:
                 - np.mean([content(t, part) for t in theirs])
                 for part in PARTS
             ]
-            won &= found.high < 0 and min(shares) >= -CONTENT_ALLOWANCE
+            won = won and found.high < 0 and bool(min(shares) >= -CONTENT_ALLOWANCE)
             rows.append(
                 f"| {loop} | {rival} | {found.mean:+.2f} | {found.low:+.2f} to {found.high:+.2f} | "
                 + " | ".join(f"{100 * share:+.0f} points" for share in shares)
                 + " |"
             )
-    return "\n".join(rows), bool(won)
+    return "\n".join(rows), won
 
 
 def cue_table(trials: Trials, *, least: int = 5) -> str:

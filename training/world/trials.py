@@ -151,7 +151,7 @@ class JudgeScorer:
 
 def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3]."""
-    scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()  # type: ignore[assignment]
+    scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()
     started, tokens, prompt = time.perf_counter(), 0, pair.prompt
     paint = Painter(pair.target if system.emotion_input else None)
     refiner = _refiner(system.refiner)

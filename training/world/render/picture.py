@@ -72,7 +72,7 @@ def subject_mask(scene: Scene, size: int) -> NDArray[np.float32]:
     """How much of each pixel the scene's subject covers, 0..1: [size, size]."""
     pixels, brush = _blank(size)
     Standing(scene.subject, scene.cue("posture")).shine_through(brush, 1.0)
-    return pixels[..., 3].astype(np.float32) / 255
+    return pixels[..., 3].astype(np.float32) / np.float32(255)
 
 
 def _draw_ground(brush: Brush, scene: Scene, rng: np.random.Generator) -> None:

@@ -308,6 +308,11 @@ class Run:
         self.ema = snapshot.averages
         state = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**state, "state": snapshot.optimizer})
+        # the fused step walks through memory: a state must lie there as its parameter does
+        for parameter, values in self.optimizer.state.items():
+            for name, value in values.items():
+                if value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(value)
         self.step, self.seconds = int(snapshot.facts["step"]), float(snapshot.facts["seconds"])
         log.info("resumed %s at step %d", self.options.run_dir, self.step)
 

@@ -22,7 +22,7 @@ COEFFICIENTS = 16
 @torch.no_grad()
 def write_exact_encoder(encoder: Any) -> None:
     """Set the weights of a diffusers `EncoderTiny` (64 wide, 8x smaller, 16 channels) in place."""
-    convolutions = [layer for layer in encoder.layers if isinstance(layer, nn.Conv2d)]
+    convolutions: list[Any] = [layer for layer in encoder.layers if isinstance(layer, nn.Conv2d)]
     blocks = [layer for layer in encoder.layers if not isinstance(layer, nn.Conv2d)]
     for layer in convolutions:
         layer.weight.zero_()
@@ -44,7 +44,7 @@ def write_exact_encoder(encoder: Any) -> None:
     for channel in range(COEFFICIENTS):
         join.weight[channel, channel, 1, 1] = 1
         join.weight[channel, COEFFICIENTS + channel, 1, 1] = -1
-    join.bias.copy_(-scaled_patterns().sum((1, 2, 3)))  # pixels arrive in 0..1, not in -1..1
+    join.bias[:] = -scaled_patterns().sum((1, 2, 3))  # pixels arrive in 0..1, not in -1..1
 
 
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))

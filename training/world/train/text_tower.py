@@ -96,7 +96,8 @@ def train_with(config: TextTowerConfig, options: RunOptions) -> Run:
         texts, truth = draw_batch(config, np.random.default_rng(run.step), "held_out")
         parts = read(texts).split(HEADS, dim=-1)
         right = (torch.stack([part.argmax(-1) for part in parts], dim=1) == truth).float().mean(0)
-        return {"place": right[0], "subject": right[1], "cues": right[2:].mean()}
+        place, subject, *cues = right.tolist()
+        return {"place": place, "subject": subject, "cues": sum(cues) / len(cues)}
 
     run.fit(loss, report=report, report_every=100)
     if options.export:
