@@ -44,6 +44,14 @@ class Plan:
 
 QUICK = Plan(pictures=96, answers=12, prompts=1, captions=25, sweeps=1)
 
+COUNTS = {
+    "pictures": "drawn pictures are read",
+    "answers": "answers are written",
+    "prompts": "prompts are painted over the grid",
+    "captions": "captions are painted",
+    "sweeps": "prompts are painted along each axis",
+}
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -79,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the evaluate command."""
     parser.add_argument("roles", nargs="*", help="what to measure; default: all")
     parser.add_argument("--quick", action="store_true", help="few pictures, about a minute")
+    for name, what in COUNTS.items():
+        parser.add_argument(f"--{name}", type=int, help=f"how many {what}, in place of the plan's")
     parser.add_argument(
         "--photographs", type=Path, default=PHOTOGRAPHS, help="folder of real photographs"
     )
@@ -97,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
         log.error("Unknown roles: %s. Known: %s.", ", ".join(unknown), ", ".join(known))
         return 2
     base = QUICK if args.quick else Plan()
-    plan = Plan(**{**asdict(base), "photographs": args.photographs})
+    asked = {name: getattr(args, name) for name in COUNTS if getattr(args, name) is not None}
+    plan = Plan(**{**asdict(base), **asked, "photographs": args.photographs})
     metrics, failed = [], False
     for role in args.roles or known:
         started = time.monotonic()
