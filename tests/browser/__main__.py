@@ -73,10 +73,11 @@ def _saved_pictures(server: ComfyServer, graph: Graph) -> dict[str, Image.Image]
 
 
 def _best_over_chart(pictures: dict[str, Image.Image]) -> Image.Image:
-    """The best picture, the path that led to it in a corner."""
+    """The best picture, the path that led to it in the upper corner, where no subject stands."""
     whole = pictures["best"].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    small = pictures["chart"].resize((SIDE // 2, SIDE // 2), Image.Resampling.LANCZOS)
-    whole.paste(small, (SIDE // 2, SIDE // 2))
+    side = 2 * SIDE // 5
+    small = pictures["chart"].resize((side, side), Image.Resampling.LANCZOS)
+    whole.paste(small, (SIDE - side, 0))
     return whole
 
 
