@@ -7,13 +7,14 @@ so.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
 from ..cues import FAMILIES
 from ..errors import ScorerAnswerError
 from ..prompts import fill_prompt
-from ..refining import Refinement, RefineRequest, checked_prompt, with_clause
+from ..refining import Refinement, RefineRequest, Suggestion, checked_prompt, with_clause
 from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues
 from .answers import RefineAnswer, read_refinement, signed
 from .lvlm import DrawnLvlm
@@ -58,7 +59,7 @@ class EmbeddedRefiner:
         return Refinement(
             prompt=with_clause(request.artist_prompt, clause),
             clause=clause,
-            suggestions=answer.suggestions,
+            suggestions=tuple(each for each in answer.suggestions if not _says_nothing(each)),
             refiner=NAME,
             seconds=time.perf_counter() - started,
             tokens=tokens,
@@ -83,6 +84,11 @@ class EmbeddedRefiner:
             except ScorerAnswerError:
                 continue
         return text, tokens, None
+
+
+def _says_nothing(suggestion: Suggestion) -> bool:
+    """The small model now and then swaps a cue for itself; an artist need not read that."""
+    return re.fullmatch(r"swap (.+) for \1", suggestion.text) is not None
 
 
 def _fitting_clause(clause: str, artist_prompt: str) -> str:
