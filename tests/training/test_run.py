@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.world.train.common import Optim, Run, RunOptions, StepRandom
+from training.world.train.common import MuonOptim, Optim, Run, RunOptions, StepRandom
 from training.world.train.files import export, read_snapshot
 
 
@@ -79,6 +79,35 @@ def test_a_longer_budget_goes_on_where_the_shorter_one_ended(tmp_path):
     longer.fit(loss_of(model))
     assert longer.step == 9
     assert "--steps 9" in longer.describe()["command"]
+
+
+def muon_run(folder: Path, *, killed_at: int = -1) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 3), torch.nn.Linear(9, 9))
+    optim = MuonOptim(learning_rate=0.01, warmup_steps=2, weight_decay=0.1)
+    where = RunOptions(run_dir=folder, steps=8, threads=1)
+    run = Run("toy", where, config=Config(), modules={"toy": model}, optim=optim)
+    loss = loss_of(model[:2])
+
+    def interrupted(random: StepRandom):
+        if random.step == killed_at:
+            raise KeyboardInterrupt
+        return loss(random)
+
+    run.fit(interrupted)
+    return [value.detach().clone() for value in model.parameters()]
+
+
+def test_a_resumed_muon_run_equals_an_uninterrupted_one(tmp_path):
+    whole = muon_run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        muon_run(tmp_path / "halves", killed_at=4)
+    memory = read_snapshot(tmp_path / "halves" / "checkpoint.safetensors").optimizer
+    kept = [sorted(values) for values in memory.values()]
+    # two matrices and two vectors were trained; the layer that took no part has no memory
+    assert sorted(kept) == [["exp_avg", "exp_avg_sq", "step"]] * 2 + [["momentum_buffer"]] * 2
+    halves = muon_run(tmp_path / "halves")
+    assert all(torch.equal(a, b) for a, b in zip(whole, halves, strict=True))
 
 
 def test_random_numbers_depend_on_seed_and_step_alone():

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -33,8 +32,9 @@ from torch import Tensor, nn
 from emofeedback.errors import ConfigError
 
 from .files import Snapshot, export, read_snapshot, write_snapshot
+from .optim import MuonOptim, Optim
 
-__all__ = ["Optim", "Run", "RunOptions", "StepRandom", "export", "half_precision"]
+__all__ = ["MuonOptim", "Optim", "Run", "RunOptions", "StepRandom", "export", "half_precision"]
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,27 +62,6 @@ class RunOptions:
     """Write the finished weights into `weights`."""
     checkpoint_seconds: float = 60.0
     """How often the run can be resumed from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optim:
-    """AdamW with linear warm-up, cosine decay and an exponential average of the weights."""
-
-    learning_rate: float = 1e-3
-    final_rate: float = 0.02
-    """Learning rate at the end, as a share of `learning_rate`."""
-    warmup_steps: int = 100
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.99)
-    grad_clip: float = 1.0
-    ema_decay: float = 0.0
-    """Decay a step of the averaged weights; 0 keeps no average."""
-
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate of a step; `progress` is the share of the budget already spent, 0..1."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        decayed = self.final_rate + (1 - self.final_rate) * cosine
-        return self.learning_rate * decayed * min(1.0, (step + 1) / max(1, self.warmup_steps))
 
 
 @dataclass(frozen=True)
@@ -142,12 +121,7 @@ class Run:
     def __post_init__(self) -> None:
         torch.set_num_threads(self.options.threads)
         self.options.run_dir.mkdir(parents=True, exist_ok=True)
-        self.optimizer = torch.optim.AdamW(
-            self._parameter_groups(),
-            lr=self.optim.learning_rate,
-            betas=self.optim.betas,
-            fused=True,
-        )
+        self.optimizer = self.optim.optimizer([value for _, value in self._named()])
         if self.optim.ema_decay > 0:
             self.ema = {name: value.detach().clone() for name, value in self._named()}
         self._resume()
@@ -194,7 +168,7 @@ class Run:
             module.train()
         rate = self.optim.rate(self.step, self.progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("relative_rate", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         value, numbers = loss(StepRandom.of(self.options.seed, self.step))
         value.backward()
@@ -333,12 +307,3 @@ class Run:
             if buffers:
                 for name, buffer in module.named_buffers():
                     yield f"{prefix}.{name}", buffer
-
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        trained = [value for _, value in self._named()]
-        matrices = [value for value in trained if value.ndim >= 2]
-        vectors = [value for value in trained if value.ndim < 2]
-        return [
-            {"params": matrices, "weight_decay": self.optim.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]

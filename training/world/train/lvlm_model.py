@@ -11,7 +11,7 @@ from typing import Any
 
 from emofeedback.embedded.lvlm import DrawnLvlm
 
-from .common import Optim, export
+from .common import MuonOptim, Optim, export
 
 MEAN = STD = (0.5, 0.5, 0.5)
 
@@ -36,7 +36,7 @@ class LvlmConfig:
     picture_seed: int = 0
     clean: float = 0.4
     """Share of the pictures that are not degraded."""
-    seeing_steps: int = 400
+    seeing_steps: int = 1000
     """Steps at the beginning that train the vision tower alone; seeing is half of a step's cost."""
     seen: int = 48
     """Pictures a step; the helper heads ask about all of them."""
@@ -50,7 +50,7 @@ class LvlmConfig:
     head_weight: float = 1.0
     """Weight of the helper heads' loss."""
     optim: Optim = field(
-        default_factory=lambda: Optim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.998)
+        default_factory=lambda: MuonOptim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
     )
 
 

@@ -39,7 +39,7 @@ from .clip import (
     report,
     text_digest,
 )
-from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
+from .common import MuonOptim, Optim, Run, RunOptions, StepRandom, export, half_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,7 @@ class PictureTowerConfig:
     """Digest of the text tower; filled in by the recipe."""
     minutes: float = 15.0
     optim: Optim = field(
-        default_factory=lambda: Optim(
-            learning_rate=1e-3,
-            warmup_steps=100,
-            weight_decay=0.05,
-            ema_decay=0.995,
-        )
+        default_factory=lambda: MuonOptim(learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
     )
 
 
