@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from emofeedback.embedded import scorer as scorer_module
+from emofeedback.embedded.answers import write_refinement
 from emofeedback.embedded.foreign import FOREIGN_WARNING, SIZE, ForeignNet, shrunk
 from emofeedback.embedded.lvlm import FILES, Answer, load_lvlm
 from emofeedback.embedded.refiner import EmbeddedRefiner
@@ -21,7 +22,7 @@ from emofeedback.embedded.weights import FOLDER
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
 from emofeedback.prompts import fill_prompt, load_prompt
-from emofeedback.refining import Refiner, RefineRequest
+from emofeedback.refining import Refiner, RefineRequest, Suggestion
 from emofeedback.scoring import Calibration, Scorer, expected_digits
 
 pytest.importorskip("transformers")
@@ -243,6 +244,21 @@ def test_what_the_artist_settled_is_not_contradicted(request_for, monkeypatch):
     monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(answer, 7))
     refined = EmbeddedRefiner(load_lvlm()).refine(request_for("a boat on the sea at sunset"))
     assert refined.prompt == "a boat on the sea at sunset, in the rain"
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("swap storm clouds for storm clouds", False),
+        ("swap storm clouds for a rainbow", True),
+        ("add storm clouds", True),
+    ],
+)
+def test_a_swap_of_a_cue_for_itself_is_kept_from_the_artist(request_for, monkeypatch, text, stays):
+    answer = write_refinement([Suggestion(text)], "in the rain")
+    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(answer, 7))
+    refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
+    assert [each.text for each in refined.suggestions] == ([text] if stays else [])
 
 
 def test_an_empty_prompt_is_refused(request_for):
