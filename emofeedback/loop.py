@@ -15,7 +15,7 @@ from torch import Tensor
 from .emotion import Emotion
 from .errors import ConfigError, LoopError
 from .images import check_images, from_png, to_png
-from .refining import Refinement, Refiner, RefineRequest, checked_prompt
+from .refining import Refinement, Refiner, RefineRequest, blind_request, checked_prompt
 from .scoring import Reading, Scorer, with_explanation
 from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord
 
@@ -38,6 +38,18 @@ def start_loop(
         prompt=prompt,
         round_started=time.perf_counter(),
     )
+
+
+def rewritten_for_target(state: LoopState, refiner: Refiner) -> LoopState:
+    """The state whose first round generates what the refiner makes of prompt and target alone.
+
+    Raises: LoopError: the loop has begun. ScorerError: the refiner failed.
+    """
+    if state.rounds:
+        raise LoopError("The loop has begun; its first prompt can no longer be rewritten.")
+    refinement = refiner.refine(blind_request(state.artist_prompt, state.target))
+    prompt = checked_prompt(refinement.prompt)
+    return state.advanced(["rewritten", prompt], prompt=prompt, first_refinement=refinement)
 
 
 def round_seed(state: LoopState) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from .emotion import Emotion
@@ -76,6 +77,23 @@ class RefineRequest:
     target: Emotion
     best: int
     history: tuple[RoundRecord, ...] = ()
+
+
+def blind_request(prompt: str, target: Emotion, *, size: int = 256) -> RefineRequest:
+    """What a refiner is told before there is a picture: assume a neutral one.
+
+    Args:
+        size: side of the even grey picture that stands for none, in pixels.
+    """
+    neutral = Reading(emotion=Emotion(0.0, 0.0), model="none")
+    return RefineRequest(
+        artist_prompt=prompt,
+        prompt=prompt,
+        images=torch.full((1, size, size, 3), 0.5),
+        readings=(neutral,),
+        target=target,
+        best=0,
+    )
 
 
 @runtime_checkable

@@ -44,15 +44,16 @@ def loop_report(state: LoopState) -> dict[str, Any]:
 
 def loop_cost(state: LoopState) -> dict[str, float]:
     """Pictures, generator steps, LVLM tokens and seconds spent so far."""
-    rounds = state.rounds
+    rounds, first = state.rounds, state.first_refinement
+    rewriting = first.seconds if first else 0.0
     return {
         "pictures": sum(len(record.images) for record in rounds),
         "steps": sum(record.steps for record in rounds),
-        "tokens": sum(record.tokens for record in rounds),
+        "tokens": sum(record.tokens for record in rounds) + (first.tokens if first else 0),
         "generate_seconds": round(sum(record.generate_seconds for record in rounds), 3),
         "score_seconds": round(sum(record.score_seconds for record in rounds), 3),
-        "refine_seconds": round(sum(record.refine_seconds for record in rounds), 3),
-        "seconds": round(sum(record.seconds for record in rounds), 3),
+        "refine_seconds": round(sum(record.refine_seconds for record in rounds) + rewriting, 3),
+        "seconds": round(sum(record.seconds for record in rounds) + rewriting, 3),
     }
 
 

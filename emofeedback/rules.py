@@ -1,20 +1,19 @@
 """The rule refiner: picks affect phrases from the cue table, needs no model.
 
-It starts from what was measured, not from what the prompt promised. A cue that the generator
-ignored leaves a gap, and the next round asks for more.
+It goes by what was measured, not by what the prompt promised: a cue that the generator ignored
+loses its weight, and the next round asks for more or for another one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from .cues import FAMILIES, CueLevel
-from .emotion import Emotion, Gap
+from .emotion import Emotion
+from .evidence import Evidence, Tried, combinations
 from .refining import Refinement, RefineRequest, Suggestion, with_clause
 
 NAME = "rules"
@@ -23,30 +22,6 @@ CHANGE_COST = 0.12
 MAX_CHANGES = 4
 MAX_CLAUSE_WORDS = 22
 """Longer clauses no longer fit, with the artist's prompt, into a small text encoder's context."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """All combinations of one level a family."""
-
-    choices: np.ndarray  # [N, families] level indices
-    valence: np.ndarray  # [N] summed effects
-    arousal: np.ndarray
-
-
-@lru_cache(maxsize=1)
-def _table() -> _Table:
-    levels = list(FAMILIES.values())
-    grids = np.meshgrid(*(np.arange(len(family)) for family in levels), indexing="ij")
-    choices = np.stack([grid.ravel() for grid in grids], axis=1)
-    effects = [
-        sum(
-            np.array([getattr(level, axis) for level in family])[choices[:, index]]
-            for index, family in enumerate(levels)
-        )
-        for axis in ("valence", "arousal")
-    ]
-    return _Table(choices, np.asarray(effects[0]), np.asarray(effects[1]))
 
 
 def named_cues(prompt: str) -> tuple[CueLevel, ...]:
@@ -66,28 +41,29 @@ def _named_level(text: str, family: tuple[CueLevel, ...]) -> CueLevel:
 
 
 def choose_cues(
-    current: tuple[CueLevel, ...], gap: Gap, *, kept: Collection[str] = ()
+    current: tuple[CueLevel, ...],
+    target: Emotion,
+    evidence: Evidence | None = None,
+    *,
+    kept: Collection[str] = (),
 ) -> tuple[CueLevel, ...]:
-    """The levels whose change from `current` comes nearest to closing the gap, in few words.
+    """The levels that should come nearest to a target, in few words and few changes.
 
     Args:
         current: one level a family, in the order of `FAMILIES`.
-        gap: target minus reading of a picture made with `current`.
+        evidence: what cues have been seen to do; default: what the table says.
         kept: families that must stay as they are.
     """
-    table = _table()
+    choices = combinations().choices
     levels = list(FAMILIES.values())
     here = np.array([family.index(level) for family, level in zip(levels, current, strict=True)])
-    moved_valence = table.valence - sum(level.valence for level in current)
-    moved_arousal = table.arousal - sum(level.arousal for level in current)
-    remaining = np.hypot(gap.valence - moved_valence, gap.arousal - moved_arousal)
-    changes = (table.choices != here).sum(1)
-    cost = remaining + CHANGE_COST * (table.choices != 0).sum(1)
-    cost[changes > MAX_CHANGES] = np.inf
+    cost = (evidence or Evidence.of(())).expected_gaps(target)
+    cost = cost + CHANGE_COST * (choices != 0).sum(1)
+    cost[(choices != here).sum(1) > MAX_CHANGES] = np.inf
     for index, family in enumerate(FAMILIES):
         if family in kept:
-            cost[table.choices[:, index] != here[index]] = np.inf
-    best = table.choices[int(cost.argmin())]
+            cost[choices[:, index] != here[index]] = np.inf
+    best = choices[int(cost.argmin())]
     return tuple(family[index] for family, index in zip(levels, best, strict=True))
 
 
@@ -106,7 +82,7 @@ def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WOR
 def affect_phrase(emotion: Emotion) -> str:
     """The clause that should give a neutral picture this emotion; empty near neutral."""
     neutral = tuple(family[0] for family in FAMILIES.values())
-    return affect_clause(choose_cues(neutral, emotion.gap_from(Emotion(0, 0))))
+    return affect_clause(choose_cues(neutral, emotion))
 
 
 def effect_in_words(level: CueLevel) -> str:
@@ -139,19 +115,29 @@ def change_suggestions(
     )
 
 
+def tried_so_far(request: RefineRequest) -> list[Tried]:
+    """The named cues and the reading of every candidate of this round and of earlier ones."""
+    tried: list[Tried] = []
+    for record in request.history:
+        pairs = zip(record.prompts, record.readings, strict=True)
+        tried += [(named_cues(prompt), reading.emotion) for prompt, reading in pairs]
+    cues = named_cues(request.prompt)
+    return tried + [(cues, reading.emotion) for reading in request.readings]
+
+
 class RuleRefiner:
     """Closes the measured gap with phrases from the cue table."""
 
     name = NAME
 
     def refine(self, request: RefineRequest) -> Refinement:
-        """The artist's prompt, literally, with a clause that should move the best candidate."""
+        """The artist's prompt, literally, with the clause that should come nearest."""
         started = time.perf_counter()
         before = named_cues(request.prompt)
         own = named_cues(request.artist_prompt)
         kept = {level.family for level in own if level.phrases}  # the artist's words stay
-        gap = request.target.gap_from(request.readings[request.best].emotion)
-        after = choose_cues(before, gap, kept=kept)
+        evidence = Evidence.of(tried_so_far(request))
+        after = choose_cues(before, request.target, evidence, kept=kept)
         clause = affect_clause(tuple(level for level in after if level.family not in kept))
         return Refinement(
             prompt=with_clause(request.artist_prompt, clause),

@@ -135,6 +135,7 @@ class LoopState(Mapping[str, Any]):
         rounds: finished rounds, oldest first.
         best: best picture so far, None before the first round.
         stop_reason: empty while the loop goes on.
+        first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
         round_started: `time.perf_counter()` when the coming round was handed out; not hashed.
     """
@@ -147,6 +148,7 @@ class LoopState(Mapping[str, Any]):
     rounds: tuple[RoundRecord, ...] = ()
     best: Best | None = None
     stop_reason: str = ""
+    first_refinement: Refinement | None = None
     digest: str = ""
     round_started: float = field(default=0.0, repr=False)
 

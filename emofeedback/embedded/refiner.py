@@ -1,8 +1,8 @@
 """The embedded refiner: shows the model the round's best picture and asks what to change.
 
-The artist's prompt stays literal; the model writes only the affect clause. An answer that cannot be
-read is asked for once more with sampling; then the rule refiner steps in, and the refinement says
-so.
+The artist's prompt stays literal; the model writes only the affect clause. It is asked several
+times, and the proposal is taken that should come nearest by all readings of the loop so far. Where
+no answer can be read, the rule refiner steps in, and the refinement says so.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import time
 from dataclasses import replace
 
 from ..cues import FAMILIES
+from ..emotion import Emotion
 from ..errors import ScorerAnswerError
+from ..evidence import Evidence, combination_of
 from ..prompts import fill_prompt
 from ..refining import Refinement, RefineRequest, Suggestion, checked_prompt, with_clause
-from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues
-from .answers import RefineAnswer, read_refinement, signed
-from .lvlm import DrawnLvlm
+from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues, tried_so_far
+from .answers import read_refinement, signed
+from .lvlm import Answer, DrawnLvlm
 
 NAME = "embedded"
 REFINE_PROMPT = "drawn_refine_v1"
+PROPOSALS = 4
 MAX_PROMPT_WORDS = 24
 """The model has seen short prompts; of a long one it is shown the beginning."""
 
@@ -40,50 +43,57 @@ class EmbeddedRefiner:
         """
         started = time.perf_counter()
         checked_prompt(request.artist_prompt)
-        text, tokens, answer = self._ask(request)
-        if answer is None:
+        evidence = Evidence.of(tried_so_far(request))
+        written = self._written(request, evidence)
+        tokens = sum(answer.tokens for answer in written)
+        proposals = [made for answer in written if (made := _proposal(request, answer.text))]
+        if not proposals:
             made = RuleRefiner().refine(request)
             return replace(
                 made,
                 refiner=f"{made.refiner} (for {NAME})",
                 seconds=time.perf_counter() - started,
                 tokens=tokens,
-                raw_text=text,
+                raw_text=written[0].text,
                 warnings=(
                     *made.warnings,
-                    f"The embedded refiner answered {text[:60]!r}, twice unreadable; "
-                    "the rule refiner wrote this prompt instead.",
+                    f"The embedded refiner answered {written[0].text[:60]!r} and nothing better in "
+                    f"{PROPOSALS} tries; the rule refiner wrote this prompt instead.",
                 ),
             )
-        clause = _fitting_clause(answer.clause, request.artist_prompt)
-        return Refinement(
-            prompt=with_clause(request.artist_prompt, clause),
-            clause=clause,
-            suggestions=tuple(each for each in answer.suggestions if not _says_nothing(each)),
-            refiner=NAME,
-            seconds=time.perf_counter() - started,
-            tokens=tokens,
-            raw_text=text,
-        )
+        gaps = evidence.expected_gaps(request.target)
+        chosen = min(proposals, key=lambda made: gaps[combination_of(named_cues(made.prompt))])
+        return replace(chosen, seconds=time.perf_counter() - started, tokens=tokens)
 
-    def _ask(self, request: RefineRequest) -> tuple[str, int, RefineAnswer | None]:
-        """The last answer's text, all tokens spent, and the answer if one could be read."""
-        gap = request.target.gap_from(request.readings[request.best].emotion)
+    def _written(self, request: RefineRequest, evidence: Evidence) -> list[Answer]:
+        """The model's answers to one question: the likeliest one, then sampled ones."""
+        felt = Emotion(*evidence.feeling(named_cues(request.prompt)))
+        gap = request.target.gap_from(felt)
         prompt = fill_prompt(
             REFINE_PROMPT,
             prompt=" ".join(request.artist_prompt.split()[:MAX_PROMPT_WORDS]),
             valence=signed(gap.valence),
             arousal=signed(gap.arousal),
         )
-        text, tokens = "", 0
-        for seed in (None, len(request.history)):
-            answer = self.lvlm.write(request.images[request.best], prompt, seed=seed)
-            text, tokens = answer.text, tokens + answer.tokens
-            try:
-                return text, tokens, read_refinement(text)
-            except ScorerAnswerError:
-                continue
-        return text, tokens, None
+        image, first = request.images[request.best], len(request.history) * PROPOSALS
+        seeds = (None, *range(first + 1, first + PROPOSALS))
+        return [self.lvlm.write(image, prompt, seed=seed) for seed in seeds]
+
+
+def _proposal(request: RefineRequest, text: str) -> Refinement | None:
+    """What an answer proposes; None if it cannot be read."""
+    try:
+        answer = read_refinement(text)
+    except ScorerAnswerError:
+        return None
+    clause = _fitting_clause(answer.clause, request.artist_prompt)
+    return Refinement(
+        prompt=with_clause(request.artist_prompt, clause),
+        clause=clause,
+        suggestions=tuple(each for each in answer.suggestions if not _says_nothing(each)),
+        refiner=NAME,
+        raw_text=text,
+    )
 
 
 def _says_nothing(suggestion: Suggestion) -> bool:

@@ -213,7 +213,7 @@ def test_the_artists_prompt_stays_literally_in_the_next_prompt(request_for):
         assert refined.clause in refined.prompt
 
 
-def test_a_refiner_that_cannot_be_read_asks_once_more_and_then_lets_the_rules_speak(
+def test_a_refiner_that_cannot_be_read_asks_again_and_then_lets_the_rules_speak(
     request_for, monkeypatch
 ):
     lvlm, asked = load_lvlm(), []
@@ -224,19 +224,23 @@ def test_a_refiner_that_cannot_be_read_asks_once_more_and_then_lets_the_rules_sp
 
     monkeypatch.setattr(type(lvlm), "write", mumble)
     refined = EmbeddedRefiner(lvlm).refine(request_for())
-    assert asked == [None, 0]
-    assert refined.tokens == 20
+    assert asked == [None, 1, 2, 3]
+    assert refined.tokens == 40
     assert refined.refiner.startswith("rules")
     assert any("rule refiner wrote this prompt" in warning for warning in refined.warnings)
     assert refined.clause
 
 
-def test_a_second_answer_that_can_be_read_is_taken(request_for, monkeypatch):
-    answers = iter(["hm", '{"suggestions":[],"clause":"in the rain, in the rain, at sunset"}'])
+def test_of_the_answers_that_can_be_read_the_one_expected_nearest_is_taken(
+    request_for, monkeypatch
+):
+    clauses = ("among flowers", "under storm clouds, under storm clouds, in the rain", "at dusk")
+    written = ["hm", *(write_refinement([], clause) for clause in clauses)]
+    answers = iter(written)
     monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(next(answers), 7))
     refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
-    assert (refined.refiner, refined.clause) == ("embedded", "in the rain, at sunset")
-    assert refined.tokens == 14
+    assert (refined.refiner, refined.clause) == ("embedded", "under storm clouds, in the rain")
+    assert (refined.raw_text, refined.tokens) == (written[2], 28)
 
 
 def test_what_the_artist_settled_is_not_contradicted(request_for, monkeypatch):

@@ -15,6 +15,7 @@ from emofeedback.loop import (
     record_refinement,
     record_scores,
     refine_request,
+    rewritten_for_target,
     round_seed,
     run_loop,
     start_loop,
@@ -50,6 +51,21 @@ class BrightnessScorer:
         return [reading(float(image.mean()) * 6 - 3, tokens=2) for image in images]
 
     explain = score
+
+
+def test_a_loop_may_begin_with_a_prompt_rewritten_for_its_target():
+    plain = start_loop("a boat", TARGET)
+    state = rewritten_for_target(plain, RuleRefiner())
+    assert state.prompt == state.first_refinement.prompt != "a boat" == state.artist_prompt
+    assert state.digest != plain.digest
+    state = scored(state, 1.0)
+    assert state.rounds[0].prompt == state.prompt
+    assert refine_request(state).artist_prompt == "a boat"
+    spent = dataclasses.replace(state.first_refinement, tokens=11, seconds=2.0)
+    cost = loop_report(dataclasses.replace(state, first_refinement=spent))["cost"]
+    assert (cost["tokens"], cost["refine_seconds"]) == (11, 2.0)
+    with pytest.raises(LoopError, match="has begun"):
+        rewritten_for_target(state, RuleRefiner())
 
 
 @given(st.lists(st.lists(st.floats(-3, 3), min_size=1, max_size=3), min_size=1, max_size=4))

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from emofeedback.emotion import Emotion
+from emofeedback.refining import blind_request
 from training.world.prove_loop import CLOSEST, proof_pairs
 from training.world.prove_report import RIVALS, curve, difference_table, final_gap
 from training.world.scene import held_out
-from training.world.trials import SYSTEMS, Move, Shot, System, Trial, blind_request, run_trial
+from training.world.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
 
 
 def trial(system: str, read_gaps: list[float], judged_gaps: list[float], *, seen=True) -> Trial:
@@ -76,15 +77,18 @@ def test_a_blind_refiner_sees_grey_and_assumes_neutral():
     assert request.history == ()
 
 
-@pytest.mark.parametrize("rewrite_first", [False, True])
-def test_a_real_trial_makes_what_it_counts(rewrite_first):
+@pytest.mark.parametrize(("rewrite_first", "refine_rounds"), [(0, 1), (1, 0), (1, 1)])
+def test_a_real_trial_makes_what_it_counts(rewrite_first, refine_rounds):
     pair = proof_pairs(1, 3)[0]
-    system = System(name="x", rounds=2, candidates=2, refiner="rules", rewrite_first=rewrite_first)
+    system = System(
+        name="x", rounds=2, candidates=2, refiner="rules",
+        rewrite_first=bool(rewrite_first), refine_rounds=bool(refine_rounds),
+    )  # fmt: skip
     made, chosen = run_trial(system, pair)
     assert len(made.shots) == len(made.chosen) == system.pictures == 4
     assert chosen.shape[-1] == 3 and chosen.min() >= 0 and chosen.max() <= 1
     assert made.tokens > 0 and made.seconds > 0
     assert all(prompt.startswith(pair.prompt) for prompt in made.prompts)
-    assert (made.prompts[0] == pair.prompt) is not rewrite_first
-    assert (len(set(made.prompts)) == 1) is rewrite_first
+    assert (made.prompts[0] != pair.prompt) == rewrite_first
+    assert refine_rounds or len(set(made.prompts)) == 1
     assert replace(made, seconds=0.0) == replace(run_trial(system, pair)[0], seconds=0.0)

@@ -18,8 +18,9 @@ from emofeedback.embedded import generator
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.emotion import Emotion, clipped_emotion
 from emofeedback.images import from_png
-from emofeedback.loop import run_loop, start_loop
-from emofeedback.refining import Refiner, RefineRequest
+from emofeedback.loop import rewritten_for_target, run_loop, start_loop
+from emofeedback.refining import Refiner
+from emofeedback.report import loop_cost
 from emofeedback.rules import RuleRefiner, named_cues
 from emofeedback.scoring import Reading, Scorer
 from emofeedback.state import LoopPolicy, LoopState
@@ -36,7 +37,8 @@ class System:
 
     Args:
         refiner: "none", "embedded" or "rules".
-        rewrite_first: rewrite the prompt once, without picture and reading, then only choose.
+        rewrite_first: rewrite the prompt before the first round, without picture and reading.
+        refine_rounds: refine between the rounds; else they only choose.
         emotion_input: the target also reaches the generator through its adapter.
         oracle: the judge reads and chooses in the scorer's place; for finding what limits.
     """
@@ -46,6 +48,7 @@ class System:
     candidates: int = 4
     refiner: str = "none"
     rewrite_first: bool = False
+    refine_rounds: bool = True
     emotion_input: bool = False
     oracle: bool = False
 
@@ -58,16 +61,43 @@ class System:
 SYSTEMS = (
     System(name="first picture", rounds=1, candidates=1),
     System(name="best of 12"),
-    System(name="rewritten once by the LVLM, best of 12", refiner="embedded", rewrite_first=True),
-    System(name="rewritten once by rules, best of 12", refiner="rules", rewrite_first=True),
-    System(name="loop, LVLM refiner", refiner="embedded"),
-    System(name="loop, rule refiner", refiner="rules"),
-    System(name="loop, LVLM refiner, V-A input", refiner="embedded", emotion_input=True),
+    System(
+        name="rewritten once by the LVLM, best of 12",
+        refiner="embedded",
+        rewrite_first=True,
+        refine_rounds=False,
+    ),
+    System(
+        name="rewritten once by rules, best of 12",
+        refiner="rules",
+        rewrite_first=True,
+        refine_rounds=False,
+    ),
+    System(name="loop, LVLM refiner", refiner="embedded", rewrite_first=True),
+    System(name="loop, rule refiner", refiner="rules", rewrite_first=True),
+    System(
+        name="loop, LVLM refiner, V-A input",
+        refiner="embedded",
+        rewrite_first=True,
+        emotion_input=True,
+    ),
+    System(name="loop from the artist's own prompt, LVLM refiner", refiner="embedded"),
+    System(name="loop from the artist's own prompt, rule refiner", refiner="rules"),
 )
 ORACLES = (
     System(name="best of 12, oracle scorer", oracle=True),
-    System(name="loop, LVLM refiner, oracle scorer", refiner="embedded", oracle=True),
-    System(name="loop, rule refiner, oracle scorer", refiner="rules", oracle=True),
+    System(
+        name="loop, LVLM refiner, oracle scorer",
+        refiner="embedded",
+        rewrite_first=True,
+        oracle=True,
+    ),
+    System(
+        name="loop, rule refiner, oracle scorer",
+        refiner="rules",
+        rewrite_first=True,
+        oracle=True,
+    ),
 )
 
 
@@ -152,31 +182,19 @@ class JudgeScorer:
 def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3]."""
     scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()
-    started, tokens, prompt = time.perf_counter(), 0, pair.prompt
+    started = time.perf_counter()
     paint = Painter(pair.target if system.emotion_input else None)
     refiner = _refiner(system.refiner)
-    if system.rewrite_first and refiner is not None:
-        rewritten = refiner.refine(blind_request(pair.prompt, pair.target))
-        prompt, tokens, refiner = rewritten.prompt, rewritten.tokens, None
     policy = LoopPolicy(rounds=system.rounds, candidates=system.candidates, tolerance=0.0)
-    state = start_loop(prompt, pair.target, policy, seed=pair.seed)
+    state = start_loop(pair.prompt, pair.target, policy, seed=pair.seed)
+    if system.rewrite_first and refiner is not None:
+        state = rewritten_for_target(state, refiner)
+    if not system.refine_rounds:
+        refiner = None
     for after in run_loop(paint, scorer, refiner, state):
         state = after
     seconds = time.perf_counter() - started + paint.saved
-    return _measured(system, pair, state, tokens, seconds)
-
-
-def blind_request(prompt: str, target: Emotion) -> RefineRequest:
-    """What a refiner is told when it has neither picture nor reading: assume a neutral picture."""
-    neutral = Reading(emotion=Emotion(0.0, 0.0), uncertainty=(0.0, 0.0), model="none")
-    return RefineRequest(
-        artist_prompt=prompt,
-        prompt=prompt,
-        images=torch.full((1, SIZE, SIZE, 3), 0.5),
-        readings=(neutral,),
-        target=target,
-        best=0,
-    )
+    return _measured(system, pair, state, seconds)
 
 
 class Painter:
@@ -211,9 +229,7 @@ def _refiner(name: str) -> Refiner | None:
     return RuleRefiner() if name == "rules" else load_scorer().refiner()
 
 
-def _measured(
-    system: System, pair: Pair, state: LoopState, tokens: int, seconds: float
-) -> tuple[Trial, Tensor]:
+def _measured(system: System, pair: Pair, state: LoopState, seconds: float) -> tuple[Trial, Tensor]:
     images = torch.stack([from_png(data) for record in state.rounds for data in record.images])
     seen = judge(images)
     readings = [reading for record in state.rounds for reading in record.readings]
@@ -236,7 +252,7 @@ def _measured(
         chosen=chosen,
         prompts=tuple(record.prompt for record in state.rounds),
         moves=_moves(pair, state, shots, system.candidates),
-        tokens=tokens + sum(record.tokens for record in state.rounds),
+        tokens=loop_cost(state)["tokens"],
         seconds=seconds,
     )
     return trial, images[chosen[-1]]

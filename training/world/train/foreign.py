@@ -120,10 +120,10 @@ def step_loss(
 
 
 def threshold_of(net: ForeignNet, check: PictureSet, warned: float) -> float:
-    """The logit that a share of unseen drawn pictures exceeds; at least 0, the even odds."""
+    """The logit that a share of unseen drawn pictures exceeds."""
     with torch.inference_mode():
         logits = net(shrunk(torch.from_numpy(np.array(check.pictures)).float() / 255))
-    return max(0.0, float(torch.quantile(logits, 1 - warned)))
+    return float(torch.quantile(logits, 1 - warned))
 
 
 def make_outliers(config: ForeignConfig, drawn: PictureSet, path: Path) -> np.ndarray:
