@@ -22,8 +22,8 @@ from .cues import FAMILIES, CueLevel
 from .emotion import LIMIT, Emotion
 
 BASE_SPREAD = 1.0
-CUE_SPREAD = 0.25
-"""A prompt of three cues then misses its sum by 0.43 an axis; the embedded generator by 0.42."""
+CUE_SPREAD = 0.35
+"""A prompt of three cues then misses its sum by 0.6 an axis, as on the embedded generator."""
 READING_SPREAD = 0.6
 """Of one candidate's reading about its prompt's mean: pictures differ by 0.3, readings err by 0.4,
 and the cues of one prompt disturb each other."""

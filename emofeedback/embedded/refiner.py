@@ -1,8 +1,8 @@
 """The embedded refiner: shows the model the round's best picture and asks what to change.
 
 The artist's prompt stays literal; the model writes only the affect clause. It is asked several
-times, and the proposal is taken that should come nearest by all readings of the loop so far. Where
-no answer can be read, the rule refiner steps in, and the refinement says so.
+times, and the proposal is taken that should come nearest by all readings of the loop so far, or the
+prompt is kept. Where no answer can be read, the rule refiner steps in, and the refinement says so.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class EmbeddedRefiner:
                     f"{PROPOSALS} tries; the rule refiner wrote this prompt instead.",
                 ),
             )
+        proposals.append(_kept(request))
         gaps = evidence.expected_gaps(request.target)
         chosen = min(proposals, key=lambda made: gaps[combination_of(named_cues(made.prompt))])
         return replace(chosen, seconds=time.perf_counter() - started, tokens=tokens)
@@ -93,6 +94,18 @@ def _proposal(request: RefineRequest, text: str) -> Refinement | None:
         suggestions=tuple(each for each in answer.suggestions if not _says_nothing(each)),
         refiner=NAME,
         raw_text=text,
+    )
+
+
+def _kept(request: RefineRequest) -> Refinement:
+    """The proposal to make more pictures of the same prompt."""
+    return Refinement(
+        prompt=request.prompt,
+        clause=request.prompt.removeprefix(request.artist_prompt).strip(" ,"),
+        suggestions=(
+            Suggestion("keep the prompt", reason="nothing proposed should come nearer by words"),
+        ),
+        refiner=NAME,
     )
 
 
