@@ -145,7 +145,7 @@ def timed(bench: Workbench, made: Any, prompt: str, point: Point) -> dict[str, A
 
 def digest() -> str:
     """Of everything the numbers depend on."""
-    files = sorted(path for path in FOLDER.rglob("*") if path.is_file()) + [WEIGHTS]
+    files = [*sorted(path for path in FOLDER.rglob("*") if path.is_file()), WEIGHTS]
     found = hashlib.sha256()
     for path in files:
         found.update(path.read_bytes())

@@ -91,7 +91,7 @@ def _right(value: dict[str, Any]) -> float:
 
 
 def _sweep_table(found: Found) -> Iterator[str]:
-    yield "| way | axis | sweeps | Kendall tau | largest CLIP step / mean (worst) | wanted | reached |"
+    yield "| way | axis | sweeps | Kendall tau | largest CLIP step (worst) | wanted | reached |"
     yield "| --- " * 7 + "|"
     for way, axis in dict.fromkeys((k[1], k[3]) for k in found if k[0] == "sweep"):
         values = [
