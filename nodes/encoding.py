@@ -171,7 +171,7 @@ def _adapter_of(clip: Any) -> EmotionAdapter:
     if adapter is None:
         raise ConfigError(
             "This CLIP carries no emotion adapter. Connect the CLIP of Load Embedded or of an "
-            "emotion checkpoint, or choose a method without 'adapter': the others work with every "
+            "emotion checkpoint, or set method to 'phrase' or 'anchors', which work with every "
             "CLIP."
         )
     return adapter

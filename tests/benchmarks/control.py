@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/control.py [--prompts 20] [--sweeps 12]
 
-Every picture's measurement is appended to runs/control.jsonl under a digest of the weights, so an
+Every measurement is appended to runs/control.jsonl under a digest of weights and steps, so an
 interrupted or widened run goes on where it stopped; `--part` and `--way` choose what is made. Times
 are ratios of processor time on one thread, taken alternately. Prints tables in Markdown of all that
 the file holds for these weights, and exits with 1 if a number is missed.
@@ -143,10 +143,10 @@ def timed(bench: Workbench, made: Any, prompt: str, point: Point) -> dict[str, A
     return {"stock": seconds[0], "way": seconds[1], "gap": gap}
 
 
-def digest() -> str:
+def digest(steps: int) -> str:
     """Of everything the numbers depend on."""
     files = [*sorted(path for path in FOLDER.rglob("*") if path.is_file()), WEIGHTS]
-    found = hashlib.sha256()
+    found = hashlib.sha256(f"{steps} steps".encode())
     for path in files:
         found.update(path.read_bytes())
     return found.hexdigest()[:12]
@@ -184,14 +184,15 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=20, help="contents painted over the grid")
     parser.add_argument("--sweeps", type=int, default=12, help="contents swept along each axis")
     parser.add_argument("--repeats", type=int, default=2, help="of each time")
+    parser.add_argument("--steps", type=int, default=20, help="of each sampling; 8 is a quick look")
     parser.add_argument("--part", action="append", choices=("grid", "sweep", "cost"))
     parser.add_argument("--way", action="append", choices=list(WAYS), help="default: all")
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "control.jsonl")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    results = Results(options.results, digest())
+    results = Results(options.results, digest(options.steps))
     parts, ways = options.part or ("grid", "sweep", "cost"), options.way or list(WAYS)
-    bench = load_workbench(options.tree)
+    bench = load_workbench(options.tree, options.steps)
     if "cost" in parts:
         results.complete(cost_work(bench, [w for w in TIMED if w in ways], options.repeats))
     if "grid" in parts:

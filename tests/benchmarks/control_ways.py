@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS, CFG, SIDE = 20, 3.0, 32
+CFG, SIDE = 3.0, 32
 NEUTRAL = "neutral"
 WINDOW = (0.0, 0.5)
 
@@ -39,9 +39,11 @@ class Workbench:
     model: Any
     clip: Any
     vae: Any
+    steps: int = 20
 
     @cached_property
     def negative(self) -> list[Any]:
+        """What every sampling is kept away from: no words."""
         return self.encode("")
 
     def encode(self, prompt: str) -> list[Any]:
@@ -55,16 +57,17 @@ class Workbench:
     def stock(self, positive: list[Any], seed: int, model: Any = None) -> Tensor:
         """Latents of a stock KSampler."""
         sampled = self.core.KSampler().sample(
-            model or self.model, seed, STEPS, CFG, "euler", "simple", positive, self.negative,
+            model or self.model, seed, self.steps, CFG, "euler", "simple", positive, self.negative,
             {"samples": torch.zeros(1, 16, SIDE, SIDE)},
         )  # fmt: skip
         return sampled[0]["samples"]
 
     def pictures(self, latents: Tensor) -> Tensor:
+        """[B, H, W, 3] in 0..1."""
         return self.vae.decode(latents)
 
 
-def load_workbench(tree: Path) -> Workbench:
+def load_workbench(tree: Path, steps: int) -> Workbench:
     """ComfyUI in this process on the CPU, as the tests load it, and the shipped models."""
     sys.path.insert(0, str(tree))
     from comfy.cli_args import args
@@ -81,7 +84,7 @@ def load_workbench(tree: Path) -> Workbench:
     nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
     ours = {node.GET_SCHEMA().node_id: node for node in nodes}
     model, clip, vae, _ = ours["EmoFB_LoadEmbedded"].execute().args
-    return Workbench(core, ours, model, clip, vae)
+    return Workbench(core, ours, model, clip, vae, steps)
 
 
 def emotion(point: Point) -> Any:
@@ -144,12 +147,6 @@ WAYS: dict[str, Encoder] = {
     "adapter + anchors": _encoded("adapter + anchors"),
 }
 """Name -> how a stock sampler is fed."""
-
-
-def picture(bench: Workbench, way: str, prompt: str, point: Point, seed: int) -> Tensor:
-    """One picture [1, H, W, 3]."""
-    model, positive = WAYS[way](bench, prompt)(point)
-    return bench.pictures(bench.stock(positive, seed, model))
 
 
 def at_zero(point: Point) -> Point:

@@ -11,7 +11,7 @@ from emofeedback.emotion import Emotion
 PROMPT = "a boat on the sea"
 DARK = Emotion(-3, 0)
 WIDGETS = {"start_percent": 0.0, "end_percent": 1.0, "mix": "predictions"}
-SIDE = 16
+SIDE = 8
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +89,17 @@ def test_previews_come_at_every_step(
     comfyui: ModuleType, sample: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import comfy.utils
+    from comfy.cli_args import LatentPreviewMethod, args
 
-    seen: list[tuple[int, int]] = []
-    monkeypatch.setattr(
-        comfy.utils, "PROGRESS_BAR_HOOK",
-        lambda value, total, preview, **_: seen.append((value, total)),
-    )  # fmt: skip
+    monkeypatch.setattr(args, "preview_method", LatentPreviewMethod.Latent2RGB)
+    seen: list[tuple[int, int, bool]] = []
+
+    def watch(value: int, total: int, preview: Any, **_: Any) -> None:
+        seen.append((value, total, preview is not None))
+
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", watch)
     sample(1.0, empty())
-    assert seen == [(step, 4) for step in (1, 2, 3, 4)]
+    assert seen == [(step, 4, True) for step in (1, 2, 3, 4)]
 
 
 def test_it_stops_where_the_artist_interrupts(comfyui: ModuleType, sample: Any) -> None:

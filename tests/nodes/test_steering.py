@@ -9,7 +9,7 @@ from native_models import LAYOUTS, load_controlnet, load_model, text
 
 from emofeedback.emotion import Emotion
 
-SIDE, BATCH, STEPS = 8, 2, 2
+SIDE, BATCH, STEPS = 4, 2, 2
 WIDGETS = {"start_percent": 0.0, "end_percent": 1.0, "mix": "predictions"}
 GENERIC = Emotion(2.0, 1.0)  # between two anchors and the middle
 HALFWAY = Emotion(1.5, 0.0)
