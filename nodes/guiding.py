@@ -110,11 +110,13 @@ class EmotionModelPatch(io.ComfyNode):
 
 
 def patched_model(model: Any, how: Steering, anchors: list[Entry] | None = None) -> Any:
-    """A clone of the MODEL that steers each sampler's positive conditioning."""
-    patched = model.clone()
-    patched.add_wrapper_with_key(
-        comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, PATCH_KEY, _steer_samples(how, anchors)
-    )
+    """A clone of the MODEL that steers each sampler's positive conditioning.
+
+    It replaces an earlier patch of this kind: two emotions at once have no meaning.
+    """
+    patched, kind = model.clone(), comfy.patcher_extension.WrappersMP.OUTER_SAMPLE
+    patched.remove_wrappers_with_key(kind, PATCH_KEY)
+    patched.add_wrapper_with_key(kind, PATCH_KEY, _steer_samples(how, anchors))
     return patched
 
 

@@ -58,8 +58,6 @@ def text(family: str, number: int) -> list[Any]:
     extra: dict[str, Any] = {}
     if layout.pooled:
         extra["pooled_output"] = torch.randn(1, layout.pooled, generator=draw)
-    if family == "flux":
-        extra["guidance"] = 3.5
     if family == "z_image":
         extra["attention_mask"] = torch.ones(1, tokens)
     return [torch.randn(1, tokens, layout.width, generator=draw), extra]

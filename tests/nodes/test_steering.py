@@ -209,6 +209,15 @@ def test_the_shared_model_is_untouched(
     assert all("emofb" not in str(key) for key in model.model_options)
 
 
+def test_the_last_of_two_patches_counts(
+    comfyui: ModuleType, pack_nodes: dict, model: Any, prompt: list, family: str
+) -> None:
+    patch = pack_nodes["EmoFB_EmotionModelPatch"].execute
+    first = patch(model, target=HALFWAY, strength=1.0, **WIDGETS).args[0]
+    twice = steered(comfyui, pack_nodes, first, prompt, family)
+    assert torch.equal(twice, steered(comfyui, pack_nodes, model, prompt, family))
+
+
 def test_one_region_can_feel_while_the_other_does_not(
     comfyui: ModuleType, pack_nodes: dict, model: Any, prompt: list, family: str
 ) -> None:
