@@ -192,14 +192,15 @@ def main() -> int:
     torch.set_num_threads(1)
     results = Results(options.results, digest(options.steps))
     parts, ways = options.part or ("grid", "sweep", "cost"), options.way or list(WAYS)
-    bench = load_workbench(options.tree, options.steps)
-    if "cost" in parts:
-        results.complete(cost_work(bench, [w for w in TIMED if w in ways], options.repeats))
-    if "grid" in parts:
-        both = list(dict.fromkeys([NEUTRAL, *ways]))
-        results.complete(grid_work(bench, both, options.prompts))
-    if "sweep" in parts:
-        results.complete(sweep_work(bench, [w for w in SWEPT if w in ways], options.sweeps))
+    with torch.inference_mode():  # as ComfyUI runs nodes
+        bench = load_workbench(options.tree, options.steps)
+        if "cost" in parts:
+            results.complete(cost_work(bench, [w for w in TIMED if w in ways], options.repeats))
+        if "grid" in parts:
+            both = list(dict.fromkeys([NEUTRAL, *ways]))
+            results.complete(grid_work(bench, both, options.prompts))
+        if "sweep" in parts:
+            results.complete(sweep_work(bench, [w for w in SWEPT if w in ways], options.sweeps))
     lines, reached = report(results.found)
     say("\n".join(lines))
     return 0 if reached else 1
