@@ -120,9 +120,10 @@ def encode_emotion(
     if checked_strength(strength) == 0:
         return plain
     adapter = _adapter_of(clip) if ADAPTER in ways else None
-    texts = _texts(prompt, emotion, strength, ways, clauses)
     parts = [
-        (weight, plain if text == prompt else encode_text(clip, text)) for weight, text in texts
+        (weight, plain if text == prompt else encode_text(clip, text))
+        for weight, text in _texts(prompt, emotion, strength, ways, clauses)
+        if weight != 0
     ]
     mixed = mix_conditionings(parts)
     for context, _ in mixed:
@@ -144,8 +145,8 @@ def _texts(
     phrased = with_clause(prompt, affect_phrase(emotion)) if PHRASE in ways else prompt
     if ANCHORS not in ways:
         return _toward(prompt, [(1.0, phrased)], strength)
-    count = len(clauses) if clauses else DEFAULT_COUNT
     known = clauses or ()
+    count = len(known) or DEFAULT_COUNT
     # with a phrase, the phrased prompt takes the neutral corner's place, else the middle has none
     weights = anchor_weights(emotion, count, 1.0 if PHRASE in ways else strength)
     rim = [

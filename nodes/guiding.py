@@ -142,4 +142,4 @@ def _entry_of(cond: dict[str, Any]) -> Entry:
 def _cond_of(entry: Entry) -> dict[str, Any]:
     context, extra = entry
     # of its own: caches of other packs tell conditionings apart by this id
-    return {**extra, EMBEDDING: context, "uuid": uuid.uuid4(), "model_conds": {}}
+    return {**extra, EMBEDDING: context, "uuid": uuid.uuid4()}
