@@ -74,6 +74,7 @@ def load_workbench(tree: Path, steps: int) -> Workbench:
 
     args.cpu = True
     core = importlib.import_module("nodes")
+    importlib.import_module("comfy.utils").set_progress_bar_enabled(False)
     name = "custom_nodes.emofeedback"
     spec = importlib.util.spec_from_file_location(
         name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
