@@ -121,18 +121,18 @@ def _cost_table(found: Found) -> Iterator[str]:
 
 def _ratio(found: Found, way: str, kind: str) -> float:
     """Mean over the points of the median ratio over the repeats."""
-    by_point: dict[tuple[float, float], list[float]] = {}
+    by_point: dict[int, list[float]] = {}
     for key, value in found.items():
         if key[:3] == ("cost", way, kind):
-            by_point.setdefault(key[4:6], []).append(value["way"] / value["stock"])
+            by_point.setdefault(key[4], []).append(value["way"] / value["stock"])
     return float(np.mean([np.median(ratios) for ratios in by_point.values()]))
 
 
 def _still_table(found: Found) -> Iterator[str]:
     yield "| way at strength 0 | pictures | largest difference to stock | times stock | reached |"
     yield "| --- " * 5 + "|"
-    for way in dict.fromkeys(key[1] for key in found if key[0] == "still"):
-        values = [value for key, value in found.items() if key[:2] == ("still", way)]
+    for way in dict.fromkeys(key[1] for key in found if key[0] == "cost" and key[2] == "still"):
+        values = [value for key, value in found.items() if key[:3] == ("cost", way, "still")]
         gap = max(value["gap"] for value in values)
         # totals, not single ratios: noise of a few percent must not decide about two
         ratio = sum(v["way"] for v in values) / sum(v["stock"] for v in values)
