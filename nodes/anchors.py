@@ -10,11 +10,11 @@ from comfy_api.latest import io
 from ..emofeedback.anchors import ANCHORS, typed_clauses, written_clause
 from ..emofeedback.refining import checked_prompt, with_clause
 from ..emofeedback.scoring import Scorer
-from .anchoring import EncodedAnchors, attach_anchors
 from .comfy_bridge import stop_if_interrupted
 from .mixing import check_finite
 from .refining import refiner_of
 from .sockets import CATEGORY, refiner_input
+from .steering import EncodedAnchors, attach_anchors
 from .text import encode_text
 
 

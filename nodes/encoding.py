@@ -14,10 +14,10 @@ from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.refining import with_clause
 from ..emofeedback.rules import affect_phrase
-from .anchoring import required_anchors
 from .embedded_models import attached_adapter, attached_strength
 from .mixing import POOLED, Entry, check_finite, mix_conditionings
 from .sockets import CATEGORY, EmotionSocket
+from .steering import required_anchors
 from .steering_inputs import strength_input
 from .text import encode_text
 

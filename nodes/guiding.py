@@ -10,9 +10,9 @@ import comfy.patcher_extension
 import comfy.samplers
 from comfy_api.latest import io
 
-from .anchoring import Steering, anchored, required_anchors, steer
 from .mixing import Entry, checked_conditioning
 from .sockets import CATEGORY
+from .steering import Steering, anchored, required_anchors, steer
 from .steering_inputs import (
     anchors_input,
     negative_or,

@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
-from .anchoring import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
 from .mixing import Entry, checked_conditioning
 from .sockets import target_input
+from .steering import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
 
 
 def strength_input() -> io.Input:

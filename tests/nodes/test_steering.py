@@ -32,17 +32,17 @@ def prompt(pack: ModuleType, family: str) -> list[Any]:
 
 
 def with_anchors(conditioning: list[Any], family: str) -> list[Any]:
-    module = anchoring()
+    module = steering()
     found = module.EncodedAnchors(
         text(family, 0), tuple(text(family, number) for number in range(1, 9)), ("words",) * 8
     )
     return module.attach_anchors(conditioning, found)
 
 
-def anchoring() -> ModuleType:
+def steering() -> ModuleType:
     import importlib
 
-    return importlib.import_module("custom_nodes.emofeedback.nodes.anchoring")
+    return importlib.import_module("custom_nodes.emofeedback.nodes.steering")
 
 
 def sample(comfyui: ModuleType, model: Any, positive: list[Any], family: str, steps: int = STEPS):
@@ -236,7 +236,7 @@ def test_one_region_can_feel_while_the_other_does_not(
 
 
 def test_keys_of_a_conditioning_survive(prompt: list, family: str) -> None:
-    module, control = anchoring(), object()
+    module, control = steering(), object()
     kept = {"control": control, "area": (8, 8, 0, 0), "guidance": 2.5, "of_a_pack": [1], "hooks": 1}
     ranged = {"strength": 0.5, "start_percent": 0.2, "end_percent": 0.9}
     positive = [[prompt[0][0], {**prompt[0][1], **kept, **ranged}]]
