@@ -5,11 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .all_in_one import EmotionFeedback
+from .anchors import EncodeAnchors
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
+from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
+from .guiding import EmotionGuider, EmotionModelPatch
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
@@ -32,6 +35,10 @@ NODES: list[type[io.ComfyNode]] = [
     RefinePrompt,
     SelectByEmotion,
     EmotionChart,
+    EncodeAnchors,
+    EmotionSampler,
+    EmotionGuider,
+    EmotionModelPatch,
 ]
 
 
