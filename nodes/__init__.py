@@ -7,12 +7,15 @@ from comfy_api.latest import ComfyExtension, io
 from .all_in_one import EmotionFeedback
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
+from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
 from .encoding import EncodeEmotion
+from .grid_chart import EmotionErrorMap, EmotionSweep
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
+from .report import EmotionReport
 from .scoring import ScoreEmotion, SelectByEmotion
 
 NODES: list[type[io.ComfyNode]] = [
@@ -32,6 +35,10 @@ NODES: list[type[io.ComfyNode]] = [
     RefinePrompt,
     SelectByEmotion,
     EmotionChart,
+    EmotionErrorMap,
+    EmotionSweep,
+    CuesOnPicture,
+    EmotionReport,
 ]
 
 
