@@ -47,6 +47,7 @@ class EmotionChart(io.ComfyNode):
                     min=320,
                     max=2048,
                     step=32,
+                    advanced=True,
                     tooltip="Side of the chart in pixels.",
                 ),
                 io.Combo.Input(
