@@ -91,7 +91,7 @@ def _list_lines(reading: Reading, font: ImageFont.FreeTypeFont, width: int) -> l
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """At most two lines; what does not fit is cut with an ellipsis."""
-    letters = int(width / font.getlength("n"))
+    letters = int(1.5 * width / font.getlength("n"))  # more than fit, of any text
     while True:
         lines = textwrap.wrap(text, letters, subsequent_indent="   ", max_lines=2, placeholder="…")
         if letters <= 10 or max(map(font.getlength, lines)) <= width:

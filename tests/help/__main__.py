@@ -26,7 +26,7 @@ from .pack import core_facts, load_pack, pack_facts
 
 DOCS = ROOT / "web" / "docs"
 LOCALE = ROOT / "locales" / "en"
-COLOURS = 96  # of a drawing: a third of the bytes, and no eye sees it
+COLOURS = 160  # of a drawing: a third of the bytes, and no eye sees it
 
 
 def make_pictures(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
@@ -58,7 +58,8 @@ def save_drawing(picture: Image.Image, target: Path, graph: Graph | None) -> Pat
     if graph is not None:
         told.add_text("prompt", json.dumps(graph))
     target.parent.mkdir(parents=True, exist_ok=True)
-    few = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    method = Image.Quantize.MAXCOVERAGE  # the small dots keep their colours
+    few = picture.quantize(COLOURS, method, dither=Image.Dither.NONE)
     few.save(target, optimize=True, pnginfo=told)
     return target
 

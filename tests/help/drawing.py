@@ -15,6 +15,7 @@ from .pack import NodeFacts, Socket
 
 SCALE = 2  # drawn larger and scaled down: PIL draws lines without smoothing
 WIDTH, TITLE, ROW, PAD = 226, 28, 21, 9
+MOST_TAKERS = 4
 COLUMN_GAP, ROW_GAP, MARGIN = 84, 24, 22
 PAPER, BODY, HEAD, FIELD = "#202124", "#35373b", "#2a2c30", "#232427"
 INK, FAINT, SUBJECT = "#e8e8e8", "#a3a9b0", "#e8743b"
@@ -42,7 +43,10 @@ class Box:
     @property
     def sockets(self) -> list[Socket]:
         """Inputs with a dot: links, and widgets that are wired."""
-        return [s for s in self.facts.inputs if not s.is_widget or s.name in self.wired]
+        known = [s for s in self.facts.inputs if not s.is_widget or s.name in self.wired]
+        # Inputs of a choice ("kind.clip") belong to the choice, not to the node.
+        inner = self.wired - {socket.name for socket in known}
+        return [*known, *(Socket(name, "*") for name in sorted(inner))]
 
     @property
     def widgets(self) -> list[Socket]:
@@ -79,7 +83,7 @@ def draw_node(graph: Graph, facts: Mapping[str, NodeFacts], about: str) -> Image
         for key, node in graph.items()
         if about in {origin for origin, _ in links_of(node).values()} and key not in before
     ]
-    columns = [column for column in (before, [about], after) if column]
+    columns = [column for column in (before, [about], after[:MOST_TAKERS]) if column]
     return draw_columns(columns, graph, facts, about)
 
 
@@ -115,7 +119,8 @@ def draw_columns(
         _draw_box(draw, box, framed=key == about)
     for box in boxes.values():
         for name, (origin, number) in links_of({"inputs": box.values}).items():
-            if origin in boxes:
+            # Within a column a wire would run backwards across the nodes.
+            if origin in boxes and boxes[origin].x < box.x:
                 kind = boxes[origin].facts.outputs[number].kind
                 _draw_wire(draw, boxes[origin].output_at(number), box.input_at(name), kind)
     return picture.resize((round(right), round(bottom)), Image.Resampling.LANCZOS)
@@ -162,7 +167,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Box, *, framed: bool) -> None:
     half = WIDTH / 2 - 14
     for number, socket in enumerate(box.sockets):
         _draw_dot(draw, (box.x, box.row(number)), socket.kind)
-        _write(draw, (box.x + 11, box.row(number)), socket.name, FAINT, half)
+        name = socket.name.rsplit(".", 1)[-1]
+        _write(draw, (box.x + 11, box.row(number)), name, FAINT, half)
     for number, socket in enumerate(box.facts.outputs):
         _draw_dot(draw, (box.x + WIDTH, box.row(number)), socket.kind)
         _write(draw, (box.x + WIDTH - 11, box.row(number)), socket.name, FAINT, half, "rm")

@@ -59,7 +59,9 @@ def minimal_graph(node_id: str, ours: Facts, core: Facts) -> tuple[Graph, str]:
     """The graph, and the key of the node in it that it is about."""
     shipped = _from_workflow(node_id)
     if shipped is not None:
-        return shipped
+        graph, about = shipped
+        graph[about]["_meta"]["title"] = ours[node_id].title
+        return graph, about
     builder = _Builder({**core, **ours}, node_id)
     key = builder.add(node_id, whole=True)
     builder.show(key)
@@ -75,13 +77,18 @@ def links_of(node: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     }
 
 
+def _origins(node: Mapping[str, Any]) -> set[str]:
+    return {origin for origin, _ in links_of(node).values()}
+
+
 def _from_workflow(node_id: str) -> tuple[Graph, str] | None:
     for name in WORKFLOWS:
         graph: Graph = _read(name)
         for key, node in graph.items():
             if node["class_type"] == node_id:
-                ends = [k for k, n in graph.items() if n["class_type"] == LOOP_END]
-                return _cut(graph, {key, *ends}), key
+                ends = {k for k, n in graph.items() if n["class_type"] == LOOP_END}
+                takers = {k for k, n in graph.items() if key in _origins(n)}
+                return _cut(graph, {key} | (ends or takers)), key
     return None
 
 
@@ -98,8 +105,8 @@ def _cut(graph: Graph, wanted: set[str], *, shown: bool = True) -> Graph:
         key = pending.pop()
         if key not in kept:
             kept.add(key)
-            pending += [origin for origin, _ in links_of(graph[key]).values()]
-    origins = {key: {origin for origin, _ in links_of(graph[key]).values()} for key in graph}
+            pending += _origins(graph[key])
+    origins = {key: _origins(node) for key, node in graph.items()}
     takers = {key for key in graph if shown and origins[key] & wanted and origins[key] <= kept}
     return {key: graph[key] for key in graph if key in kept | takers}
 
@@ -146,7 +153,7 @@ class _Builder:
 
     def show(self, key: str) -> None:
         """Adds what usually takes the node's results, if the graph does not use them yet."""
-        used = {origin for node in self.graph.values() for origin, _ in links_of(node).values()}
+        used = set().union(*map(_origins, self.graph.values()))
         facts = self.facts[self.graph[key]["class_type"]]
         takers = [(CONSUMERS.get(socket.kind), n) for n, socket in enumerate(facts.outputs)]
         fitting = [(taker, n) for taker, n in takers if taker and taker[0] != facts.node_id]

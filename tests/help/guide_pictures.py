@@ -35,9 +35,9 @@ SPREAD = 0.35  # of the made-up readings, in scale points
 # What a made-up generator makes of a wanted value.
 OBEYING = {"obedient": 1.0, "shy": 0.4, "deaf": 0.0}
 CUES = (
-    Cue("soft evening sky", "raises valence, lowers arousal", "upper part"),
-    Cue("calm water", "lowers arousal", "[0, 620, 1000, 980]"),
-    Cue("warm colours", "raises valence", ""),
+    Cue("lanterns", "raises valence", "upper part"),
+    Cue("mist over calm water", "lowers arousal", "[0, 620, 1000, 980]"),
+    Cue("muted blue colours", "lowers arousal", ""),
 )
 
 
@@ -59,7 +59,10 @@ def own_model_graph(loop: Graph) -> Graph:
     graph = copy.deepcopy(loop)
     del graph["1"]
     nodes = {
-        "20": ("CLIPLoader", {"clip_name": "your vision model.safetensors", "type": "qwen_image"}),
+        "20": (
+            "CLIPLoader",
+            {"clip_name": "your vision model.safetensors", "type": "stable_diffusion"},
+        ),
         "21": ("EmoFB_LoadEmotionScorer", _scorer_inputs()),
         "22": ("CheckpointLoaderSimple", {"ckpt_name": "your model.safetensors"}),
     }

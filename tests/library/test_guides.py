@@ -1,4 +1,4 @@
-"""What the guides say is so: messages exist, links lead somewhere, pictures are made by commands."""
+"""What the guides say is so: messages exist, links lead somewhere, commands make the pictures."""
 
 import ast
 import re
