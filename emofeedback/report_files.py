@@ -71,7 +71,7 @@ def report_html(state: LoopState) -> str:
     assert state.best is not None
     best = state.rounds[state.best.round_index].images[state.best.candidate]
     prompts = [report["prompt"], *(entry["prompt"] for entry in report["rounds"])]
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page = Environment(autoescape=True, undefined=StrictUndefined)
     return page.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         report=report,
         best_picture=_data_uri(best, "png"),
@@ -82,8 +82,8 @@ def report_html(state: LoopState) -> str:
 
 
 def prompt_changes(before: str, after: str) -> tuple[Piece, ...]:
-    """What makes `before` into `after`, word by word; white space counts as part of a word."""
-    old, new = (re.findall(r"\s*\S+", text) for text in (before, after))
+    """What makes `before` into `after`, word by word; a comma is a word, white space is not."""
+    old, new = (re.findall(r"\s*(?:\w+|[^\w\s])", text) for text in (before, after))
     keys = [[word.strip() for word in words] for words in (old, new)]
     pieces = []
     for kind, i, j, k, m in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
