@@ -44,13 +44,14 @@ class Sheet:
 def cue_pictures(
     images: Tensor, readings: Sequence[Reading], *, size: int = 768, theme: str = "light"
 ) -> Tensor:
-    """Each picture with numbered boxes on it and the list of its cues below.
+    """Each picture that has cues, with numbered boxes on it and the list of its cues below.
 
     Args:
         images: [B, H, W, 3] in 0..1.
         readings: one an image, from a scorer that was asked to explain.
         size: width of the result in pixels.
-    Returns: [B, H', size, 3] in 0..1; all pages are as high as the longest list asks.
+    Returns: [N, H', size, 3] in 0..1, pictures without a cue left out; all pages are as high as
+        the longest list asks.
     Raises: ConfigError: counts differ, or no reading names a cue. ImageError: unusable images.
     """
     images, colours = check_images(images), theme_named(theme)
@@ -59,19 +60,17 @@ def cue_pictures(
             f"{len(images)} images came with {len(readings)} readings. Connect the same images "
             "here and to the node that made the readings."
         )
-    if not any(reading.cues for reading in readings):
+    told = [index for index, reading in enumerate(readings) if shown_cues(reading)]
+    if not told:
         raise ConfigError(
             "No reading names a visible cue. Switch 'explain' on in Score Emotion or Score Round; "
             "a loop explains the best picture of each round."
         )
     letters = max(11, round(size * LETTERS))
     font = _font(letters)
-    texts = [_list_lines(reading, font, size - 2 * letters) for reading in readings]
-    sheet = Sheet(size, letters, max(map(len, texts)), font, colours)
-    pages = [
-        _page(image, reading, lines, sheet)
-        for image, reading, lines in zip(images, readings, texts, strict=True)
-    ]
+    texts = {index: _list_lines(readings[index], font, size - 2 * letters) for index in told}
+    sheet = Sheet(size, letters, max(map(len, texts.values())), font, colours)
+    pages = [_page(images[index], readings[index], texts[index], sheet) for index in told]
     return torch.stack(pages)
 
 

@@ -8,7 +8,7 @@ import difflib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -59,9 +59,10 @@ def report_csv(state: LoopState) -> str:
     return stream.getvalue()
 
 
-def report_html(state: LoopState) -> str:
+def report_html(state: LoopState, *, tick: Callable[[], None] = lambda: None) -> str:
     """A page that loads nothing: pictures are part of it, and everything written is escaped.
 
+    Args: tick: called before each candidate's picture; a long run has hundreds.
     Raises: LoopError: no round has run.
     """
     from jinja2 import Environment, StrictUndefined
@@ -76,7 +77,7 @@ def report_html(state: LoopState) -> str:
         report=report,
         best_picture=_data_uri(best, "png"),
         charts={theme: _chart(state, theme) for theme in ("light", "dark")},
-        thumbnails=[[_thumbnail(data) for data in record.images] for record in state.rounds],
+        thumbnails=[[_thumbnail(d, tick) for d in record.images] for record in state.rounds],
         changes=[prompt_changes(*pair) for pair in pairwise(prompts)],
     )
 
@@ -140,7 +141,8 @@ def _chart(state: LoopState, theme: str) -> str:
     return _data_uri(to_png(chart[0]), "png")
 
 
-def _thumbnail(data: bytes) -> str:
+def _thumbnail(data: bytes, tick: Callable[[], None]) -> str:
+    tick()
     with Image.open(io.BytesIO(data)) as picture:
         small = picture.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

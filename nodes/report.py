@@ -6,17 +6,17 @@ import os
 import tempfile
 from pathlib import Path
 
+import comfy.utils
 import folder_paths
 from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.report_files import report_csv, report_html, report_json
 from ..emofeedback.state import LoopState
-from .comfy_bridge import show_text
+from .comfy_bridge import show_text, stop_if_interrupted
 from .sockets import LOOP_CATEGORY, StateSocket
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a number and an ending are added
-WRITERS = {"html": report_html, "json": report_json, "csv": report_csv}
 
 
 class EmotionReport(io.ComfyNode):
@@ -52,7 +52,17 @@ class EmotionReport(io.ComfyNode):
 
     @classmethod
     def execute(cls, state: LoopState, filename_prefix: str) -> io.NodeOutput:
-        texts = {ending: write(state) for ending, write in WRITERS.items()}
+        bar = comfy.utils.ProgressBar(sum(len(record.images) for record in state.rounds))
+
+        def tick() -> None:
+            stop_if_interrupted()
+            bar.update(1)
+
+        texts = {
+            "html": report_html(state, tick=tick),
+            "json": report_json(state),
+            "csv": report_csv(state),
+        }
         folder, name, number, subfolder = _free_place(filename_prefix)
         stem = f"{name}_{number:05}_"
         for ending, text in texts.items():
