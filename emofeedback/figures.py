@@ -50,16 +50,13 @@ def theme_named(name: str) -> Theme:
 def blank_figure(colours: Theme, *, size: int, aspect: float = 1.0) -> Figure:
     """An empty figure, `size` pixels wide and `aspect` times as high."""
     # pyplot keeps global state and is not safe in a server's worker thread
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(
+    return Figure(
         figsize=(DESIGN_INCHES, DESIGN_INCHES * aspect),
         dpi=(size + 0.01) / DESIGN_INCHES,  # matplotlib cuts 639.99 pixels down to 639
         facecolor=colours.paper,
     )
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def style_axes(axes: Axes, colours: Theme) -> None:
@@ -72,6 +69,9 @@ def style_axes(axes: Axes, colours: Theme) -> None:
 
 def picture_of(figure: Figure) -> Tensor:
     """The drawn figure, [1, H, W, 3] float32 in 0..1."""
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     return torch.from_numpy(pixels.astype(np.float32) / 255).unsqueeze(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -18,7 +18,6 @@ from .scoring import Reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 AXES = ("valence", "arousal")
 MOST_LEVELS = 15
@@ -121,7 +120,7 @@ def sweep_chart(
     axes.set_xlabel(f"wanted {axis}", color=colours.ink, fontsize=14)
     axes.set_ylabel("read", color=colours.ink, fontsize=14)
     axes.set_title("   ".join(_headline(answers, axis)), color=colours.ink, fontsize=13, pad=28)
-    _draw_legend(figure, axes, colours)
+    _draw_legend(axes, colours)
     return picture_of(figure)
 
 
@@ -155,7 +154,7 @@ def _error_table(
 
 def _draw_cells(
     axes: Axes, table: np.ndarray, levels: dict[str, list[float]], colours: Theme
-) -> object:
+) -> Any:
     from matplotlib import colormaps
 
     style_axes(axes, colours)
@@ -196,14 +195,14 @@ def _draw_answers(
         by_level[answer.pair(swept)[0]].append(answer.pair(shown))
     levels = sorted(by_level)
     pairs = [np.array(by_level[level]) for level in levels]  # each [N, 2]: wanted, read
-    wanted, means = ([pair[:, side].mean() for pair in pairs] for side in (0, 1))
+    wanted, means = (np.array([pair[:, side].mean() for pair in pairs]) for side in (0, 1))
     spreads = np.array([pair[:, 1].std() for pair in pairs])
     axes.fill_between(levels, means - spreads, means + spreads, color=colour, alpha=0.18)
     axes.plot(levels, wanted, "--", color=colour, linewidth=1.4, label=f"{shown} wanted")
     axes.plot(levels, means, f"-{marker}", color=colour, linewidth=2.2, markersize=8, label=shown)
 
 
-def _draw_legend(figure: Figure, axes: Axes, colours: Theme) -> None:
+def _draw_legend(axes: Axes, colours: Theme) -> None:
     axes.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 0.98),
