@@ -85,8 +85,9 @@ class EmotionSweep(io.ComfyNode):
             node_id="EmoFB_EmotionSweep",
             display_name="Emotion Sweep",
             category=CATEGORY,
-            description="Plots what was read against what was wanted along one axis: does more "
-            "wanted valence bring more, and does arousal stay where it was?",
+            description="Plots what was read against what was wanted along one axis, for both "
+            "axes: whether more wanted valence brings more, and whether arousal stays where it "
+            "was.",
             search_aliases=["sweep plot", "dose response", "line chart", "calibration plot"],
             inputs=[
                 *answer_inputs(),
