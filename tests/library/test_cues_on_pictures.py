@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.answer_reading import read_reasoned
@@ -49,6 +49,7 @@ def test_words_and_numbers_name_a_place(where: str, place: Place | None) -> None
         assert box == pytest.approx([place.left, place.top, place.right, place.bottom])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300) | st.lists(st.floats(), min_size=4, max_size=4).map(str))
 def test_whatever_a_model_writes_is_a_box_inside_the_picture_or_none(where: str) -> None:
     place = place_of(where)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.emotion import Emotion
@@ -124,6 +124,7 @@ def test_no_cell_of_the_table_is_a_formula(text: str) -> None:
         assert not row["words"].lstrip().startswith(("=", "+", "@", "-"))
 
 
+@settings(deadline=None)
 @given(st.text("ab ,\n"), st.text("ab ,\n"))
 def test_changes_hold_both_prompts_word_for_word(before: str, after: str) -> None:
     pieces = prompt_changes(before, after)
