@@ -51,8 +51,8 @@ def test_help_shows_the_node_at_work(canvas: Canvas) -> None:
     page = canvas.page
     page.evaluate(ADD, SHOWN)
     page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-    page.get_by_test_id("info-button").click()
-    page.get_by_text("viewer would feel from each picture").first.wait_for()
+    page.get_by_test_id("info-button").click(timeout=PATIENCE_MS)
+    page.get_by_text("viewer would feel from each picture").first.wait_for(timeout=PATIENCE_MS)
     page.wait_for_function(HELP_PICTURES, arg=f"{SHOWN}/graph.png", timeout=PATIENCE_MS)
     assert canvas.errors == []
 
@@ -73,7 +73,9 @@ def test_the_blueprint_is_a_loop_that_can_be_queued(canvas: Canvas) -> None:
     page.evaluate("() => app.graph.clear()")
     page.mouse.dblclick(800, 500)
     page.keyboard.type(NAME, delay=20)
-    page.get_by_role("option").or_(page.get_by_test_id("result-item")).first.wait_for()
+    page.get_by_role("option").or_(page.get_by_test_id("result-item")).first.wait_for(
+        timeout=PATIENCE_MS
+    )
     page.keyboard.press("Enter")
     page.wait_for_timeout(500)
     page.mouse.click(800, 500)  # newer pages let the node hang on the pointer until a click
