@@ -73,9 +73,8 @@ def test_the_blueprint_is_a_loop_that_can_be_queued(canvas: Canvas) -> None:
     page.evaluate("() => app.graph.clear()")
     page.mouse.dblclick(800, 500)
     page.keyboard.type(NAME, delay=20)
-    page.get_by_role("option").or_(page.get_by_test_id("result-item")).first.wait_for(
-        timeout=PATIENCE_MS
-    )
+    found = page.get_by_role("option").or_(page.get_by_test_id("result-item"))
+    found.filter(has_text=NAME).first.wait_for(timeout=PATIENCE_MS)
     page.keyboard.press("Enter")
     page.wait_for_timeout(500)
     page.mouse.click(800, 500)  # newer pages let the node hang on the pointer until a click
