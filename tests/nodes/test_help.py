@@ -1,5 +1,6 @@
 """Help pages, locale files and the blueprint follow from the nodes that there are."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -77,6 +78,23 @@ def test_the_blueprint_is_the_middle_of_the_loop_workflow(project_root: Path) ->
     assert json.loads(file.read_text(encoding="utf-8")) == blueprint(workflow), REMAKE.format(
         "blueprint"
     )
+
+
+def test_comfyui_finds_the_blueprint_and_the_words_in_the_pack(
+    comfyui, project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import folder_paths
+    from app.custom_node_manager import CustomNodeManager
+    from app.subgraph_manager import SubgraphManager
+
+    (tmp_path / "emofeedback").symlink_to(project_root)
+    monkeypatch.setattr(folder_paths, "get_folder_paths", lambda name: [str(tmp_path)])
+    blocks = asyncio.run(SubgraphManager().get_custom_node_subgraphs(None))
+    found = [(each["name"], each["info"]["node_pack"]) for each in blocks.values()]
+    assert found == [(NAME, "custom_nodes.emofeedback")]
+    words = CustomNodeManager().build_translations()["en"]
+    assert words["nodeDefs"]["EmoFB_EndLoop"]["display_name"] == "End Loop"
+    assert "emotion" in words["nodeCategories"]
 
 
 def test_every_link_of_the_blueprint_fits_both_of_its_ends(project_root: Path) -> None:
