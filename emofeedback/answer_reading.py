@@ -206,7 +206,16 @@ def _rewrite(record: Mapping[str, Any]) -> Rewrite:
 def _cue(entry: Any) -> Cue:
     if not isinstance(entry, Mapping):
         return Cue(_text(entry))
-    return Cue(_text(entry.get("name")), _text(entry.get("direction")), _text(entry.get("where")))
+    where = entry.get("where") or entry.get("bbox_2d")
+    return Cue(_text(entry.get("name")), _text(entry.get("direction")), _where(where))
+
+
+def _where(value: Any) -> str:
+    """A place in words, or the four numbers of a box, which some models write as a list."""
+    if not isinstance(value, list):
+        return _text(value)
+    numbers = [each for each in value if isinstance(each, int | float)]
+    return str(numbers) if len(numbers) == len(value) == 4 else ""
 
 
 def _entries(value: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from .emotion import LIMIT, NEUTRAL_RADIUS, Emotion
-from .images import from_png
+from .figures import Theme, blank_figure, picture_of, style_axes, theme_named
 from .presets import RUSSELL_ANGLES, preset_emotion
 from .scoring import Reading
 from .state import LoopState
@@ -19,26 +18,8 @@ from .state import LoopState
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DOTS_PER_INCH = 100
-CROWDED = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Colours of a chart; the accents are from Okabe and Ito's colour-blind-safe set."""
-
-    paper: str
-    ink: str
-    faint: str
-    target: str = "#D55E00"
-    path: str = "#0072B2"
-    candidate: str = "#56B4E9"
-
-
-THEMES = {
-    "light": Theme(paper="#fbfaf7", ink="#22262b", faint="#b9bcc0"),
-    "dark": Theme(paper="#1d2025", ink="#eceef0", faint="#5a6068", path="#56B4E9"),
-}
+# Words nearer than this (valence, arousal) would print over each other.
+CROWDED = (0.8, 0.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,62 +56,57 @@ def circumplex_chart(
         theme: "light" or "dark".
     Returns: [1, size, size, 3] float32 in 0..1.
     """
-    # pyplot keeps global state and is not safe in a server's worker thread
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    colours = THEMES[theme]
-    inches = size / DOTS_PER_INCH
-    figure = Figure(figsize=(inches, inches), dpi=DOTS_PER_INCH, facecolor=colours.paper)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.11, 0.1, 0.86, 0.86))
+    colours = theme_named(theme)
+    figure = blank_figure(colours, size=size)
+    axes = figure.add_axes((0.13, 0.12, 0.85, 0.85))
     _draw_plane(axes, colours)
     for number, shown in enumerate(rounds, 1):
         _draw_round(axes, shown, number, colours)
     _draw_path(axes, rounds, colours)
     if target is not None:
         _draw_target(axes, target, colours)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", facecolor=colours.paper)
-    return from_png(stream.getvalue()).unsqueeze(0)
+    return picture_of(figure)
 
 
 def _draw_plane(axes: Axes, colours: Theme) -> None:
     from matplotlib.patches import Circle
 
     axes.set(xlim=(-LIMIT - 0.2, LIMIT + 0.2), ylim=(-LIMIT - 0.2, LIMIT + 0.2), aspect="equal")
-    axes.set_facecolor(colours.paper)
+    style_axes(axes, colours)
     axes.axhline(0, color=colours.faint, linewidth=0.8)
     axes.axvline(0, color=colours.faint, linewidth=0.8)
     for radius in (NEUTRAL_RADIUS, LIMIT):
         axes.add_patch(Circle((0, 0), radius, fill=False, color=colours.faint, linewidth=0.8))
     for word in RUSSELL_ANGLES:
         emotion = preset_emotion(word)
+        side, lift = _label_place(emotion)
         axes.plot(emotion.valence, emotion.arousal, ".", color=colours.faint, markersize=3)
         axes.annotate(
             word,
             (emotion.valence, emotion.arousal),
-            xytext=(0, 3),
+            xytext=(0, lift),
             textcoords="offset points",
             color=colours.ink,
-            alpha=0.55,
-            fontsize=8,
-            ha=_label_side(emotion),
+            alpha=0.65,
+            fontsize=10.5,
+            ha=side,
         )
-    axes.set_xlabel("valence: unpleasant to pleasant", color=colours.ink, fontsize=9)
-    axes.set_ylabel("arousal: calm to activated", color=colours.ink, fontsize=9)
-    axes.tick_params(colors=colours.ink, labelsize=8)
-    for spine in axes.spines.values():
-        spine.set_color(colours.faint)
+    axes.set_xlabel("valence: unpleasant to pleasant", color=colours.ink, fontsize=14)
+    axes.set_ylabel("arousal: calm to activated", color=colours.ink, fontsize=14)
 
 
-def _label_side(emotion: Emotion) -> str:
-    """Keeps the labels of close words apart: each grows away from its neighbour."""
-    for word in RUSSELL_ANGLES:
-        other = preset_emotion(word)
-        if 0 < other.gap_from(emotion).size < CROWDED:
-            return "right" if other.valence > emotion.valence else "left"
-    return "center"
+def _label_place(emotion: Emotion) -> tuple[str, float]:
+    """Alignment and lift in points that keep the labels of close words apart.
+
+    A label grows away from its neighbour; between two of them it moves away from the centre.
+    """
+    others = (preset_emotion(word) for word in RUSSELL_ANGLES)
+    steps = (other.gap_from(emotion) for other in others)
+    close = [s for s in steps if abs(s.arousal) < CROWDED[1] and 0 < abs(s.valence) < CROWDED[0]]
+    right, left = (any(sign * step.valence > 0 for step in close) for sign in (1, -1))
+    if right and left:
+        return "center", 16.0 if emotion.arousal > 0 else -15.0
+    return "right" if right else "left" if left else "center", 3.0
 
 
 def _draw_round(axes: Axes, shown: ChartRound, number: int, colours: Theme) -> None:
@@ -141,7 +117,7 @@ def _draw_round(axes: Axes, shown: ChartRound, number: int, colours: Theme) -> N
             *point,
             "o",
             color=colours.path if is_best else colours.candidate,
-            markersize=8 if is_best else 5,
+            markersize=10 if is_best else 6,
             alpha=1.0 if is_best else 0.6,
             markeredgecolor=colours.paper,
             zorder=4 if is_best else 3,
@@ -155,7 +131,7 @@ def _draw_round(axes: Axes, shown: ChartRound, number: int, colours: Theme) -> N
                 xytext=(6, 6),
                 textcoords="offset points",
                 color=colours.path,
-                fontsize=11,
+                fontsize=16,
                 fontweight="bold",
                 zorder=6,
             )
@@ -192,7 +168,7 @@ def _draw_target(axes: Axes, target: Emotion, colours: Theme) -> None:
         target.arousal,
         "*",
         color=colours.target,
-        markersize=18,
+        markersize=22,
         markeredgecolor=colours.paper,
         zorder=7,
         clip_on=False,
@@ -200,10 +176,10 @@ def _draw_target(axes: Axes, target: Emotion, colours: Theme) -> None:
     axes.annotate(
         "target",
         (target.valence, target.arousal),
-        xytext=(0, -16),
+        xytext=(0, -22),
         textcoords="offset points",
         color=colours.target,
-        fontsize=10,
+        fontsize=14,
         fontweight="bold",
         ha="center",
         zorder=7,

@@ -8,14 +8,17 @@ from .all_in_one import EmotionFeedback
 from .anchors import EncodeAnchors
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
+from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
 from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
+from .grid_chart import EmotionErrorMap, EmotionSweep
 from .guiding import EmotionGuider, EmotionModelPatch
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
+from .report import EmotionReport
 from .scoring import ScoreEmotion, SelectByEmotion
 
 NODES: list[type[io.ComfyNode]] = [
@@ -39,6 +42,10 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionSampler,
     EmotionGuider,
     EmotionModelPatch,
+    EmotionErrorMap,
+    EmotionSweep,
+    CuesOnPicture,
+    EmotionReport,
 ]
 
 

@@ -64,6 +64,7 @@ class EmotionFeedback(io.ComfyNode):
                     "prompts",
                     options=list(ROUTES),
                     default=ROUTES[0],
+                    advanced=True,
                     tooltip="'shared': one prompt for all candidates of a round, from the best "
                     "one. 'one each': every candidate's prompt is rewritten on its own, so that "
                     "several directions are tried at once. 'several at once': a vision-language "
@@ -76,6 +77,7 @@ class EmotionFeedback(io.ComfyNode):
                     max=2.0,
                     step=0.05,
                     round=0.01,
+                    advanced=True,
                     tooltip="Also feeds the target through the CLIP's emotion adapter, as Encode "
                     "Emotion does; 0 leaves it to the words.",
                 ),

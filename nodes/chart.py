@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..emofeedback.chart import THEMES, readings_chart, trajectory_chart
+from ..emofeedback.chart import readings_chart, trajectory_chart
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
+from ..emofeedback.figures import THEMES
 from ..emofeedback.scoring import Reading
 from ..emofeedback.state import LoopState
 from .sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
@@ -46,6 +47,7 @@ class EmotionChart(io.ComfyNode):
                     min=320,
                     max=2048,
                     step=32,
+                    advanced=True,
                     tooltip="Side of the chart in pixels.",
                 ),
                 io.Combo.Input(

@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nodes.json"
 HEAVY = ("diffusers", "peft", "trl", "accelerate", "matplotlib", "openai")
 MOST_SECONDS = 0.3
+MOST_WIDGETS = 12  # what Emotion Feedback needs to stand for KSampler and its neighbours
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 
 
 def layout(node: type) -> dict:
@@ -28,6 +31,44 @@ def test_nodes_say_what_they_are(pack_nodes: dict[str, type]) -> None:
         assert schema.category.split("/")[0] == "emotion"
         assert schema.description.endswith(".")
         assert schema.search_aliases
+
+
+def test_search_finds_nodes_by_words_of_others(pack_nodes: dict[str, type]) -> None:
+    for node_id, node in pack_nodes.items():
+        schema = node.GET_SCHEMA()
+        aliases = schema.search_aliases
+        assert aliases == [alias.lower().strip() for alias in aliases], node_id
+        assert len(aliases) == len(set(aliases)) >= 2, node_id
+        assert schema.display_name.lower() not in aliases, node_id
+
+
+def test_few_widgets_show_at_first_and_what_is_advanced_works_untouched(
+    pack_nodes: dict[str, type],
+) -> None:
+    for node_id, node in pack_nodes.items():
+        widgets = [item for item in node.GET_SCHEMA().inputs if item.get_io_type() in WIDGETS]
+        shown = [item.id for item in widgets if not item.advanced]
+        assert len(shown) <= MOST_WIDGETS, f"{node_id} shows {shown}: mark some as advanced"
+        for item in widgets:
+            assert not item.advanced or item.default is not None, f"{node_id}: {item.id}"
+
+
+def test_sockets_that_must_be_wired_come_before_those_that_may(
+    pack_nodes: dict[str, type],
+) -> None:
+    for node_id, node in pack_nodes.items():
+        inputs = node.GET_SCHEMA().inputs
+        links = [item.optional for item in inputs if item.get_io_type() not in WIDGETS]
+        assert links == sorted(links), node_id
+
+
+def test_every_workflow_has_a_square_thumbnail_and_a_twin(project_root: Path) -> None:
+    workflows = sorted((project_root / "workflows").glob("*.json"))
+    assert workflows
+    for file in workflows:
+        with Image.open(file.with_suffix(".jpg")) as picture:
+            assert picture.width == picture.height >= 256, file
+        assert (file.parent / "api" / file.name).is_file()
 
 
 def test_every_input_and_output_has_a_tooltip(pack_nodes: dict[str, type]) -> None:

@@ -1,0 +1,118 @@
+"""Charts of many targets at once, behind an Emotion Grid."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..emofeedback.emotion import Emotion
+from ..emofeedback.figures import THEMES
+from ..emofeedback.grid_chart import AXES, answers_to, error_map_chart, sweep_chart
+from ..emofeedback.scoring import Reading
+from .sockets import CATEGORY, EmotionSocket, ReadingsSocket
+
+
+def answer_inputs() -> list[io.Input]:
+    """What was wanted and what was read, as lists of equal order."""
+    return [
+        EmotionSocket.Input(
+            "targets", tooltip="The emotions that were asked for, from Emotion Grid."
+        ),
+        ReadingsSocket.Input(
+            "readings",
+            tooltip="What Score Emotion read from the pictures made for them, in the same order.",
+        ),
+    ]
+
+
+def theme_input() -> io.Input:
+    """Colours of a chart."""
+    return io.Combo.Input(
+        "theme",
+        options=list(THEMES),
+        default=next(iter(THEMES)),
+        tooltip="Colours for a light or a dark page.",
+    )
+
+
+def size_input(default: int) -> io.Input:
+    """Width of a chart."""
+    return io.Int.Input(
+        "size",
+        default=default,
+        min=320,
+        max=2048,
+        step=32,
+        advanced=True,
+        tooltip="Width of the chart in pixels.",
+    )
+
+
+class EmotionErrorMap(io.ComfyNode):
+    """How far off each region of the plane is."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_EmotionErrorMap",
+            display_name="Emotion Error Map",
+            category=CATEGORY,
+            description="A heat map of the valence and the arousal error over a grid of wanted "
+            "emotions, with V-Error, A-Error and what always answering 0 would get.",
+            search_aliases=["heat map", "heatmap", "v-error", "a-error", "evaluate grid"],
+            inputs=[*answer_inputs(), theme_input(), size_input(960)],
+            outputs=[io.Image.Output(display_name="chart", tooltip="The map as one picture.")],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        targets: list[Emotion],
+        readings: list[tuple[Reading, ...]],
+        theme: list[str],
+        size: list[int],
+    ) -> io.NodeOutput:
+        answers = answers_to(targets, readings)
+        return io.NodeOutput(error_map_chart(answers, size=size[0], theme=theme[0]))
+
+
+class EmotionSweep(io.ComfyNode):
+    """What comes out when one axis is turned up."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_EmotionSweep",
+            display_name="Emotion Sweep",
+            category=CATEGORY,
+            description="Plots what was read against what was wanted along one axis, for both "
+            "axes: whether more wanted valence brings more, and whether arousal stays where it "
+            "was.",
+            search_aliases=["sweep plot", "dose response", "line chart", "calibration plot"],
+            inputs=[
+                *answer_inputs(),
+                io.Combo.Input(
+                    "axis",
+                    options=list(AXES),
+                    default=AXES[0],
+                    tooltip="The axis along the bottom; pictures that want the same value of it "
+                    "are averaged.",
+                ),
+                theme_input(),
+                size_input(640),
+            ],
+            outputs=[io.Image.Output(display_name="chart", tooltip="The plot as one picture.")],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        targets: list[Emotion],
+        readings: list[tuple[Reading, ...]],
+        axis: list[str],
+        theme: list[str],
+        size: list[int],
+    ) -> io.NodeOutput:
+        answers = answers_to(targets, readings)
+        return io.NodeOutput(sweep_chart(answers, axis[0], size=size[0], theme=theme[0]))

@@ -1,0 +1,49 @@
+"""Locale files from the nodes' own words: what a translator starts from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# The page's translation library reads these as its own signs, in some places and not in others.
+SPECIAL = re.compile(r"[{}@|$]")
+
+
+def node_words(nodes: dict[str, Any]) -> dict[str, Any]:
+    """What locales/en/nodeDefs.json holds, from the schemas."""
+    return {node_id: _words_of(nodes[node_id].GET_SCHEMA()) for node_id in sorted(nodes)}
+
+
+def page_words(nodes: dict[str, Any]) -> dict[str, Any]:
+    """What locales/en/main.json holds: names of the categories in the node menu."""
+    categories = {node.GET_SCHEMA().category for node in nodes.values()}
+    parts = sorted({part for category in categories for part in category.split("/")})
+    return {"nodeCategories": {part: plain(part) for part in parts}}
+
+
+def plain(text: str) -> str:
+    """The text, if the page's translation library shows it as it is.
+
+    Raises: ValueError: it holds a sign that the library reads as its own.
+    """
+    if SPECIAL.search(text):
+        raise ValueError(f"{text!r} holds one of {{}}@|$: say it without.")
+    return text
+
+
+def _words_of(schema: Any) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "display_name": plain(schema.display_name),
+        "description": plain(schema.description),
+    }
+    if schema.inputs:
+        words["inputs"] = {
+            item.id: {"name": plain(item.display_name or item.id), "tooltip": plain(item.tooltip)}
+            for item in schema.inputs
+        }
+    if schema.outputs:
+        words["outputs"] = {
+            str(number): {"name": plain(item.display_name), "tooltip": plain(item.tooltip)}
+            for number, item in enumerate(schema.outputs)
+        }
+    return words

@@ -1,0 +1,84 @@
+"""What the guides say is so: messages exist, links lead somewhere, commands make the pictures."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+ROOMS = ("nodes", "emofeedback", "launcher")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
+# Pictures of pages from before the guides; each page names the command that makes them.
+MAKERS = re.compile(r"tests\.help pictures|tests\.browser|start\.py demo|training\.world")
+
+
+@cache
+def literals() -> tuple[str, ...]:
+    """Every text in the code, values in it replaced by an ellipsis."""
+    found = []
+    for room in ROOMS:
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                text = _text(node)
+                if text:
+                    found.append(" ".join(text.split()))
+    return tuple(found)
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _text(node.left) + _text(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "…" for part in node.values)
+    return ""
+
+
+def quoted() -> list[str]:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    return re.findall(r"^> (.+)$", text, re.MULTILINE)
+
+
+def test_troubleshooting_quotes_enough_to_be_of_use() -> None:
+    messages = quoted()
+    assert len(messages) == len(set(messages)) > 30
+    for message in messages:
+        assert len(message.replace("…", "").strip()) >= 15, message
+
+
+@pytest.mark.parametrize("message", quoted())
+def test_a_quoted_message_exists(message: str) -> None:
+    parts = [part.strip() for part in message.split("…") if part.strip()]
+    pattern = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+    assert any(pattern.search(text) for text in literals()), "no such message in the code"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_links_and_pictures_of_the_guides_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        file = (page.parent / target).resolve()
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in heads}
+
+
+def test_every_guide_is_in_the_index_and_every_picture_on_a_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in DOCS:
+        assert page.name == "README.md" or f"]({page.name})" in index, page.name
+    pages = [*DOCS, ROOT / "README.md"]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    for picture in (ROOT / "docs" / "pictures").iterdir():
+        assert f"pictures/{picture.name})" in text, f"no page shows {picture.name}"
+
+
+def test_the_index_names_the_commands_that_make_the_pictures() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {"tests.help pictures", "tests.browser", "start.py demo"} <= set(MAKERS.findall(index))

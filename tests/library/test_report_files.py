@@ -1,0 +1,141 @@
+"""The report's files: whole, closed to what hostile texts try, and true to the run."""
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emofeedback.emotion import Emotion
+from emofeedback.errors import LoopError
+from emofeedback.loop import record_refinement, record_scores, start_loop
+from emofeedback.refining import Refinement, Suggestion
+from emofeedback.report import loop_report
+from emofeedback.report_files import (
+    COLUMNS,
+    prompt_changes,
+    report_csv,
+    report_html,
+    report_json,
+)
+from emofeedback.scoring import Cue, Reading
+from emofeedback.state import LoopPolicy, LoopState
+
+HOSTILE = (
+    "</bdi><script>alert(1)</script><img src='http://x.example/a.png' onerror=alert(2)> {{ 7*7 }}"
+)
+
+
+def run(text: str, rounds: int = 2, candidates: int = 2) -> LoopState:
+    """A finished loop in which every text that a person or model writes is `text`."""
+    policy = LoopPolicy(rounds=rounds, candidates=candidates, tolerance=0)
+    state = start_loop(text, Emotion(2, -1), policy, seed=3)
+    for number in range(rounds):
+        readings = [
+            Reading(
+                emotion=Emotion(number / rounds, -index / candidates),
+                uncertainty=(0.5, 0.4),
+                words=(text,),
+                cues=(Cue(text, text, text),),
+                rationale=text,
+                raw_text=text,
+                model=text,
+                calibration=text,
+                content=0.9,
+                warnings=(text,),
+            )
+            for index in range(candidates)
+        ]
+        state = record_scores(state, torch.rand(candidates, 16, 16, 3), readings)
+        if not state.done:
+            refinement = Refinement(
+                prompt=f"{text}, under a soft sky",
+                suggestions=(Suggestion(text, reason=text),),
+                warnings=(text,),
+            )
+            state = record_refinement(state, refinement)
+    return state
+
+
+class Page(HTMLParser):
+    """Tags, addresses and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.names: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.names |= {name for name, _ in attrs}
+        addresses = ("src", "srcset", "href", "action", "data")
+        self.addresses += [value or "" for name, value in attrs if name in addresses]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "a boat"])
+def test_the_page_runs_nothing_and_loads_nothing_whatever_was_written(text: str) -> None:
+    page = Page(report_html(run(text)))
+    plain = Page(report_html(run("a boat")))
+    assert page.tags == plain.tags, "a text became markup"
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not [name for name in page.names if name.startswith("on")]
+    assert page.addresses and all(each.startswith("data:image/") for each in page.addresses)
+    assert "default-src 'none'" in report_html(run(text))
+    assert text in page.text
+
+
+def test_the_page_shows_every_picture_and_how_the_prompt_changed() -> None:
+    page = report_html(run("a boat", rounds=3, candidates=4))
+    assert page.count("data:image/jpeg") == 12
+    assert page.count("data:image/png") == 3  # the best one and a chart for either theme
+    assert page.count("<ins>, under a soft sky</ins>") == 1
+    assert "<del>" not in page
+
+
+def test_json_and_table_hold_the_same_run() -> None:
+    state = run("a boat", rounds=2, candidates=3)
+    assert json.loads(report_json(state)) == json.loads(json.dumps(loop_report(state)))
+    rows = list(csv.DictReader(io.StringIO(report_csv(state))))
+    assert len(rows) == 6 and tuple(rows[0]) == COLUMNS
+    (best,) = [row for row in rows if row["best_of_all"] == "1"]
+    report = loop_report(state)
+    assert [int(best["round"]), int(best["candidate"])] == [
+        report["best"]["round"],
+        report["best"]["candidate"],
+    ]
+    assert float(best["gap_size"]) == pytest.approx(report["best"]["gap"]["size"], abs=1e-4)
+    assert sum(int(row["best_of_round"]) for row in rows) == 2
+
+
+@pytest.mark.parametrize("text", ["=1+1", "@SUM(A1)", " +cmd|' /C calc'!A0", "-2"])
+def test_no_cell_of_the_table_is_a_formula(text: str) -> None:
+    for row in csv.DictReader(io.StringIO(report_csv(run(text)))):
+        assert row["prompt"].startswith("'")
+        assert not row["words"].lstrip().startswith(("=", "+", "@", "-"))
+
+
+@settings(deadline=None)
+@given(st.text("ab ,\n", max_size=30), st.text("ab ,\n", max_size=30))
+def test_changes_hold_both_prompts_word_for_word(before: str, after: str) -> None:
+    pieces = prompt_changes(before, after)
+    old = "".join(piece.text for piece in pieces if piece.change != "added")
+    new = "".join(piece.text for piece in pieces if piece.change != "removed")
+    assert "".join(old.split()) == "".join(before.split())
+    assert "".join(new.split()) == "".join(after.split())
+
+
+def test_a_loop_without_a_round_has_no_report() -> None:
+    state = start_loop("a boat", Emotion(0, 0))
+    for write in (report_html, report_json, report_csv):
+        with pytest.raises(LoopError, match="not finished a round yet"):
+            write(state)
