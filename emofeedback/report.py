@@ -15,7 +15,8 @@ FORMAT = 1
 def loop_report(state: LoopState) -> dict[str, Any]:
     """Everything about a run except its pixels.
 
-    Returns: `prompt`, `target`, `policy`, `rounds`, `best`, `stop_reason`, `cost`, `warnings`.
+    Returns: `prompt`, `target`, `policy`, `rounds`, `skipped`, `best`, `stop_reason`, `cost` and
+        `warnings`.
     Raises: LoopError: no round has run.
     """
     if state.best is None:
@@ -28,6 +29,7 @@ def loop_report(state: LoopState) -> dict[str, Any]:
         "policy": asdict(state.policy),
         "seed": state.seed,
         "rounds": [_round(record) for record in state.rounds],
+        "skipped": [asdict(record) for record in state.skipped],
         "best": {
             "round": best_round.number,
             "candidate": state.best.candidate + 1,
@@ -44,15 +46,17 @@ def loop_report(state: LoopState) -> dict[str, Any]:
 
 def loop_cost(state: LoopState) -> dict[str, float]:
     """Pictures, generator steps, LVLM tokens and seconds spent so far."""
-    rounds = state.rounds
+    rounds, skipped = state.rounds, state.skipped
+    wasted_seconds = sum(record.generate_seconds for record in skipped)
+    generate_seconds = sum(record.generate_seconds for record in rounds) + wasted_seconds
     return {
-        "pictures": sum(len(record.images) for record in rounds),
-        "steps": sum(record.steps for record in rounds),
+        "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
+        "steps": sum(record.steps for record in (*rounds, *skipped)),
         "tokens": sum(record.tokens for record in rounds),
-        "generate_seconds": round(sum(record.generate_seconds for record in rounds), 3),
+        "generate_seconds": round(generate_seconds, 3),
         "score_seconds": round(sum(record.score_seconds for record in rounds), 3),
         "refine_seconds": round(sum(record.refine_seconds for record in rounds), 3),
-        "seconds": round(sum(record.seconds for record in rounds), 3),
+        "seconds": round(sum(record.seconds for record in rounds) + wasted_seconds, 3),
     }
 
 

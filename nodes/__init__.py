@@ -13,6 +13,7 @@ from .encoding import EncodeEmotion
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
+from .routes import register_routes
 from .scoring import ScoreEmotion, SelectByEmotion
 
 NODES: list[type[io.ComfyNode]] = [
@@ -45,4 +46,5 @@ class EmoFeedbackExtension(ComfyExtension):
 async def comfy_entrypoint() -> EmoFeedbackExtension:
     """Called by ComfyUI when it loads the pack."""
     register_folder()
+    register_routes()
     return EmoFeedbackExtension()
