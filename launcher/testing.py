@@ -25,7 +25,7 @@ def run(arguments: Sequence[str], tree: Path) -> int:
 
     Args:
         arguments: for pytest.
-    Raises: StartError: CI=true says that nothing may be skipped, but the browser or npm is missing.
+    Raises: StartError: the browser or npm is missing, and CI=true says that nothing is skipped.
     """
     missing = _missing_for_browser()
     no_tools = web.install(Places.from_environment().log)

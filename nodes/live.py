@@ -104,7 +104,8 @@ def tell(state: LoopState, doing: str = "") -> str:
         _keep(run, events)
     run.round, run.over = state.coming_round, state.done
     if doing:
-        events.append({"kind": "doing", "what": doing, "round": run.round, "prompt": state.prompt})
+        number = run.round - (doing == REWRITING)  # that still belongs to the round that was read
+        events.append({"kind": "doing", "what": doing, "round": number})
     message = {
         "run": run.id,
         "node": run.node,
