@@ -34,8 +34,11 @@ class Told:
     ended: bool = False
 
 
-def events_since(state: LoopState, told: Told) -> tuple[list[Event], Told]:
-    """What happened in `state` beyond what was told, oldest first, and what is told then."""
+def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[list[Event], Told]:
+    """What happened in `state` beyond what was told, oldest first, and what is told then.
+
+    `final` says that a loop that is done has its costs counted, so that its end may be told.
+    """
     events = [] if told.started else [_start(state)]
     for index in range(told.rounds, len(state.rounds)):
         events.append(_round(state.rounds[index], state))
@@ -44,11 +47,12 @@ def events_since(state: LoopState, told: Told) -> tuple[list[Event], Told]:
             events.append(_refined(record, state))
     for skipped in state.skipped[told.skipped :]:
         events.append({"kind": "skipped", "round": skipped.number, **_so_far(state)})
-    if state.done and not told.ended:
+    ends = final and state.done and not told.ended
+    if ends:
         end = {"stop_reason": state.stop_reason, "warnings": loop_warnings(state)}
         events.append({"kind": "end", **end, **_so_far(state)})
     refined = sum(record.refinement is not None for record in state.rounds)
-    return events, Told(True, len(state.rounds), refined, len(state.skipped), state.done)
+    return events, Told(True, len(state.rounds), refined, len(state.skipped), told.ended or ends)
 
 
 def _start(state: LoopState) -> Event:

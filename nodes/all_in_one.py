@@ -91,7 +91,7 @@ class EmotionFeedback(io.ComfyNode):
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
         state = FeedbackRun.from_inputs(inputs).finish()
-        values, shown = result_values(state, tell(state))
+        values, shown = result_values(state, tell(state, final=True))
         return io.NodeOutput(*values, ui=shown)
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,11 @@ class LiveRuns:
     """The runs of this server that may still be steered; used by nodes and routes."""
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[tuple[str, str], LiveRun] = OrderedDict()
+        self._runs: OrderedDict[Hashable, LiveRun] = OrderedDict()
         self._lock = threading.Lock()
 
-    def here(self) -> LiveRun | None:
-        """The run of the node that executes now; None where no page looks."""
+    def here(self, state: LoopState) -> LiveRun | None:
+        """The run of a state in the node that executes now; None where no page looks."""
         context = get_executing_context()
         server = _server() if context else None
         if context is None or server is None or server.client_id is None:
@@ -65,7 +66,8 @@ class LiveRuns:
         node = shown_loop(get_progress_state().dynprompt, context.node_id)
         if node is None:
             return None
-        key = context.prompt_id, node
+        # A list of targets or prompts runs several loops on one node.
+        key = context.prompt_id, node, state.artist_prompt, state.target, state.seed
         with self._lock:
             if key not in self._runs:
                 workflow = _workflow_id(server, context.prompt_id)
@@ -91,21 +93,23 @@ def log() -> RunLog:
     return RunLog(folder / "runs")
 
 
-def tell(state: LoopState, doing: str = "") -> str:
+def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
     """Tells the page what is new in a state, and what is done next; returns the run's id.
 
-    Nothing that goes wrong on the way may cost the artist the pictures.
+    `final`: the costs of the last round are counted, so that the end may be told.
     """
-    run = RUNS.here()
+    run = RUNS.here(state)
     if run is None:
         return ""
-    events, run.told = events_since(state, run.told)
+    events, run.told = events_since(state, run.told, final=final)
     if events:
         _keep(run, events)
     run.round, run.over = state.coming_round, state.done
     if doing:
         number = run.round - (doing == REWRITING)  # that still belongs to the round that was read
         events.append({"kind": "doing", "what": doing, "round": number})
+    if not events:
+        return run.id
     message = {
         "run": run.id,
         "node": run.node,
@@ -119,7 +123,7 @@ def tell(state: LoopState, doing: str = "") -> str:
 
 def wanted(state: LoopState) -> bool:
     """The artist wants the coming round cut short, and that is possible."""
-    run = RUNS.here()
+    run = RUNS.here(state)
     if run is None:
         return False
     return (run.accept and state.best is not None) or (
@@ -133,7 +137,7 @@ def cut_short(state: LoopState, **spent: Any) -> LoopState:
     Args:
         spent: pictures, generate_seconds and steps that the round has cost.
     """
-    run = RUNS.here()
+    run = RUNS.here(state)
     skipped = skip_round(state, **spent)
     if run is not None and run.accept:
         return accept_best(replace(skipped, stop_reason=""))
@@ -142,7 +146,7 @@ def cut_short(state: LoopState, **spent: Any) -> LoopState:
 
 def accepted(state: LoopState) -> LoopState:
     """The state, stopped if the artist wants the best picture now and there is one."""
-    run = RUNS.here()
+    run = RUNS.here(state)
     if run is None or not run.accept or state.done or state.best is None:
         return state
     return accept_best(state)

@@ -269,7 +269,7 @@ class EndLoop(io.ComfyNode):
             )
         state = accepted(_with_steps(state, sampler_steps(graph, body)))
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
-        run_id = tell(state)
+        run_id = tell(state, final=True)
         if state.done:
             values, shown = result_values(state, run_id)
             return io.NodeOutput(*values, ui=shown)

@@ -91,7 +91,7 @@ def main(repeats: int) -> None:
         for nodes_2 in (False, True):
             with open_canvas(browser, server, nodes_2=nodes_2) as canvas:
                 found[canvas.mode] = measure(canvas, repeats)
-    print(json.dumps(found, indent=2))
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

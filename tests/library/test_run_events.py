@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -47,6 +47,7 @@ KINDS = ["start", "round", "refined", "skipped", "round", "end"]
 
 
 @given(st.sets(st.integers(0, 4)))
+@settings(deadline=None)
 def test_the_story_is_the_same_however_often_it_is_told(moments: set[int]) -> None:
     told, kinds, rounds = Told(), [], []
     for index, state in enumerate(STATES):

@@ -49,8 +49,8 @@ describe("the last run of a node", () => {
   });
 
   test("is forgotten, oldest first, before the store grows without end", () => {
-    for (let index = 0; index < 500; index++) remember("flow", String(index), "run");
+    for (let index = 0; index < 250; index++) remember("flow", String(index), "run");
     expect(recall("flow", "0")).toBeUndefined();
-    expect(recall("flow", "499")).toBe("run");
+    expect(recall("flow", "249")).toBe("run");
   });
 });

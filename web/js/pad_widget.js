@@ -22,7 +22,7 @@ export function addPad(node, places, onDone) {
   if (!valence || !arousal || !preset) return;
   /** @type {Partial<Record<"valence" | "arousal", number>>} */
   const ran = {}; // what came over the links when the node ran last
-  let writing = false;
+  let [writing, shown] = [false, ""];
 
   const pad = createPad({
     places,
@@ -70,7 +70,7 @@ export function addPad(node, places, onDone) {
       arousal: understood("arousal", arousal.value),
     };
     const place = places[String(preset.value)];
-    pad.show({
+    const next = {
       point: {
         valence: place?.[0] ?? (locked.valence ? (ran.valence ?? 0) : read.valence.value),
         arousal: place?.[1] ?? (locked.arousal ? (ran.arousal ?? 0) : read.arousal.value),
@@ -78,7 +78,10 @@ export function addPad(node, places, onDone) {
       word: place ? String(preset.value) : CUSTOM,
       locked,
       problem: AXES.filter((axis) => !locked[axis]).map((axis) => read[axis].problem).find(Boolean) ?? "",
-    });
+    };
+    const text = JSON.stringify(next);
+    if (text !== shown) pad.show(next); // the classic canvas asks in every frame
+    shown = text;
   }
 
   for (const widget of [valence, arousal, preset]) {
