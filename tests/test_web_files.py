@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emofeedback.emotion import CATEGORIES
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "web" / "js").glob("*.js"))
 MOST_KB = 60
@@ -34,6 +36,20 @@ def test_what_a_script_imports_is_shipped_or_comfyuis(file: Path) -> None:
     for name in imported:
         own = (file.parent / name).is_file()
         assert own or name in ("../../../scripts/app.js", "../../../scripts/api.js")
+
+
+def test_page_and_server_use_the_same_names() -> None:
+    plane = (ROOT / "web" / "js" / "plane.js").read_text("utf-8")
+    listed = re.search(r"CATEGORIES = \[(.+?)\]", plane, re.DOTALL)
+    assert listed is not None
+    assert tuple(re.findall(r'"(\w+)"', listed[1])) == CATEGORIES
+    view = (ROOT / "web" / "js" / "run_view.js").read_text("utf-8")
+    live = (ROOT / "nodes" / "live.py").read_text("utf-8")
+    making = re.search(r'const MAKING = "(.+)";', view)
+    assert making is not None and f'MAKING, READING, REWRITING = "{making[1]}"' in live
+    loop = (ROOT / "emofeedback" / "loop.py").read_text("utf-8")
+    for reason in re.findall(r'return "(\w[\w ]+)"|ACCEPTED = "(\w+)"', loop):
+        assert re.search(rf"\b{max(reason)}\b\"?:", view), reason
 
 
 def test_the_lock_file_names_no_package_index() -> None:

@@ -4,13 +4,19 @@ import { recall, remember } from "../../web/js/results.js";
 
 /** @param {string} id @param {Record<string, any>} nodes @returns {any} */
 function graph(id, nodes) {
-  return { id, nodes: Object.values(nodes), getNodeById: (/** @type {string} */ key) => nodes[key] };
+  return {
+    id,
+    nodes: Object.values(nodes),
+    getNodeById: (/** @type {string} */ key) => nodes[key],
+  };
 }
 
 test("another pack's callback still runs, first, and its answer is kept", () => {
   /** @type {string[]} */
   const heard = [];
-  const node = /** @type {any} */ ({ onExecuted: (/** @type {any} */ x) => (heard.push(`theirs ${x}`), "answer") });
+  const node = /** @type {any} */ ({
+    onExecuted: (/** @type {any} */ x) => (heard.push(`theirs ${x}`), "answer"),
+  });
   after(node, "onExecuted", (x) => heard.push(`ours ${x}`));
   expect(node.onExecuted(7)).toBe("answer");
   expect(heard).toEqual(["theirs 7", "ours 7"]);

@@ -1,8 +1,16 @@
 import { createPad } from "../../web/js/pad.js";
 
-const PLACES = /** @type {Record<string, [number, number]>} */ ({ neutral: [0, 0], sad: [-1.95, -1.02] });
+const PLACES = /** @type {Record<string, [number, number]>} */ ({
+  neutral: [0, 0],
+  sad: [-1.95, -1.02],
+});
 
-function padOf({ valence = 0, arousal = 0, locked = { valence: false, arousal: false }, problem = "" } = {}) {
+function padOf({
+  valence = 0,
+  arousal = 0,
+  locked = { valence: false, arousal: false },
+  problem = "",
+} = {}) {
   /** @type {any[]} */
   const asked = [];
   const pad = createPad({
@@ -29,14 +37,15 @@ test("a typed number moves one axis and is one change", () => {
   expect(asked).toEqual([{ valence: 1, arousal: 2.5 }, "done"]);
 });
 
-test.each([["", []], ["12", [{ valence: 3, arousal: 0 }]], ["-99", [{ valence: -3, arousal: 0 }]]])(
-  "typing %j asks for %j",
-  (text, wanted) => {
-    const { asked, find } = padOf();
-    type(find("input[aria-label=valence]"), text);
-    expect(asked.filter((each) => each !== "done")).toEqual(wanted);
-  },
-);
+test.each([
+  ["", []],
+  ["12", [{ valence: 3, arousal: 0 }]],
+  ["-99", [{ valence: -3, arousal: 0 }]],
+])("typing %j asks for %j", (text, wanted) => {
+  const { asked, find } = padOf();
+  type(find("input[aria-label=valence]"), text);
+  expect(asked.filter((each) => each !== "done")).toEqual(wanted);
+});
 
 test("a key held down is one change, however often it repeats", () => {
   const { asked, find, pad } = padOf();
@@ -78,8 +87,15 @@ test("a word is asked for by name", () => {
 
 test("screen readers are told value and region, and what is wrong", () => {
   const { find, pad } = padOf({ valence: 2, arousal: 2 });
-  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe("valence +2.00, arousal +2.00 (excitement)");
+  expect(find("[role=slider]").getAttribute("aria-valuetext")).toBe(
+    "valence +2.00, arousal +2.00 (excitement)",
+  );
   const locked = { valence: false, arousal: false };
-  pad.show({ point: { valence: 0, arousal: 0 }, word: "custom", locked, problem: "valence is 99, beyond 3" });
+  pad.show({
+    point: { valence: 0, arousal: 0 },
+    word: "custom",
+    locked,
+    problem: "valence is 99, beyond 3",
+  });
   expect(find("[role=status]").textContent).toContain("99");
 });

@@ -1,4 +1,13 @@
-import { CATEGORIES, LIMIT, category, fromBox, moved, snapped, toBox, understood } from "../../web/js/plane.js";
+import {
+  CATEGORIES,
+  LIMIT,
+  category,
+  fromBox,
+  moved,
+  snapped,
+  toBox,
+  understood,
+} from "../../web/js/plane.js";
 
 /** A number from 0 to 1 that is the same in every run. @param {number} index */
 const spread = (index) => (index * 0.618034) % 1;

@@ -21,19 +21,53 @@ const candidate = (valence) => ({
 function story(rounds, candidates) {
   /** @type {any[]} */
   const events = [
-    { kind: "start", prompt: "a boat", target: { valence: 2, arousal: -1 }, rounds, candidates, tolerance: 0.3 },
+    {
+      kind: "start",
+      prompt: "a boat",
+      target: { valence: 2, arousal: -1 },
+      rounds,
+      candidates,
+      tolerance: 0.3,
+    },
   ];
   for (let round = 1; round <= rounds; round++) {
     const cost = { pictures: round * candidates, steps: 0, tokens: 0, seconds: round };
     const best_so_far = { round, candidate: 0, gap: 1 / round };
-    const made = Array.from({ length: candidates }, (_, index) => candidate(2 - (index + 1) / round / candidates));
+    const made = Array.from({ length: candidates }, (_, index) =>
+      candidate(2 - (index + 1) / round / candidates),
+    );
     events.push({ kind: "doing", what: "making pictures", round, prompt: "a boat" });
-    events.push({ kind: "round", round, prompt: "a boat", best: 0, candidates: made, cost, best_so_far });
+    events.push({
+      kind: "round",
+      round,
+      prompt: "a boat",
+      best: 0,
+      candidates: made,
+      cost,
+      best_so_far,
+    });
     if (round < rounds)
-      events.push({ kind: "refined", round, prompt: "a boat, calm", refiner: "rules", suggestions: [], cost, best_so_far });
+      events.push({
+        kind: "refined",
+        round,
+        prompt: "a boat, calm",
+        refiner: "rules",
+        suggestions: [],
+        cost,
+        best_so_far,
+      });
   }
   const last = events.at(-1);
-  return [...events, { kind: "end", stop_reason: "rounds", warnings: [], cost: last.cost, best_so_far: last.best_so_far }];
+  return [
+    ...events,
+    {
+      kind: "end",
+      stop_reason: "rounds",
+      warnings: [],
+      cost: last.cost,
+      best_so_far: last.best_so_far,
+    },
+  ];
 }
 
 /** @param {any[]} events */
@@ -65,7 +99,14 @@ test.each([
   [{ kind: "from a newer version" }],
   [{ kind: "start", target: { valence: "x" } }],
   [{ kind: "round", round: 9, best: 5, candidates: [candidate(1)] }],
-  [{ kind: "round", round: 9, best: 0, candidates: [{ ...candidate(1), thumbnail: "http://a.b/c.jpg" }] }],
+  [
+    {
+      kind: "round",
+      round: 9,
+      best: 0,
+      candidates: [{ ...candidate(1), thumbnail: "http://a.b/c.jpg" }],
+    },
+  ],
   [{ kind: "round", round: 9, best: 0, candidates: [{ ...candidate(1), valence: NaN }] }],
   [{ kind: "refined", round: 9 }],
 ])("a broken line of a record changes nothing: %j", (line) => {
@@ -84,7 +125,9 @@ test("few candidates each show their uncertainty, in the plane's own units", () 
   const { element } = drawRun(told(story(2, 3)));
   const doubts = [...element.querySelectorAll(".emofb-doubt")];
   expect(doubts).toHaveLength(6);
-  expect(doubts.every((one) => one.getAttribute("rx") === "0.3" && one.getAttribute("ry") === "0.2")).toBe(true);
+  expect(
+    doubts.every((one) => one.getAttribute("rx") === "0.3" && one.getAttribute("ry") === "0.2"),
+  ).toBe(true);
 });
 
 test("the panel offers to skip only while pictures are being made, and nothing when it is over", () => {
@@ -97,7 +140,9 @@ test("the panel offers to skip only while pictures are being made, and nothing w
     return [accept, skip].map((button) => !(/** @type {HTMLButtonElement} */ (button).disabled));
   };
   expect(buttons(events.slice(0, 2), true)).toEqual([true, true]);
-  expect(buttons([...events.slice(0, 2), { kind: "doing", what: "reading emotions", round: 1 }], true)).toEqual([true, false]);
+  expect(
+    buttons([...events.slice(0, 2), { kind: "doing", what: "reading emotions", round: 1 }], true),
+  ).toEqual([true, false]);
   expect(buttons(events, false)).toEqual([false, false]);
 });
 
@@ -122,6 +167,10 @@ test("arrow keys go through the pictures in order and around", () => {
 });
 
 test("cost leaves out what nobody counted", () => {
-  expect(costInWords({ pictures: 1, steps: 0, tokens: 250, seconds: 7.6 })).toBe("1 picture · 250 tokens · 8 s");
-  expect(costInWords({ pictures: 8, steps: 160, tokens: 0, seconds: 125 })).toBe("8 pictures · 160 steps · 2 min 5 s");
+  expect(costInWords({ pictures: 1, steps: 0, tokens: 250, seconds: 7.6 })).toBe(
+    "1 picture · 250 tokens · 8 s",
+  );
+  expect(costInWords({ pictures: 8, steps: 160, tokens: 0, seconds: 125 })).toBe(
+    "8 pictures · 160 steps · 2 min 5 s",
+  );
 });

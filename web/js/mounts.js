@@ -20,7 +20,9 @@ export function mark(element) {
  */
 export function remount(nodes) {
   for (const node of nodes) {
-    const element = node.widgets?.find((widget) => widget.element?.classList.contains(OURS))?.element;
+    const element = node.widgets?.find((widget) =>
+      widget.element?.classList.contains(OURS),
+    )?.element;
     const shown = element && document.querySelector(`[data-node-id="${node.id}"] .${OURS}`);
     if (element && shown && shown !== element) shown.replaceWith(element);
   }

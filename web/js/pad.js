@@ -130,7 +130,8 @@ function inside(value) {
 /** @param {PadState} state */
 function told({ point, locked }) {
   const linked = AXES.filter((axis) => locked[axis]);
-  if (linked.length) return `${linked.join(" and ")} ${linked.length > 1 ? "come" : "comes"} over a link`;
+  if (linked.length)
+    return `${linked.join(" and ")} ${linked.length > 1 ? "come" : "comes"} over a link`;
   return inWords(point);
 }
 
@@ -149,7 +150,9 @@ function numberField(axis) {
 function regionNames() {
   return CATEGORIES.map((name, index) => {
     const angle = (index * Math.PI) / 4;
-    const [right, up] = [Math.cos(angle), Math.sin(angle)].map((part) => Math.sign(Math.round(part * 9)));
+    const [right, up] = [Math.cos(angle), Math.sin(angle)].map((part) =>
+      Math.sign(Math.round(part * 9)),
+    );
     const label = html("span", { class: "emofb-region", "aria-hidden": "true" }, name);
     label.style.left = `${50 + right * RIM * 100}%`;
     label.style.top = `${50 - up * (RIM + 0.03) * 100}%`;

@@ -77,7 +77,10 @@ export function addPad(node, places, onDone) {
       },
       word: place ? String(preset.value) : CUSTOM,
       locked,
-      problem: AXES.filter((axis) => !locked[axis]).map((axis) => read[axis].problem).find(Boolean) ?? "",
+      problem:
+        AXES.filter((axis) => !locked[axis])
+          .map((axis) => read[axis].problem)
+          .find(Boolean) ?? "",
     };
     const text = JSON.stringify(next);
     if (text !== shown) pad.show(next); // the classic canvas asks in every frame

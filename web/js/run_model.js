@@ -21,12 +21,27 @@
  * @property {Candidate[]} candidates
  */
 
-/** @typedef {{prompt: string, refiner: string, suggestions: {text: string, reason: string}[]}} Refinement */
+/**
+ * @typedef {object} Refinement
+ * @property {string} prompt the next round's
+ * @property {string} refiner
+ * @property {{text: string, reason: string}[]} suggestions
+ */
+
 /** @typedef {{pictures: number, steps: number, tokens: number, seconds: number}} Cost */
 
 /**
+ * @typedef {object} Plan
+ * @property {string} prompt
+ * @property {{valence: number, arousal: number}} target
+ * @property {number} rounds at most
+ * @property {number} candidates a round
+ * @property {number} tolerance
+ */
+
+/**
  * @typedef {object} Run
- * @property {{prompt: string, target: {valence: number, arousal: number}, rounds: number, candidates: number, tolerance: number} | null} plan
+ * @property {Plan | null} plan
  * @property {Map<number, Round>} rounds
  * @property {Map<number, Refinement>} refinements what followed a round
  * @property {Set<number>} skipped

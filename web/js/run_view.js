@@ -50,10 +50,27 @@ export function createRunView({ onAccept, onSkip }) {
   const back = html("button", { type: "button", "aria-label": "Round before" }, "‹");
   const on = html("button", { type: "button", "aria-label": "Round after" }, "›");
   const title = html("span", { class: "emofb-title" });
-  const words = html("div", { class: "emofb-words", tabindex: 0, role: "group", "aria-label": "Prompt and reasons" });
+  const words = html("div", {
+    class: "emofb-words",
+    tabindex: 0,
+    role: "group",
+    "aria-label": "Prompt and reasons",
+  });
   const cost = html("div", { class: "emofb-cost" });
-  const accept = html("button", { type: "button", title: "Stop here and keep the best picture so far; what is being made is not waited for where that can be helped." }, "Accept now");
-  const skip = html("button", { type: "button", title: "Throw away the pictures being made and go on with other seeds." }, "Skip this round");
+  const accept = html(
+    "button",
+    {
+      type: "button",
+      title:
+        "End the loop as soon as possible and keep the best picture so far.",
+    },
+    "Accept now",
+  );
+  const skip = html(
+    "button",
+    { type: "button", title: "Throw away the pictures being made and go on with other seeds." },
+    "Skip this round",
+  );
   const element = html(
     "div",
     { class: "emofb-run", role: "group", "aria-label": "Emotion loop" },
@@ -67,7 +84,10 @@ export function createRunView({ onAccept, onSkip }) {
 
   accept.addEventListener("click", onAccept);
   skip.addEventListener("click", onSkip);
-  for (const [button, step] of /** @type {const} */ ([[back, -1], [on, 1]]))
+  for (const [button, step] of /** @type {const} */ ([
+    [back, -1],
+    [on, 1],
+  ]))
     button.addEventListener("click", () => {
       const numbers = roundsOf(run).map((round) => round.number);
       const place = numbers.indexOf(chosen || (numbers.at(-1) ?? 0)) + step;
@@ -109,7 +129,10 @@ export function createRunView({ onAccept, onSkip }) {
     back.disabled = place <= 0;
     on.disabled = place < 0 || place === rounds.length - 1;
     title.textContent = round ? `Round ${round.number}` : "";
-    words.replaceChildren(...(round ? wordsOf(round, run) : []), ...run.warnings.map((text) => html("p", { class: "emofb-warning" }, text)));
+    words.replaceChildren(
+      ...(round ? wordsOf(round, run) : []),
+      ...run.warnings.map((text) => html("p", { class: "emofb-warning" }, text)),
+    );
   }
 
   /**
@@ -141,7 +164,9 @@ function statusOf(run) {
   if (!run.plan) return EMPTY;
   const best = run.best ? `best gap ${run.best.gap.toFixed(2)} in round ${run.best.round}` : "";
   if (run.ended) return `Done, ${REASONS[run.ended] ?? run.ended}: ${best}`;
-  const doing = run.doing ? `Round ${run.doing.round} of ${run.plan.rounds}: ${run.doing.what}` : "";
+  const doing = run.doing
+    ? `Round ${run.doing.round} of ${run.plan.rounds}: ${run.doing.what}`
+    : "";
   return [doing, best].filter(Boolean).join("; ");
 }
 
@@ -167,7 +192,9 @@ function wordsOf(round, run) {
   const best = round.candidates[round.best];
   const refinement = run.refinements.get(round.number);
   const pieces = wordDiff(round.prompt, refinement?.prompt ?? round.prompt).map(({ kind, text }) =>
-    kind === "same" ? html("span", {}, `${text} `) : html(kind === "in" ? "ins" : "del", {}, `${text} `),
+    kind === "same"
+      ? html("span", {}, `${text} `)
+      : html(kind === "in" ? "ins" : "del", {}, `${text} `),
   );
   const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
   return [

@@ -8,7 +8,10 @@ import { emptyRun, take } from "./run_model.js";
 import { createRunView } from "./run_view.js";
 
 /** @typedef {Comfy.Node} Node */
-/** @typedef {{run: string, node: string, workflow: string, prompt_id: string, events: any[]}} Message */
+/**
+ * What the server tells of a run.
+ * @typedef {{run: string, node: string, workflow: string, prompt_id: string, events: any[]}} Message
+ */
 
 const HEIGHT = 480;
 const ADDRESS = "/emofeedback/runs/";
@@ -108,7 +111,8 @@ class Panel {
         body: JSON.stringify({ client_id: this.api.clientId ?? this.api.initialClientId, ...more }),
       })
       .catch(() => null);
-    const done = what === "accept" ? "Stopping, the best picture is kept ..." : "Skipping this round ...";
+    const done =
+      what === "accept" ? "Stopping, the best picture is kept ..." : "Skipping this round ...";
     const refused = await answer?.json().catch(() => null);
     this.note = answer?.ok ? done : (refused?.error ?? "The server does not answer.");
     this.refresh();

@@ -106,5 +106,8 @@ function target(point, tolerance) {
     return `${(x + radius * Math.sin(angle)).toFixed(3)},${(y - radius * Math.cos(angle)).toFixed(3)}`;
   });
   const near = svg("circle", { cx: x, cy: y, r: tolerance, class: "emofb-near" });
-  return [...(tolerance > 0 ? [near] : []), svg("polygon", { points: corners.join(" "), class: "emofb-target" })];
+  return [
+    ...(tolerance > 0 ? [near] : []),
+    svg("polygon", { points: corners.join(" "), class: "emofb-target" }),
+  ];
 }

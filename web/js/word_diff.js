@@ -29,7 +29,7 @@ export function wordDiff(before, after) {
   while (i < old.length || j < now.length) {
     if (i < old.length && j < now.length && old[i] === now[j]) {
       found.push({ kind: "same", text: now[j] });
-      i++, j++;
+      (i++, j++);
     } else if (j === now.length || (i < old.length && common[i + 1][j] >= common[i][j + 1])) {
       found.push({ kind: "out", text: old[i++] });
     } else {
@@ -49,7 +49,9 @@ function commonLengths(old, now) {
   for (let i = old.length - 1; i >= 0; i--)
     for (let j = now.length - 1; j >= 0; j--)
       lengths[i][j] =
-        old[i] === now[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
+        old[i] === now[j]
+          ? lengths[i + 1][j + 1] + 1
+          : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
   return lengths;
 }
 
