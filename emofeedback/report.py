@@ -51,7 +51,7 @@ def loop_cost(state: LoopState) -> dict[str, float]:
     generate_seconds = sum(record.generate_seconds for record in rounds) + wasted_seconds
     return {
         "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
-        "steps": sum(record.steps for record in (*rounds, *skipped)),
+        "steps": sum(r.steps for r in rounds) + sum(r.steps for r in skipped),
         "tokens": sum(record.tokens for record in rounds),
         "generate_seconds": round(generate_seconds, 3),
         "score_seconds": round(sum(record.score_seconds for record in rounds), 3),

@@ -26,7 +26,7 @@ def install(log: Path) -> str:
     if STAMP.is_file() and STAMP.read_text("utf-8") == wanted:
         return ""
     with step("tools for the JavaScript's checks"):
-        command = [npm, "ci", "--prefix", FOLDER, "--no-audit", "--no-fund"]
+        command: list[str | Path] = [npm, "ci", "--prefix", FOLDER, "--no-audit", "--no-fund"]
         code, output = run_logged(command, log)
     if code != 0:
         return f"`npm ci` failed in {FOLDER}:\n{output[-800:]}"
