@@ -28,8 +28,9 @@ PATIENCE_MS = 240_000  # for machines that do something else besides
 # one while the spinner's mask still fades away leaves the mask there for good.
 READY = """() => window.app?.vueAppReady && app.extensionManager.spinner === false
     && !document.querySelector('.p-blockui-mask')"""
-ACTIVE = "() => app.extensionManager.workflow.activeWorkflow?.path ?? ''"
-LOADED = f"before => ({ACTIVE})() !== before && app.graph.nodes.length > 0"
+# A file that is open already is loaded into its tab anew: only the nodes tell that it is there.
+MARK = "() => app.graph.nodes.forEach(node => { node.wasHere = true; })"
+LOADED = "() => app.graph.nodes.length > 0 && !app.graph.nodes.some(node => node.wasHere)"
 DROP = """([text, name]) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([text], name, {type: 'application/json'}));
@@ -137,9 +138,9 @@ class Canvas:
 
     def drop(self, file: Path) -> None:
         """Drops a workflow file on the canvas, as a person would."""
-        before = self.page.evaluate(ACTIVE)
+        self.page.evaluate(MARK)
         self.page.evaluate(DROP, [file.read_text(encoding="utf-8"), file.name])
-        self.page.wait_for_function(LOADED, arg=before, timeout=PATIENCE_MS)
+        self.page.wait_for_function(LOADED, timeout=PATIENCE_MS)
         self.page.wait_for_function(READY, timeout=PATIENCE_MS)
         self.fit()
 

@@ -69,7 +69,7 @@ def test_pictures_show_on_hover_and_by_keys(accepted: Canvas) -> None:
     accepted.page.locator(".emofb-spot").last.hover()
     card.wait_for()
     assert card.locator("img").evaluate("picture => picture.naturalWidth") > 0
-    accepted.page.mouse.move(5, 5)
+    accepted.page.mouse.move(1450, 650)  # the free canvas
     card.wait_for(state="hidden")
     accepted.page.locator(".emofb-plot").press("ArrowRight")
     assert "Round 1, picture 1" in card.inner_text()

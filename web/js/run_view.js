@@ -193,8 +193,8 @@ function wordsOf(round, run) {
   const refinement = run.refinements.get(round.number);
   const pieces = wordDiff(round.prompt, refinement?.prompt ?? round.prompt).map(({ kind, text }) =>
     kind === "same"
-      ? html("span", {}, `${text} `)
-      : html(kind === "in" ? "ins" : "del", {}, `${text} `),
+      ? html("span", {}, text)
+      : html(kind === "in" ? "ins" : "del", {}, text),
   );
   const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
   return [

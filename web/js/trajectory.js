@@ -12,12 +12,12 @@ const EDGE = 3.35; // room for points on the rim
 const MOST_ELLIPSES = 160; // more would be a fog: then only the best of each round keep theirs
 
 /**
- * Colours of rounds from first to last, dark blue to yellow: the order shows without hues too.
+ * Colours of rounds from first to last, blue to yellow: a scale that colour-blind eyes tell apart.
  * @param {number} share 0..1
  */
 function roundColour(share) {
   const hue = 255 - 200 * share;
-  return `hsl(${hue.toFixed(0)} 75% ${(45 + 17 * share).toFixed(0)}%)`;
+  return `hsl(${hue.toFixed(0)} 75% ${(52 + 8 * share).toFixed(0)}%)`;
 }
 
 /**

@@ -1,15 +1,26 @@
 /** What changed between two prompts, word by word. */
 
 /**
- * A run of words: kept, taken out or put in.
+ * A run of words, with the space before it: kept, taken out or put in.
  * @typedef {{kind: "same" | "out" | "in", text: string}} Piece
  */
 
 const LONGEST = 600; // words; beyond, the table of the comparison would grow without use
 
-/** @param {string} text */
+/**
+ * Words and punctuation, each with the space before it: a comma after a word does not change it.
+ * @param {string} text
+ */
 function words(text) {
-  return text.trim().split(/\s+/).filter(Boolean);
+  return text.trim().replace(/\s+/g, " ").match(/ ?[,.;:!?]+| ?[^\s,.;:!?]+/g) ?? [];
+}
+
+/**
+ * @param {string} one
+ * @param {string} other
+ */
+function isSame(one, other) {
+  return one.trimStart() === other.trimStart();
 }
 
 /**
@@ -27,7 +38,7 @@ export function wordDiff(before, after) {
   const found = [];
   let [i, j] = [0, 0];
   while (i < old.length || j < now.length) {
-    if (i < old.length && j < now.length && old[i] === now[j]) {
+    if (i < old.length && j < now.length && isSame(old[i], now[j])) {
       found.push({ kind: "same", text: now[j] });
       (i++, j++);
     } else if (j === now.length || (i < old.length && common[i + 1][j] >= common[i][j + 1])) {
@@ -49,7 +60,7 @@ function commonLengths(old, now) {
   for (let i = old.length - 1; i >= 0; i--)
     for (let j = now.length - 1; j >= 0; j--)
       lengths[i][j] =
-        old[i] === now[j]
+        isSame(old[i], now[j])
           ? lengths[i + 1][j + 1] + 1
           : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
   return lengths;
@@ -66,7 +77,7 @@ function joined(pieces) {
   const runs = [];
   for (const { kind, text } of pieces) {
     const last = runs.at(-1);
-    if (last?.kind === kind) last.text += ` ${text}`;
+    if (last?.kind === kind) last.text += text;
     else runs.push({ kind, text });
   }
   return runs;
