@@ -8,7 +8,7 @@ import { AXES, snapped, understood } from "./plane.js";
 /** @typedef {Comfy.Node} Node */
 /** @typedef {Comfy.Widget} Widget */
 
-const HEIGHT = 318;
+const HEIGHT = 334;
 
 /**
  * Puts a pad below the widgets of a node that has `valence`, `arousal` and `preset`.
