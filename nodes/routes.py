@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from aiohttp import web
@@ -15,9 +16,8 @@ RUN = "/emofeedback/runs/{run}"
 
 def register_routes() -> None:
     """Adds the pack's addresses to ComfyUI's server, where there is one."""
-    from server import PromptServer  # late: in-process use has no server module loaded
-
-    server = getattr(PromptServer, "instance", None)
+    module = sys.modules.get("server")  # not imported here: in-process use has none
+    server = getattr(getattr(module, "PromptServer", None), "instance", None)
     if server is None:
         return
     routes = server.routes
