@@ -100,12 +100,13 @@ def test_keys_words_and_double_click_each_are_one_step_of_undo(pad: Canvas) -> N
 
 
 def test_typed_numbers_are_the_numbers_of_the_node(pad: Canvas) -> None:
-    field = pad.page.get_by_label("arousal", exact=True)
+    fields = pad.page.locator(".emofb-pad")  # Nodes 2.0 labels its own number widgets alike
+    field = fields.get_by_label("arousal", exact=True)
     field.fill("-2.35")
     field.press("Enter")
     assert point(pad)[1] == -2.35
     pad.set_widgets({TARGET: {"valence": 1.25}})  # and the other way round
-    assert pad.page.get_by_label("valence", exact=True).input_value() == "1.25"
+    assert fields.get_by_label("valence", exact=True).input_value() == "1.25"
 
 
 def test_touch_moves_the_point(pad: Canvas) -> None:
