@@ -151,8 +151,11 @@ class Canvas:
 
     def zoom_to(self, node_type: str, scale: float = 1.0) -> None:
         """Shows the first node of a type in the upper left part."""
-        self.page.evaluate(ZOOM, [node_type, scale])
-        self.page.wait_for_timeout(700)
+        for _ in range(20):  # a glide to another view may still be on its way
+            self.page.evaluate(ZOOM, [node_type, scale])
+            self.page.wait_for_timeout(700)
+            if self.page.evaluate("scale => app.canvas.ds.scale === scale", scale):
+                return
 
     def node_box(self, node_type: str) -> dict[str, float]:
         """x, y, width and height of the first node of a type on the page."""

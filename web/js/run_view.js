@@ -50,6 +50,7 @@ export function createRunView({ onAccept, onSkip }) {
   const back = html("button", { type: "button", "aria-label": "Round before" }, "‹");
   const on = html("button", { type: "button", "aria-label": "Round after" }, "›");
   const title = html("span", { class: "emofb-title" });
+  const nav = html("div", { class: "emofb-nav" }, back, title, on);
   const words = html("div", {
     class: "emofb-words",
     tabindex: 0,
@@ -76,7 +77,7 @@ export function createRunView({ onAccept, onSkip }) {
     { class: "emofb-run", role: "group", "aria-label": "Emotion loop" },
     status,
     plot,
-    html("div", { class: "emofb-nav" }, back, title, on),
+    nav,
     words,
     cost,
     html("div", { class: "emofb-buttons" }, accept, skip),
@@ -146,7 +147,7 @@ export function createRunView({ onAccept, onSkip }) {
     const drawn = drawRun(run);
     spots = drawn.spots;
     drawing.replaceChildren(drawn.element);
-    plot.hidden = !run.plan;
+    plot.hidden = nav.hidden = !run.plan;
     status.textContent = note || statusOf(run);
     cost.textContent = run.cost ? costInWords(run.cost) : "";
     accept.disabled = !going || Boolean(note);
