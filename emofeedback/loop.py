@@ -17,9 +17,10 @@ from .errors import ConfigError, LoopError
 from .images import check_images, from_png, to_png
 from .refining import Refinement, Refiner, RefineRequest, blind_request, checked_prompt
 from .scoring import Reading, Scorer, with_explanation
-from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord
+from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, SkippedRound
 
 Generate = Callable[[str, int, int], Tensor]
+ACCEPTED = "accepted"
 
 
 def start_loop(
@@ -53,9 +54,12 @@ def rewritten_for_target(state: LoopState, refiner: Refiner) -> LoopState:
 
 
 def round_seed(state: LoopState) -> int:
-    """The seed of the coming round, by the policy's seed policy."""
+    """The seed of the coming round, by the policy's seed policy.
+
+    A skipped round moves the seed on under every policy: its pictures would only come back.
+    """
     offset = len(state.rounds) if state.policy.seed_policy == "per round" else 0
-    return (state.seed + offset) % (MAX_SEED + 1)
+    return (state.seed + offset + len(state.skipped)) % (MAX_SEED + 1)
 
 
 def _rank(reading: Reading, target: Emotion, floor: float) -> tuple[bool, float]:
@@ -166,13 +170,60 @@ def stop_reason(state: LoopState) -> str:
         return ""
     if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state, best):
         return "tolerance"
-    if len(state.rounds) >= policy.rounds:
+    if state.coming_round > policy.rounds:
         return "rounds"
     if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
         return "patience"
-    if policy.time_budget_s and sum(r.seconds for r in state.rounds) >= policy.time_budget_s:
+    if policy.time_budget_s and _seconds(state) >= policy.time_budget_s:
         return "time budget"
     return ""
+
+
+def _seconds(state: LoopState) -> float:
+    wasted = sum(record.generate_seconds for record in state.skipped)
+    return sum(record.seconds for record in state.rounds) + wasted
+
+
+def accept_best(state: LoopState) -> LoopState:
+    """The artist takes the best picture so far: the loop is done.
+
+    Raises: LoopError: no round has been read yet, or the loop is done already.
+    """
+    if state.done or state.best is None:
+        why = f"it has stopped ({state.stop_reason})" if state.done else "no picture was read yet"
+        raise LoopError(f"There is nothing to accept: {why}.")
+    return state.advanced(["accepted"], stop_reason=ACCEPTED)
+
+
+def may_skip(state: LoopState) -> bool:
+    """Whether the coming round may be thrown away: not the last one of a loop without a picture."""
+    return not state.done and (state.best is not None or state.coming_round < state.policy.rounds)
+
+
+def skip_round(
+    state: LoopState, *, pictures: int = 0, generate_seconds: float = 0.0, steps: int = 0
+) -> LoopState:
+    """The coming round is thrown away unread; the returned state may be done.
+
+    Args:
+        pictures, generate_seconds, steps: what was spent on it.
+    Raises: LoopError: `may_skip` says no.
+    """
+    if not may_skip(state):
+        raise LoopError(
+            f"Round {state.coming_round} cannot be skipped: the loop would end without a picture. "
+            "Ask for more rounds."
+        )
+    record = SkippedRound(
+        number=state.coming_round,
+        pictures=pictures,
+        generate_seconds=generate_seconds,
+        steps=steps,
+    )
+    skipped = state.advanced(
+        ["skipped", record.number], skipped=(*state.skipped, record), round_started=0.0
+    )
+    return replace(skipped, stop_reason=stop_reason(skipped))
 
 
 def _content_passes(state: LoopState, best: Best) -> bool:

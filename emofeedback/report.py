@@ -15,7 +15,8 @@ FORMAT = 1
 def loop_report(state: LoopState) -> dict[str, Any]:
     """Everything about a run except its pixels.
 
-    Returns: `prompt`, `target`, `policy`, `rounds`, `best`, `stop_reason`, `cost`, `warnings`.
+    Returns: `prompt`, `target`, `policy`, `rounds`, `skipped`, `best`, `stop_reason`, `cost` and
+        `warnings`.
     Raises: LoopError: no round has run.
     """
     if state.best is None:
@@ -28,6 +29,7 @@ def loop_report(state: LoopState) -> dict[str, Any]:
         "policy": asdict(state.policy),
         "seed": state.seed,
         "rounds": [_round(record) for record in state.rounds],
+        "skipped": [asdict(record) for record in state.skipped],
         "best": {
             "round": best_round.number,
             "candidate": state.best.candidate + 1,
@@ -44,16 +46,18 @@ def loop_report(state: LoopState) -> dict[str, Any]:
 
 def loop_cost(state: LoopState) -> dict[str, float]:
     """Pictures, generator steps, LVLM tokens and seconds spent so far."""
-    rounds, first = state.rounds, state.first_refinement
+    rounds, skipped, first = state.rounds, state.skipped, state.first_refinement
+    wasted_seconds = sum(record.generate_seconds for record in skipped)
+    generate_seconds = sum(record.generate_seconds for record in rounds) + wasted_seconds
     rewriting = first.seconds if first else 0.0
     return {
-        "pictures": sum(len(record.images) for record in rounds),
-        "steps": sum(record.steps for record in rounds),
+        "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
+        "steps": sum(r.steps for r in rounds) + sum(r.steps for r in skipped),
         "tokens": sum(record.tokens for record in rounds) + (first.tokens if first else 0),
-        "generate_seconds": round(sum(record.generate_seconds for record in rounds), 3),
+        "generate_seconds": round(generate_seconds, 3),
         "score_seconds": round(sum(record.score_seconds for record in rounds), 3),
         "refine_seconds": round(sum(record.refine_seconds for record in rounds) + rewriting, 3),
-        "seconds": round(sum(record.seconds for record in rounds) + rewriting, 3),
+        "seconds": round(sum(record.seconds for record in rounds) + wasted_seconds + rewriting, 3),
     }
 
 

@@ -115,6 +115,22 @@ class RoundRecord:
         return self.generate_seconds + self.score_seconds + self.refine_seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedRound:
+    """A round that the artist threw away before it was read; it counts as a round and as cost.
+
+    Args:
+        number: its place among all rounds, 1 for the first.
+        pictures: how many were made for it.
+        steps: generator steps spent; 0 where unknown.
+    """
+
+    number: int
+    pictures: int = 0
+    generate_seconds: float = 0.0
+    steps: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Best:
     """The best picture so far: `round_index` counts from 0, `candidate` within the round."""
@@ -133,6 +149,7 @@ class LoopState(Mapping[str, Any]):
         prompt: what the coming round generates from.
         seed: the loop's own seed; `loop.round_seed` derives each round's.
         rounds: finished rounds, oldest first.
+        skipped: rounds thrown away unread, oldest first.
         best: best picture so far, None before the first round.
         stop_reason: empty while the loop goes on.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
@@ -146,6 +163,7 @@ class LoopState(Mapping[str, Any]):
     seed: int
     prompt: str
     rounds: tuple[RoundRecord, ...] = ()
+    skipped: tuple[SkippedRound, ...] = ()
     best: Best | None = None
     stop_reason: str = ""
     first_refinement: Refinement | None = None
@@ -168,7 +186,12 @@ class LoopState(Mapping[str, Any]):
     @property
     def coming_round(self) -> int:
         """Number of the round to generate next, counted from 1."""
-        return len(self.rounds) + 1
+        return len(self.rounds) + len(self.skipped) + 1
+
+    @property
+    def just_skipped(self) -> bool:
+        """The round before the coming one was thrown away unread."""
+        return bool(self.skipped) and self.skipped[-1].number == self.coming_round - 1
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""

@@ -48,6 +48,7 @@ class ComfyServer:
         self.port = free_port() if port is None else port
         self.url = f"http://{HOST}:{self.port}"
         self.log = log
+        self.base = base
         self._timeout_s = timeout_s
         self._cwd = tree
         self._command = [

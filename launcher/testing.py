@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .places import ROOT
+from . import web
+from .places import ROOT, Places
 from .steps import StartError, die_with_parent, end_process, say
 
 CHECKS = {
@@ -20,14 +21,24 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def run(arguments: Sequence[str], tree: Path) -> int:
-    """Runs the linters and pytest; further `arguments` go to pytest. Returns the exit code.
+    """Runs the linters, the JavaScript's checks and pytest; returns the exit code.
 
-    Raises: StartError: the browser is missing where CI=true says that nothing may be skipped.
+    Args:
+        arguments: for pytest.
+    Raises: StartError: the browser or npm is missing, and CI=true says that nothing is skipped.
     """
     missing = _missing_for_browser()
-    if missing and os.environ.get("CI") == "true":
-        raise StartError(f"CI=true, but the browser tests cannot run: {missing}.")
+    no_tools = web.install(Places.from_environment().log)
+    if os.environ.get("CI") == "true":
+        if missing:
+            raise StartError(f"CI=true, but the browser tests cannot run: {missing}.")
+        if no_tools:
+            raise StartError(f"CI=true, but the JavaScript cannot be checked: {no_tools}.")
     failed = [name for name, command in CHECKS.items() if _module(command) != 0]
+    if no_tools:
+        say(f"The checks of the JavaScript are skipped: {no_tools}.")
+    else:
+        failed += web.failed_checks()
     for name in failed:
         say(f"FAILED: {name} (see above)")
     if missing:

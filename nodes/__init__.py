@@ -19,6 +19,7 @@ from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
 from .report import EmotionReport
+from .routes import register_routes
 from .scoring import ScoreEmotion, SelectByEmotion
 
 NODES: list[type[io.ComfyNode]] = [
@@ -59,4 +60,5 @@ class EmoFeedbackExtension(ComfyExtension):
 async def comfy_entrypoint() -> EmoFeedbackExtension:
     """Called by ComfyUI when it loads the pack."""
     register_folder()
+    register_routes()
     return EmoFeedbackExtension()

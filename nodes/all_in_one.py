@@ -21,10 +21,11 @@ from ..emofeedback.scoring import Scorer
 from ..emofeedback.state import LoopState
 from .candidates import ROUTES, PromptPlan
 from .comfy_bridge import Stopwatch, show_text, stop_if_interrupted
+from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
 from .loop_policy import policy_from, policy_inputs
 from .loop_result import result_outputs, result_values, round_in_words
 from .refining import refiner_of
-from .sampling import LoopProgress, SamplerSettings, sample_candidates
+from .sampling import LoopProgress, RoundCutShort, SamplerSettings, sample_candidates
 from .sockets import LOOP_CATEGORY, refiner_input, scorer_input, seed_input, target_input
 
 
@@ -91,8 +92,8 @@ class EmotionFeedback(io.ComfyNode):
 
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
-        run = FeedbackRun.from_inputs(inputs)
-        values, shown = result_values(run.finish())
+        state = FeedbackRun.from_inputs(inputs).finish()
+        values, shown = result_values(state, tell(state, final=True))
         return io.NodeOutput(*values, ui=shown)
 
 
@@ -162,26 +163,38 @@ class FeedbackRun:
         state = self.state
         plan = PromptPlan.start(self.route, state)
         while True:
-            state = self._one_round(state, plan)
+            state = accepted(self._one_round(state, plan))
             show_text(round_in_words(state))
+            tell(state)
             if state.done:
                 return state
             stop_if_interrupted()
+            if state.just_skipped:
+                continue
+            tell(state, REWRITING)
             plan, refinement = plan.refined(self.refiner, state)
             state = record_refinement(state, refinement)
+            tell(state)
 
     def _one_round(self, state: LoopState, plan: PromptPlan) -> LoopState:
         show_text(f"round {state.coming_round} of {state.policy.rounds}: {plan.prompts[0]}")
+        tell(state, MAKING)
         watch = Stopwatch()
-        images = sample_candidates(
-            self.settings,
-            plan.prompts,
-            round_seed(state),
-            progress=self.progress,
-            round_index=len(state.rounds),
-        )
+        try:
+            images = sample_candidates(
+                self.settings,
+                plan.prompts,
+                round_seed(state),
+                progress=self.progress.of_round(state),
+            )
+        except RoundCutShort:
+            return cut_short(state, generate_seconds=watch.seconds())
         generate_seconds = watch.seconds()
         stop_if_interrupted()
+        if wanted(state):
+            spent = {"pictures": len(images), "steps": self.settings.steps * len(images)}
+            return cut_short(state, generate_seconds=generate_seconds, **spent)
+        tell(state, READING)
         watch = Stopwatch()
         readings = read_candidates(self.scorer, images, state)
         return record_scores(

@@ -9,6 +9,10 @@ from ..emofeedback.presets import CUSTOM, PRESETS, preset_emotion
 from .sockets import CATEGORY, EmotionSocket
 
 STEP = 0.05
+# For the pad on the page: word -> valence and arousal.
+PLACES = {
+    word: (preset.emotion.valence, preset.emotion.arousal) for word, preset in PRESETS.items()
+}
 LARGEST_GRID = 11
 
 
@@ -47,6 +51,7 @@ class EmotionTarget(io.ComfyNode):
                     default=CUSTOM,
                     tooltip="A word with a known place on the plane (Russell 1980). With 'custom' "
                     "the two numbers above count, with a word they do not.",
+                    extra_dict={"emofb_places": PLACES},
                 ),
             ],
             outputs=[
@@ -58,7 +63,8 @@ class EmotionTarget(io.ComfyNode):
     @classmethod
     def execute(cls, valence: float, arousal: float, preset: str) -> io.NodeOutput:
         emotion = Emotion(valence, arousal) if preset == CUSTOM else preset_emotion(preset)
-        return io.NodeOutput(emotion, str(emotion))
+        felt = [emotion.valence, emotion.arousal]  # the pad shows what came over links
+        return io.NodeOutput(emotion, str(emotion), ui={"emofb_emotion": [felt]})
 
 
 class EmotionGrid(io.ComfyNode):

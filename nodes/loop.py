@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ..emofeedback.emotion import Emotion
@@ -28,6 +29,7 @@ from .comfy_bridge import (
     show_text,
     stop_if_interrupted,
 )
+from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
 from .loop_graph import (
     LoopGraph,
     check_loop,
@@ -73,6 +75,7 @@ def open_round(state: LoopState) -> io.NodeOutput:
     policy = state.policy
     show_text(f"round {state.coming_round} of {policy.rounds}: {state.prompt}")
     CLOCK.start(state.digest)
+    tell(state, MAKING)
     return io.NodeOutput(state, state.prompt, round_seed(state), policy.candidates, state.target)
 
 
@@ -171,6 +174,11 @@ class ScoreRound(io.ComfyNode):
     ) -> io.NodeOutput:
         generate_seconds = CLOCK.seconds(state.digest)
         stop_if_interrupted()
+        if wanted(state):
+            left = cut_short(state, pictures=len(images), generate_seconds=generate_seconds)
+            tell(left)
+            return io.NodeOutput(left, ExecutionBlocker(None))  # no readings: nothing to run on
+        tell(state, READING)
         watch = Stopwatch()
         readings = read_candidates(scorer, images, state, explain=explain)
         scored = record_scores(
@@ -180,6 +188,7 @@ class ScoreRound(io.ComfyNode):
             generate_seconds=generate_seconds,
             score_seconds=watch.seconds(),
         )
+        tell(scored)
         show_text(readings_in_words(readings))
         return io.NodeOutput(scored, tuple(readings))
 
@@ -209,11 +218,14 @@ class RefineRound(io.ComfyNode):
 
     @classmethod
     def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
-        if state.done:
+        state = accepted(state)
+        if state.done or state.just_skipped:
             return io.NodeOutput(state, state.prompt, "")
         stop_if_interrupted()
+        tell(state, REWRITING)
         refinement = refiner_of(refiner).refine(refine_request(state))
         refined = record_refinement(state, refinement)
+        tell(refined)
         text = suggestions_in_words(refinement)
         show_text(text)
         return io.NodeOutput(refined, refined.prompt, text)
@@ -250,15 +262,16 @@ class EndLoop(io.ComfyNode):
         graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
         open_id = open_node(graph, start)
         body = check_loop(graph, open_id)
-        if not state.rounds:
+        if state.coming_round == 1:
             raise LoopError(
                 "The round ended without a reading. Put Score Round between the pictures and End "
                 "Loop."
             )
-        state = _with_steps(state, sampler_steps(graph, body))
-        show_loop_progress(len(state.rounds), state.policy.rounds, round_in_words(state))
+        state = accepted(_with_steps(state, sampler_steps(graph, body)))
+        show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
+        run_id = tell(state, final=True)
         if state.done:
-            values, shown = result_values(state)
+            values, shown = result_values(state, run_id)
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
         return io.NodeOutput(*links, expand=copies)
@@ -266,6 +279,9 @@ class EndLoop(io.ComfyNode):
 
 def _with_steps(state: LoopState, steps: int) -> LoopState:
     """The same state with the last round's sampler steps filled in, which only the graph knows."""
+    if state.just_skipped:
+        skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)
+        return replace(state, skipped=(*state.skipped[:-1], skipped))
     record = state.rounds[-1]
     counted = replace(record, steps=steps * len(record.images))
     return replace(state, rounds=(*state.rounds[:-1], counted))

@@ -7,6 +7,7 @@ round without feeding End Loop (previews, saves) are copied too; alone, they wou
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -76,6 +77,24 @@ class LoopGraph:
             for child in self.children.get(open_id, ())
             if self.class_of(child) == END and _feeds(open_id, self.inputs(child).get("start"))
         ]
+
+
+def shown_loop(dynprompt: DynamicPrompt, node_id: str) -> str | None:
+    """Display id of the node that shows the loop in which a node runs, None outside of loops.
+
+    That is the all-in-one node itself, and else the nearest End Loop down the links.
+    """
+    if dynprompt.get_node(node_id)["class_type"] in (END, ALL_IN_ONE):
+        return dynprompt.get_display_node_id(node_id)
+    graph, seen, todo = LoopGraph(dynprompt), {node_id}, deque([node_id])
+    while todo:
+        for child in graph.children.get(todo.popleft(), ()):
+            if graph.class_of(child) == END:
+                return dynprompt.get_display_node_id(child)
+            if child not in seen:
+                seen.add(child)
+                todo.append(child)
+    return None
 
 
 def check_loop(graph: LoopGraph, open_id: str) -> set[str]:

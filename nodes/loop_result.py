@@ -43,8 +43,11 @@ def result_outputs() -> list[io.Output]:
     ]
 
 
-def result_values(state: LoopState) -> tuple[list[Any], dict[str, Any]]:
-    """The values for `result_outputs`, and what the browser gets to show."""
+def result_values(state: LoopState, run_id: str = "") -> tuple[list[Any], dict[str, Any]]:
+    """The values for `result_outputs`, and what the browser gets to show.
+
+    `run_id` names the run's events for the page, which shows them again when all is cached.
+    """
     assert state.best is not None, "a loop ends after at least one round"
     best_round = state.rounds[state.best.round_index]
     candidate = state.best.candidate
@@ -58,16 +61,19 @@ def result_values(state: LoopState) -> tuple[list[Any], dict[str, Any]]:
         trajectory_chart(state),
         state,
     ]
-    return values, {"emofb_report": [report]}
+    return values, {"emofb_report": [report], "emofb_run": [run_id]}
 
 
 def round_in_words(state: LoopState) -> str:
     """A line about the last round and the best picture so far."""
-    assert state.best is not None, "only scored rounds are shown"
+    if state.just_skipped:
+        line = f"round {state.coming_round - 1} of {state.policy.rounds}: skipped"
+        return f"{line}; stopped by {state.stop_reason}" if state.done else line
+    assert state.best is not None, "only rounds that were read or skipped are shown"
     record, best = state.rounds[-1], state.best
     line = (
         f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
-        f"best {best.gap.size:.2f} (round {best.round_index + 1})"
+        f"best {best.gap.size:.2f} (round {state.rounds[best.round_index].number})"
     )
     return f"{line}; stopped by {state.stop_reason}" if state.done else line
 

@@ -15,8 +15,13 @@ from torch import Tensor
 
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
+from ..emofeedback.state import LoopState
 from .encoding import encode_emotion
+from .live import wanted
 from .text import encode_text
+
+RoundProgress = Callable[[int, int], Callable[..., None]]
+"""(part, parts) -> the sampler's callback, for a round that is sampled in several batches."""
 
 LATENT_CHANNELS = 4
 DOWNSCALE = 8
@@ -45,6 +50,10 @@ class SamplerSettings:
         return [field.name for field in fields(cls) if field.name != "target"]
 
 
+class RoundCutShort(Exception):
+    """The artist asked to accept or skip while a round was being sampled."""
+
+
 class LoopProgress:
     """One bar, with previews, over the sampler steps of all rounds.
 
@@ -57,12 +66,18 @@ class LoopProgress:
         self._total, self._steps = rounds * steps, steps
         self._show = latent_preview.prepare_callback(model, self._total)
 
-    def callback(self, round_index: int, part: int, parts: int) -> Callable[..., None]:
-        """For the sampler of one of a round's batches; counts from 0."""
+    def of_round(self, state: LoopState) -> RoundProgress:
+        """For the sampler of the coming round."""
 
-        def show(step: int, clean: Tensor, noisy: Tensor, _: int) -> None:
-            within = (part * self._steps + step) // parts
-            self._show(round_index * self._steps + within, clean, noisy, self._total)
+        def show(part: int, parts: int) -> Callable[..., None]:
+            def after_step(step: int, clean: Tensor, noisy: Tensor, _: int) -> None:
+                if wanted(state):
+                    raise RoundCutShort
+                within = (part * self._steps + step) // parts
+                done = (state.coming_round - 1) * self._steps + within
+                self._show(done, clean, noisy, self._total)
+
+            return after_step
 
         return show
 
@@ -72,10 +87,11 @@ def sample_candidates(
     prompts: Sequence[str],
     seed: int,
     *,
-    progress: LoopProgress,
-    round_index: int,
+    progress: RoundProgress,
 ) -> Tensor:
     """One picture a prompt: [B, H, W, 3] in 0..1.
+
+    Raises: RoundCutShort: the artist asked for it.
 
     They share the seed and differ by their place in the batch, so that a candidate looks the same
     whether the others have its prompt or not.
@@ -95,7 +111,7 @@ def sample_candidates(
             positive,
             negative,
             empty,
-            callback=progress.callback(round_index, part, len(batches)),
+            callback=progress(part, len(batches)),
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from launcher.comfyui import ensure_base
 from launcher.places import Places
@@ -28,8 +28,9 @@ PATIENCE_MS = 240_000  # for machines that do something else besides
 # one while the spinner's mask still fades away leaves the mask there for good.
 READY = """() => window.app?.vueAppReady && app.extensionManager.spinner === false
     && !document.querySelector('.p-blockui-mask')"""
-ACTIVE = "() => app.extensionManager.workflow.activeWorkflow?.path ?? ''"
-LOADED = f"before => ({ACTIVE})() !== before && app.graph.nodes.length > 0"
+# A file that is open already is loaded into its tab anew: only the nodes tell that it is there.
+MARK = "() => app.graph.nodes.forEach(node => { node.wasHere = true; })"
+LOADED = "() => app.graph.nodes.length > 0 && !app.graph.nodes.some(node => node.wasHere)"
 DROP = """([text, name]) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([text], name, {type: 'application/json'}));
@@ -46,6 +47,8 @@ PICTURES = """([type, count]) => app.graph.nodes.filter(node => node.type === ty
     const pictures = inPage.length ? [...inPage] : (node.imgs ?? []);
     return pictures.length >= count && pictures.every(picture => picture.naturalWidth > 0);
 })"""
+WIDGETS = """type => Object.fromEntries(app.canvas.graph.nodes.find(node => node.type === type)
+    .widgets.map(widget => [widget.name, widget.value]))"""
 SET_WIDGETS = """changes => {
     for (const node of app.graph.nodes)
         for (const [name, value] of Object.entries(changes[node.type] ?? {})) {
@@ -61,6 +64,34 @@ LISTEN = """names => {
         window.seen.push([name, detail]);
     }));
 }"""
+# Where a node is on the page: its element in Nodes 2.0, else computed from the canvas.
+NODE_BOX = """type => {
+    const node = app.canvas.graph.nodes.find(node => node.type === type);
+    const element = document.querySelector(`[data-node-id="${node.id}"]`);
+    if (element) return element.getBoundingClientRect().toJSON();
+    const {scale, offset} = app.canvas.ds, page = app.canvas.canvas.getBoundingClientRect();
+    const x = (node.pos[0] + offset[0]) * scale + page.left;
+    const y = (node.pos[1] + offset[1]) * scale + page.top;
+    return {x, y, width: node.size[0] * scale, height: node.size[1] * scale};
+}"""
+ZOOM = """([type, scale]) => {
+    const node = app.canvas.graph.nodes.find(node => node.type === type);
+    app.canvas.ds.scale = scale;
+    app.canvas.ds.offset = [250 / scale - node.pos[0], 120 / scale - node.pos[1]];
+    app.canvas.setDirty(true, true);
+}"""
+# Parts whose text does not fit: wider than their box, or reaching beyond the widget.
+CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
+    const frame = root.getBoundingClientRect();
+    return [root, ...root.querySelectorAll('*:not(svg *):not(option)')].filter(part => {
+        const box = part.getBoundingClientRect();
+        return box.width && (part.scrollWidth > part.clientWidth + 1 && part.clientWidth
+            || box.left < frame.left - 1 || box.right > frame.right + 1
+            || !part.closest('.emofb-words') && box.bottom > frame.bottom + 1);
+    }).map(part => `${part.tagName}.${part.className}: ${part.textContent}`);
+})"""
+SHOTS = Path(__file__).resolve().parents[2] / "output" / "browser"
+
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 EVENTS = ("executed", "progress_state", "progress_text", "b_preview_with_metadata", *ENDS)
 ENDED = f"() => window.seen.some(([name]) => {json.dumps(ENDS)}.includes(name))"
@@ -93,16 +124,23 @@ class Shown:
 class Canvas:
     """An open page."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, mode: str) -> None:
         self.page = page
+        self.mode = mode
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note_console)
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        """What the pack's own files complain about counts as an error of the page."""
+        if message.type == "error" and "emofeedback" in message.location.get("url", ""):
+            self.errors.append(message.text)
 
     def drop(self, file: Path) -> None:
         """Drops a workflow file on the canvas, as a person would."""
-        before = self.page.evaluate(ACTIVE)
+        self.page.evaluate(MARK)
         self.page.evaluate(DROP, [file.read_text(encoding="utf-8"), file.name])
-        self.page.wait_for_function(LOADED, arg=before, timeout=PATIENCE_MS)
+        self.page.wait_for_function(LOADED, timeout=PATIENCE_MS)
         self.page.wait_for_function(READY, timeout=PATIENCE_MS)
         self.fit()
 
@@ -110,6 +148,37 @@ class Canvas:
         """Shows the whole workflow."""
         self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.page.wait_for_timeout(1000)  # it glides there
+
+    def zoom_to(self, node_type: str, scale: float = 1.0) -> None:
+        """Shows the first node of a type in the upper left part."""
+        for _ in range(20):  # a glide to another view may still be on its way
+            self.page.evaluate(ZOOM, [node_type, scale])
+            self.page.wait_for_timeout(700)
+            if self.page.evaluate("scale => app.canvas.ds.scale === scale", scale):
+                return
+
+    def node_box(self, node_type: str) -> dict[str, float]:
+        """x, y, width and height of the first node of a type on the page."""
+        return self.page.evaluate(NODE_BOX, node_type)
+
+    def widgets(self, node_type: str) -> dict[str, Any]:
+        """Widget values of the first node of a type."""
+        return self.page.evaluate(WIDGETS, node_type)
+
+    def cut_texts(self, selector: str) -> list[str]:
+        """Parts below the matching elements whose text is cut off."""
+        return self.page.evaluate(CUT, selector)
+
+    def shoot(self, name: str) -> None:
+        """Keeps a screenshot for people: output/browser/NAME-MODE.png."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}-{self.mode}.png")
+
+    def reload(self) -> None:
+        """Loads the page anew, as after F5."""
+        self.page.reload(wait_until="domcontentloaded", timeout=PATIENCE_MS)
+        self.page.wait_for_function(READY, timeout=PATIENCE_MS)
+        self.page.wait_for_function("() => app.graph.nodes.length > 0", timeout=PATIENCE_MS)
 
     def set_widgets(self, changes: dict[str, dict[str, Any]]) -> None:
         """Sets widgets: node type -> widget -> value."""
@@ -129,19 +198,26 @@ class Canvas:
 
     def run(self) -> Shown:
         """Presses Run and waits for the end."""
+        self.press_run()
+        return self.wait_for_end()
+
+    def press_run(self) -> None:
         self.page.evaluate(LISTEN, EVENTS)
         self.page.get_by_role("button", name="Run", exact=True).first.click()
+
+    def wait_for_end(self) -> Shown:
         self.page.wait_for_function(ENDED, timeout=PATIENCE_MS)
         return Shown([tuple(event) for event in self.page.evaluate("() => window.seen")])
 
 
-def make_server(tree: Path, folder: Path, *arguments: str) -> ComfyServer:
+def make_server(tree: Path, folder: Path, *arguments: str, port: int | None = None) -> ComfyServer:
     """A ComfyUI with this pack alone, its files in `folder`; previews of latents are on."""
     return ComfyServer(
         Path(sys.executable),
         tree,
         ensure_base(Places(folder)),
         log=folder / "server.log",
+        port=port,
         arguments=("--cpu", "--preview-method", "latent2rgb", *arguments),
     )
 
@@ -169,7 +245,7 @@ def open_canvas(browser: Browser, server: ComfyServer, *, nodes_2: bool) -> Iter
     server.post("/api/settings", settings)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     try:
-        canvas = Canvas(page)
+        canvas = Canvas(page, "nodes-2" if nodes_2 else "classic")
         page.goto(server.url, wait_until="domcontentloaded", timeout=PATIENCE_MS)
         page.wait_for_function(READY, timeout=PATIENCE_MS)
         yield canvas

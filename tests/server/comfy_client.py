@@ -78,6 +78,10 @@ class Run:
         found = [out["emofb_report"][-1] for out in self.outputs.values() if "emofb_report" in out]
         return json.loads(found[-1])
 
+    def outputs_of(self, key: str) -> list[Any]:
+        """Everything that nodes showed under a key, oldest first."""
+        return [value for out in self.outputs.values() for value in out.get(key, ())]
+
     def progress_of(self, node_id: str) -> list[tuple[float, float]]:
         """Value and maximum of the bar that a node of the graph showed itself, each once."""
         states = [
@@ -99,6 +103,7 @@ class Comfy:
     def __init__(self, server: ComfyServer, mode: str) -> None:
         self.server = server
         self.mode = mode
+        self.client = uuid.uuid4().hex
 
     def run(self, graph: Graph, watch: Callable[[Event], None] | None = None) -> Run:
         """Runs a graph to its end; `watch` sees every event as it comes."""
@@ -108,7 +113,7 @@ class Comfy:
         self.server.post(path, value)
 
     async def _run(self, graph: Graph, watch: Callable[[Event], None] | None) -> Run:
-        run, client = Run(graph), uuid.uuid4().hex
+        run, client = Run(graph), self.client
         async with (
             aiohttp.ClientSession(self.server.url) as session,
             session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as socket,

@@ -1,0 +1,177 @@
+"""Running loops as the page sees them: what it is told, and what the artist asks for meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_execution.progress import get_progress_state
+from comfy_execution.utils import get_executing_context
+
+from ..emofeedback.loop import accept_best, may_skip, skip_round
+from ..emofeedback.run_events import Event, Told, events_since
+from ..emofeedback.run_log import RunLog
+from ..emofeedback.state import LoopState
+from .loop_graph import shown_loop
+
+EVENT = "emofeedback.run"
+REMEMBERED_RUNS = 64
+MAKING, READING, REWRITING = "making pictures", "reading emotions", "rewriting the prompt"
+
+
+@dataclass
+class LiveRun:
+    """A loop of the prompt that runs now, on one node of the artist's canvas.
+
+    Args:
+        client_id: the page that queued it; only that page may steer it.
+        node: display id of the node that shows it: "5", in a subgraph "12:5".
+        workflow: id of the workflow that the page had open.
+        round: the round that is being made or read, 0 before the first.
+        over: nothing can be asked of it any more.
+    """
+
+    client_id: str
+    prompt_id: str
+    node: str
+    workflow: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    told: Told = field(default_factory=Told)
+    round: int = 0
+    accept: bool = False
+    skip: int = 0
+    over: bool = False
+
+
+class LiveRuns:
+    """The runs of this server that may still be steered; used by nodes and routes."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[Hashable, LiveRun] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def here(self, state: LoopState) -> LiveRun | None:
+        """The run of a state in the node that executes now; None where no page looks."""
+        context = get_executing_context()
+        server = _server() if context else None
+        if context is None or server is None or server.client_id is None:
+            return None
+        node = shown_loop(get_progress_state().dynprompt, context.node_id)
+        if node is None:
+            return None
+        # A list of targets or prompts runs several loops on one node.
+        key = context.prompt_id, node, state.artist_prompt, state.target, state.seed
+        with self._lock:
+            if key not in self._runs:
+                workflow = _workflow_id(server, context.prompt_id)
+                self._runs[key] = LiveRun(server.client_id, context.prompt_id, node, workflow)
+            while len(self._runs) > REMEMBERED_RUNS:
+                self._runs.popitem(last=False)
+            return self._runs[key]
+
+    def find(self, run_id: str) -> LiveRun | None:
+        """A run that goes on, by its id."""
+        with self._lock:
+            run = next((run for run in self._runs.values() if run.id == run_id), None)
+        # A prompt that failed or was cancelled tells nobody: ask what runs.
+        return run if run and not run.over and _running(_server(), run.prompt_id) else None
+
+
+RUNS = LiveRuns()
+
+
+def log() -> RunLog:
+    """Where runs are kept: a folder of ComfyUI's that no request can reach."""
+    folder = Path(folder_paths.get_system_user_directory("emofeedback"))
+    return RunLog(folder / "runs")
+
+
+def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
+    """Tells the page what is new in a state, and what is done next; returns the run's id.
+
+    `final`: the costs of the last round are counted, so that the end may be told.
+    """
+    run = RUNS.here(state)
+    if run is None:
+        return ""
+    events, run.told = events_since(state, run.told, final=final)
+    if events:
+        _keep(run, events)
+    run.round, run.over = state.coming_round, state.done
+    if doing:
+        number = run.round - (doing == REWRITING)  # that still belongs to the round that was read
+        events.append({"kind": "doing", "what": doing, "round": number})
+    if not events:
+        return run.id
+    message = {
+        "run": run.id,
+        "node": run.node,
+        "workflow": run.workflow,
+        "prompt_id": run.prompt_id,
+        "events": events,
+    }
+    _server().send_sync(EVENT, message, run.client_id)
+    return run.id
+
+
+def wanted(state: LoopState) -> bool:
+    """The artist wants the coming round cut short, and that is possible."""
+    run = RUNS.here(state)
+    if run is None:
+        return False
+    return (run.accept and state.best is not None) or (
+        run.skip == state.coming_round and may_skip(state)
+    )
+
+
+def cut_short(state: LoopState, **spent: Any) -> LoopState:
+    """The state without the coming round, which `wanted` said to cut short.
+
+    Args:
+        spent: pictures, generate_seconds and steps that the round has cost.
+    """
+    run = RUNS.here(state)
+    skipped = skip_round(state, **spent)
+    if run is not None and run.accept:
+        return accept_best(replace(skipped, stop_reason=""))
+    return skipped
+
+
+def accepted(state: LoopState) -> LoopState:
+    """The state, stopped if the artist wants the best picture now and there is one."""
+    run = RUNS.here(state)
+    if run is None or not run.accept or state.done or state.best is None:
+        return state
+    return accept_best(state)
+
+
+def _keep(run: LiveRun, events: list[Event]) -> None:
+    try:
+        log().append(run.id, events)
+    except OSError as error:
+        logging.warning("EmoFeedback cannot keep a run for a later look: %s", error)
+
+
+def _server() -> Any:
+    from server import PromptServer  # late: in-process use has no server module loaded
+
+    return getattr(PromptServer, "instance", None)
+
+
+def _running(server: Any, prompt_id: str) -> dict[str, Any] | None:
+    """What came with a prompt that runs now, None if it does not."""
+    running, _ = server.prompt_queue.get_current_queue_volatile()
+    return next((extra for _, number, _, extra, *_ in running if number == prompt_id), None)
+
+
+def _workflow_id(server: Any, prompt_id: str) -> str:
+    extra = _running(server, prompt_id) or {}
+    workflow = (extra.get("extra_pnginfo") or {}).get("workflow") or {}
+    return str(workflow.get("id", ""))

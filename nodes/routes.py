@@ -1,0 +1,85 @@
+"""What the page may ask of a running loop, and of past ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from aiohttp import web
+
+from .live import RUNS, LiveRun, log
+
+LARGEST_BODY = 1024  # bytes; a request holds an id and a number
+RUN = "/emofeedback/runs/{run}"
+
+
+def register_routes() -> None:
+    """Adds the pack's addresses to ComfyUI's server, where there is one."""
+    module = sys.modules.get("server")  # not imported here: in-process use has none
+    server = getattr(getattr(module, "PromptServer", None), "instance", None)
+    if server is None:
+        return
+    routes = server.routes
+    routes.get(RUN)(read_run)
+    routes.post(RUN + "/accept")(accept)
+    routes.post(RUN + "/skip")(skip)
+
+
+async def read_run(request: web.Request) -> web.Response:
+    """The events of a run so far, and whether it goes on; 404 where nothing is kept of it."""
+    run_id = request.match_info["run"]
+    events = log().read(run_id)
+    if events is None:
+        raise _problem(
+            web.HTTPNotFound, "The results of this run are not kept any more. Run the loop again."
+        )
+    return web.json_response({"events": events, "running": RUNS.find(run_id) is not None})
+
+
+async def accept(request: web.Request) -> web.Response:
+    """Stop as soon as there is a picture, and keep the best."""
+    run, _ = await _steered(request, {"client_id"})
+    run.accept = True
+    return web.json_response({})
+
+
+async def skip(request: web.Request) -> web.Response:
+    """Throw the round away that is being made; a round that is over by now stays."""
+    run, body = await _steered(request, {"client_id", "round"})
+    number = body["round"]
+    if type(number) is not int or number != run.round:
+        raise _problem(
+            web.HTTPConflict, f"Round {number!r} is not the one being made ({run.round})."
+        )
+    run.skip = number
+    return web.json_response({})
+
+
+async def _steered(request: web.Request, fields: set[str]) -> tuple[LiveRun, dict[str, Any]]:
+    """The run that the request may steer, and the request's fields.
+
+    Raises: web.HTTPException: what is wrong with the request.
+    """
+    # Other sites' pages can post text, but not JSON, without being asked for permission first.
+    if request.content_type != "application/json":
+        raise _problem(web.HTTPUnsupportedMediaType, "Send JSON.")
+    data = await request.content.read(LARGEST_BODY + 1)
+    if len(data) > LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(data))
+    try:
+        body = json.loads(data)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise _problem(web.HTTPBadRequest, "The request is no JSON.") from None
+    if not isinstance(body, dict) or set(body) != fields:
+        raise _problem(web.HTTPBadRequest, f"Send {' and '.join(sorted(fields))}, nothing else.")
+    run = RUNS.find(request.match_info["run"])
+    if run is None:
+        raise _problem(web.HTTPNotFound, "This loop does not run any more.")
+    if body["client_id"] != run.client_id:
+        raise _problem(web.HTTPForbidden, "Only the page that started the loop can steer it.")
+    return run, body
+
+
+def _problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
+    return kind(text=json.dumps({"error": message}), content_type="application/json")

@@ -1,0 +1,117 @@
+"""What pages are told of a run, and what is kept of it on disk."""
+
+import base64
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from emofeedback.emotion import Emotion
+from emofeedback.images import to_png
+from emofeedback.loop import (
+    accept_best,
+    record_refinement,
+    record_scores,
+    skip_round,
+    start_loop,
+)
+from emofeedback.refining import Refinement, Suggestion
+from emofeedback.run_events import THUMBNAIL_SIDE, Told, events_since, thumbnail
+from emofeedback.run_log import RunLog
+from emofeedback.scoring import Reading
+from emofeedback.state import LoopPolicy, LoopState
+
+
+def history() -> list[LoopState]:
+    """The states of a run: read, refined, skipped, read, accepted."""
+    state = start_loop("a boat", Emotion(1, 1), LoopPolicy(rounds=9, tolerance=0))
+    readings = [Reading(emotion=Emotion(v, 0), uncertainty=(0.3, 0.2)) for v in (0, 2)]
+    images = torch.rand(2, 16, 24, 3, generator=torch.Generator().manual_seed(0))
+    refinement = Refinement(
+        prompt="a boat, calm", suggestions=(Suggestion("calm it", reason="why"),)
+    )
+    read = record_scores(state, images, readings)
+    refined = record_refinement(read, refinement)
+    skipped = skip_round(refined, pictures=2)
+    again = record_scores(skipped, images, readings)
+    return [state, read, refined, skipped, again, accept_best(again)]
+
+
+KINDS = ["start", "round", "refined", "skipped", "round", "end"]
+
+
+@given(st.sets(st.integers(0, 4)))
+@settings(deadline=None)
+def test_the_story_is_the_same_however_often_it_is_told(moments: set[int]) -> None:
+    told, kinds, rounds = Told(), [], []
+    for index, state in enumerate(STATES):
+        if index in moments or index == len(STATES) - 1:
+            events, told = events_since(state, told)
+            kinds += [event["kind"] for event in events]
+            rounds += [event["round"] for event in events if event["kind"] == "round"]
+    assert sorted(kinds) == sorted(KINDS)
+    assert (kinds[0], kinds[-1]) == ("start", "end")
+    assert rounds == [1, 3]
+
+
+STATES = history()
+
+
+def test_events_are_json_and_name_the_best_picture_by_its_round() -> None:
+    events, _ = events_since(STATES[-1], Told())
+    assert json.loads(json.dumps(events)) == events
+    assert events[-1]["best_so_far"]["round"] == 1
+    assert events[-1]["stop_reason"] == "accepted"
+    assert events[-1]["cost"]["pictures"] == 6
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (1024, 512), (300, 301)])
+def test_thumbnails_are_small_whole_pictures(shape: tuple[int, int]) -> None:
+    url = thumbnail(to_png(torch.rand(*shape, 3)))
+    head, data = url.split(",")
+    assert head == "data:image/jpeg;base64"
+    size = Image.open(io.BytesIO(base64.b64decode(data))).size
+    assert max(size) <= THUMBNAIL_SIDE
+    assert size[0] / size[1] == pytest.approx(shape[1] / shape[0], rel=0.05)
+
+
+def test_what_is_kept_is_what_was_told(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "new" / "runs")
+    events, _ = events_since(STATES[-1], Told())
+    log.append("one", events[:2])
+    log.append("one", events[2:])
+    assert log.read("one") == events
+
+
+def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.append("one", [{"kind": "start"}])
+    with (tmp_path / "one.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"kind": "round", "candi')
+    assert log.read("one") == [{"kind": "start"}]
+
+
+@pytest.mark.parametrize("name", ["../secret", "secret", "..", "", "/etc/passwd", "one.jsonl", "*"])
+def test_an_id_never_reaches_another_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.jsonl").write_text("{}\n", encoding="utf-8")
+    log = RunLog(tmp_path / "runs")
+    log.append("one", [{}])
+    assert log.read(name) is None
+
+
+def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, keep=3)
+    for index in range(6):
+        log.append(str(index), [{}])
+        os.utime(tmp_path / f"{index}.jsonl", (index, index))
+    assert [index for index in range(6) if log.read(str(index)) is not None] == [3, 4, 5]
+
+
+def test_a_folder_without_runs_is_no_error(tmp_path: Path) -> None:
+    assert RunLog(tmp_path / "none").read("one") is None

@@ -1,0 +1,90 @@
+// The small part of ComfyUI's page that web/js uses; its own types are 10 MB and name far more.
+
+declare namespace Comfy {
+  interface Widget {
+    name: string;
+    value: unknown;
+    element?: HTMLElement;
+    options?: { values?: unknown };
+    serialize?: boolean;
+    callback?: (this: Widget, value: unknown, ...rest: unknown[]) => unknown;
+  }
+
+  interface Graph {
+    id: string;
+    nodes: Node[];
+    getNodeById(id: string | number): Node | null | undefined;
+  }
+
+  interface Node {
+    id: string | number;
+    comfyClass?: string;
+    title: string;
+    graph?: Graph | null;
+    subgraph?: Graph;
+    widgets?: Widget[];
+    inputs?: { name: string; link?: number | null }[];
+    onConfigure?: (...rest: any[]) => unknown;
+    onConnectionsChange?: (...rest: any[]) => unknown;
+    onExecuted?: (...rest: any[]) => unknown;
+    setDirtyCanvas?(foreground: boolean, background?: boolean): void;
+    addDOMWidget(
+      name: string,
+      type: string,
+      element: HTMLElement,
+      options: {
+        serialize: boolean;
+        hideOnZoom: boolean;
+        getMinHeight: () => number;
+        onDraw?: () => void;
+      },
+    ): Widget;
+    constructor: { nodeData?: { input?: { required?: Record<string, [unknown, any]> } } };
+  }
+
+  interface Setting {
+    id: string;
+    category: string[];
+    name: string;
+    tooltip?: string;
+    type: "combo" | "boolean";
+    options?: { text: string; value: string }[];
+    defaultValue: unknown;
+  }
+
+  interface Extension {
+    name: string;
+    settings?: Setting[];
+    setup?(): void;
+    nodeCreated?(node: Node): void;
+    afterConfigureGraph?(): void;
+  }
+
+  interface App {
+    canvas: {
+      graph: Graph | null;
+      canvas: HTMLCanvasElement;
+      emitBeforeChange(): void;
+      emitAfterChange(): void;
+    };
+    graph: Graph;
+    rootGraph?: Graph;
+    extensionManager: { setting: { get(id: string): unknown } };
+    registerExtension(extension: Extension): void;
+  }
+
+  interface Api {
+    clientId?: string;
+    initialClientId?: string | null;
+    fetchApi(path: string, options?: RequestInit): Promise<Response>;
+    addEventListener(name: string, listener: (event: CustomEvent<any>) => void): void;
+  }
+}
+
+declare module "*/scripts/app.js" {
+  export const app: Comfy.App;
+}
+
+declare module "*/scripts/api.js" {
+  export const api: Comfy.Api;
+}

@@ -1,0 +1,176 @@
+import { costInWords, emptyRun, roundsOf, take } from "../../web/js/run_model.js";
+import { createRunView } from "../../web/js/run_view.js";
+import { drawRun } from "../../web/js/trajectory.js";
+
+const THUMBNAIL = "data:image/jpeg;base64,/9j/4AAQ";
+
+/** @param {number} valence */
+const candidate = (valence) => ({
+  valence,
+  arousal: -1,
+  uncertainty: [0.3, 0.2],
+  gap: Math.abs(2 - valence),
+  words: ["calm"],
+  cues: [],
+  rationale: "",
+  content: null,
+  thumbnail: THUMBNAIL,
+});
+
+/** @param {number} rounds @param {number} candidates */
+function story(rounds, candidates) {
+  /** @type {any[]} */
+  const events = [
+    {
+      kind: "start",
+      prompt: "a boat",
+      target: { valence: 2, arousal: -1 },
+      rounds,
+      candidates,
+      tolerance: 0.3,
+    },
+  ];
+  for (let round = 1; round <= rounds; round++) {
+    const cost = { pictures: round * candidates, steps: 0, tokens: 0, seconds: round };
+    const best_so_far = { round, candidate: 0, gap: 1 / round };
+    const made = Array.from({ length: candidates }, (_, index) =>
+      candidate(2 - (index + 1) / round / candidates),
+    );
+    events.push({ kind: "doing", what: "making pictures", round, prompt: "a boat" });
+    events.push({
+      kind: "round",
+      round,
+      prompt: "a boat",
+      best: 0,
+      candidates: made,
+      cost,
+      best_so_far,
+    });
+    if (round < rounds)
+      events.push({
+        kind: "refined",
+        round,
+        prompt: "a boat, calm",
+        refiner: "rules",
+        suggestions: [],
+        cost,
+        best_so_far,
+      });
+  }
+  const last = events.at(-1);
+  return [
+    ...events,
+    {
+      kind: "end",
+      stop_reason: "rounds",
+      warnings: [],
+      cost: last.cost,
+      best_so_far: last.best_so_far,
+    },
+  ];
+}
+
+/** @param {any[]} events */
+function told(events) {
+  const run = emptyRun();
+  take(run, events);
+  return run;
+}
+
+test("a story told twice, or with its beginning again, is the same run", () => {
+  const events = story(3, 4);
+  expect(told([...events, ...events])).toEqual(told(events));
+  expect(told([...events.slice(0, 4), ...events])).toEqual(told(events));
+});
+
+test("the later events of a record may come before the earlier ones", () => {
+  const events = story(3, 2);
+  const run = told([...events.slice(5), ...events.slice(0, 5)]);
+  expect(roundsOf(run).map(({ number }) => number)).toEqual([1, 2, 3]);
+  expect(run.ended).toBe("rounds");
+  expect(run.doing).toBeNull();
+});
+
+test.each([
+  [null],
+  [42],
+  [{}],
+  [{ kind: "constructor" }],
+  [{ kind: "from a newer version" }],
+  [{ kind: "start", target: { valence: "x" } }],
+  [{ kind: "round", round: 9, best: 5, candidates: [candidate(1)] }],
+  [
+    {
+      kind: "round",
+      round: 9,
+      best: 0,
+      candidates: [{ ...candidate(1), thumbnail: "http://a.b/c.jpg" }],
+    },
+  ],
+  [{ kind: "round", round: 9, best: 0, candidates: [{ ...candidate(1), valence: NaN }] }],
+  [{ kind: "refined", round: 9 }],
+])("a broken line of a record changes nothing: %j", (line) => {
+  expect(told([...story(1, 1), line])).toEqual(told(story(1, 1)));
+});
+
+test("every candidate of fifty rounds of sixteen is on the plane, with one path of the best", () => {
+  const { element, spots } = drawRun(told(story(50, 16)));
+  expect(spots).toHaveLength(800);
+  expect(element.querySelectorAll(".emofb-spot")).toHaveLength(800);
+  expect(element.querySelectorAll(".emofb-doubt")).toHaveLength(50);
+  expect(element.querySelector(".emofb-path")?.getAttribute("points")?.split(" ")).toHaveLength(50);
+});
+
+test("few candidates each show their uncertainty, in the plane's own units", () => {
+  const { element } = drawRun(told(story(2, 3)));
+  const doubts = [...element.querySelectorAll(".emofb-doubt")];
+  expect(doubts).toHaveLength(6);
+  expect(
+    doubts.every((one) => one.getAttribute("rx") === "0.3" && one.getAttribute("ry") === "0.2"),
+  ).toBe(true);
+});
+
+test("the panel offers to skip only while pictures are being made, and nothing when it is over", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const [accept, skip] = [...view.element.querySelectorAll(".emofb-buttons button")];
+  const events = story(2, 2);
+  /** @param {any[]} known @param {boolean} going */
+  const buttons = (known, going) => {
+    view.show(told(known), { going });
+    return [accept, skip].map((button) => !(/** @type {HTMLButtonElement} */ (button).disabled));
+  };
+  expect(buttons(events.slice(0, 2), true)).toEqual([true, true]);
+  expect(
+    buttons([...events.slice(0, 2), { kind: "doing", what: "reading emotions", round: 1 }], true),
+  ).toEqual([true, false]);
+  expect(buttons(events, false)).toEqual([false, false]);
+});
+
+test("what a picture's words say is text, never markup", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const events = story(1, 1);
+  events[2].candidates[0].rationale = "<img src=x onerror=alert(1)>";
+  view.show(told(events), { going: false });
+  expect(view.element.querySelectorAll("img[onerror]")).toHaveLength(0);
+  expect(view.element.textContent).toContain("<img src=x");
+});
+
+test("arrow keys go through the pictures in order and around", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  view.show(told(story(1, 3)), { going: false });
+  const plot = /** @type {HTMLElement} */ (view.element.querySelector(".emofb-plot"));
+  const seen = ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"].map((key) => {
+    plot.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    return view.element.querySelector(".emofb-card")?.textContent?.match(/picture (\d)/)?.[1];
+  });
+  expect(seen).toEqual(["1", "2", "3", "1", "3"]);
+});
+
+test("cost leaves out what nobody counted", () => {
+  expect(costInWords({ pictures: 1, steps: 0, tokens: 250, seconds: 7.6 })).toBe(
+    "1 picture · 250 tokens · 8 s",
+  );
+  expect(costInWords({ pictures: 8, steps: 160, tokens: 0, seconds: 125 })).toBe(
+    "8 pictures · 160 steps · 2 min 5 s",
+  );
+});

@@ -1,0 +1,49 @@
+/** What the pack adds to ComfyUI's page: the pad, the panels of loops, its settings. */
+
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { html } from "./element.js";
+import { remount } from "./mounts.js";
+import { addPad } from "./pad_widget.js";
+import { Panels } from "./run_widget.js";
+import { SETTINGS, applyDefaults } from "./settings.js";
+
+const PAD_NODE = "EmoFB_EmotionTarget";
+const LOOP_NODES = ["EmoFB_EndLoop", "EmoFB_EmotionFeedback"];
+
+const panels = new Panels(app, api);
+
+/** An undo step of core's own history, wherever the change came from. */
+function markChange() {
+  app.canvas.emitBeforeChange();
+  app.canvas.emitAfterChange();
+}
+
+/** After the page has drawn the graph that is shown now. */
+function remountSoon() {
+  requestAnimationFrame(() => requestAnimationFrame(() => remount(app.canvas.graph?.nodes ?? [])));
+}
+
+app.registerExtension({
+  name: "EmoFeedback",
+  settings: SETTINGS,
+  setup() {
+    const href = new URL("../css/emofeedback.css", import.meta.url).href;
+    document.head.append(html("link", { rel: "stylesheet", href }));
+    panels.listen();
+    app.canvas.canvas.addEventListener("litegraph:set-graph", remountSoon);
+  },
+  nodeCreated(node) {
+    if (!node.comfyClass?.startsWith("EmoFB_")) return;
+    applyDefaults(node, (id) => app.extensionManager.setting.get(id));
+    if (node.comfyClass === PAD_NODE) {
+      const places = node.constructor.nodeData?.input?.required?.preset?.[1]?.emofb_places ?? {};
+      addPad(node, places, markChange);
+    }
+    if (LOOP_NODES.includes(node.comfyClass)) panels.add(node);
+  },
+  afterConfigureGraph() {
+    panels.recallAll();
+    remountSoon();
+  },
+});

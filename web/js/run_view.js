@@ -1,0 +1,214 @@
+/** The panel on the loop's node: where the run stands, its path, its pictures, its words. */
+
+import { html } from "./element.js";
+import { inWords } from "./plane.js";
+import { costInWords, emptyRun, roundsOf } from "./run_model.js";
+import { drawRun } from "./trajectory.js";
+import { wordDiff } from "./word_diff.js";
+
+/** @typedef {import("./run_model.js").Run} Run */
+/** @typedef {import("./run_model.js").Round} Round */
+/** @typedef {import("./trajectory.js").Spot} Spot */
+
+const EMPTY = "Run the workflow: the path over the plane shows here while it goes.";
+const MAKING = "making pictures"; // as the server calls it; only then is there a round to skip
+
+/** @type {Record<string, string>} */
+const REASONS = {
+  tolerance: "close enough",
+  rounds: "all rounds done",
+  patience: "no better picture any more",
+  "time budget": "time is up",
+  accepted: "accepted by you",
+};
+
+/**
+ * @param {object} options
+ * @param {() => void} options.onAccept
+ * @param {() => void} options.onSkip
+ */
+export function createRunView({ onAccept, onSkip }) {
+  let run = emptyRun();
+  /** @type {Spot[]} */
+  let spots = [];
+  let [spot, chosen, note, going] = [-1, 0, "", false]; // chosen 0: follow the newest round
+
+  const status = html("div", { class: "emofb-status", role: "status" });
+  const drawing = html("div", { class: "emofb-drawing" });
+  const card = html("div", { class: "emofb-card", role: "status", hidden: true });
+  const plot = html(
+    "div",
+    {
+      class: "emofb-plot",
+      tabindex: 0,
+      role: "group",
+      "aria-label": "Path over the plane; arrow keys go from picture to picture",
+    },
+    drawing,
+    card,
+  );
+  const back = html("button", { type: "button", "aria-label": "Round before" }, "‹");
+  const on = html("button", { type: "button", "aria-label": "Round after" }, "›");
+  const title = html("span", { class: "emofb-title" });
+  const nav = html("div", { class: "emofb-nav" }, back, title, on);
+  const words = html("div", {
+    class: "emofb-words",
+    tabindex: 0,
+    role: "group",
+    "aria-label": "Prompt and reasons",
+  });
+  const cost = html("div", { class: "emofb-cost" });
+  const accept = html(
+    "button",
+    {
+      type: "button",
+      title:
+        "End the loop as soon as possible and keep the best picture so far.",
+    },
+    "Accept now",
+  );
+  const skip = html(
+    "button",
+    { type: "button", title: "Throw away the pictures being made and go on with other seeds." },
+    "Skip this round",
+  );
+  const element = html(
+    "div",
+    { class: "emofb-run", role: "group", "aria-label": "Emotion loop" },
+    status,
+    plot,
+    nav,
+    words,
+    cost,
+    html("div", { class: "emofb-buttons" }, accept, skip),
+  );
+
+  accept.addEventListener("click", onAccept);
+  skip.addEventListener("click", onSkip);
+  for (const [button, step] of /** @type {const} */ ([
+    [back, -1],
+    [on, 1],
+  ]))
+    button.addEventListener("click", () => {
+      const numbers = roundsOf(run).map((round) => round.number);
+      const place = numbers.indexOf(chosen || (numbers.at(-1) ?? 0)) + step;
+      chosen = place === numbers.length - 1 ? 0 : (numbers[place] ?? chosen);
+      showWords();
+    });
+  plot.addEventListener("pointerover", (event) => {
+    const found = /** @type {Element} */ (event.target).getAttribute("data-spot");
+    if (found !== null) point(Number(found));
+  });
+  plot.addEventListener("pointerleave", () => point(-1));
+  plot.addEventListener("blur", () => point(-1));
+  plot.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !spots.length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    point((Math.max(spot, step > 0 ? -1 : 0) + step + spots.length) % spots.length);
+  });
+  for (const kind of ["pointerdown", "dblclick"])
+    element.addEventListener(kind, (event) => event.stopPropagation());
+
+  /** @param {number} index */
+  function point(index) {
+    spot = index < spots.length ? index : -1;
+    drawing.querySelector(".emofb-on")?.classList.remove("emofb-on");
+    card.hidden = spot < 0;
+    if (spot < 0) return;
+    drawing.querySelector(`[data-spot="${spot}"]`)?.classList.add("emofb-on");
+    card.replaceChildren(...cardOf(spots[spot]));
+    // On the half of the plot that the spot leaves free.
+    card.classList.toggle("emofb-low", spots[spot].candidate.arousal > 0);
+  }
+
+  function showWords() {
+    const rounds = roundsOf(run);
+    const place = chosen ? rounds.findIndex((round) => round.number === chosen) : rounds.length - 1;
+    const round = rounds[place];
+    back.disabled = place <= 0;
+    on.disabled = place < 0 || place === rounds.length - 1;
+    title.textContent = round ? `Round ${round.number}` : "";
+    words.replaceChildren(
+      ...(round ? wordsOf(round, run) : []),
+      ...run.warnings.map((text) => html("p", { class: "emofb-warning" }, text)),
+    );
+  }
+
+  /**
+   * @param {Run} next
+   * @param {{going: boolean, note?: string}} state going: it runs, and this page may steer it
+   */
+  function show(next, state) {
+    run = next;
+    going = state.going;
+    note = state.note ?? "";
+    const drawn = drawRun(run);
+    spots = drawn.spots;
+    drawing.replaceChildren(drawn.element);
+    plot.hidden = nav.hidden = !run.plan;
+    status.textContent = note || statusOf(run);
+    cost.textContent = run.cost ? costInWords(run.cost) : "";
+    accept.disabled = !going || Boolean(note);
+    skip.disabled = !going || Boolean(note) || run.doing?.what !== MAKING;
+    showWords();
+    point(spot);
+  }
+
+  show(run, { going: false });
+  return { element, show };
+}
+
+/** @param {Run} run */
+function statusOf(run) {
+  if (!run.plan) return EMPTY;
+  const best = run.best ? `best gap ${run.best.gap.toFixed(2)} in round ${run.best.round}` : "";
+  if (run.ended) return `Done, ${REASONS[run.ended] ?? run.ended}: ${best}`;
+  const doing = run.doing
+    ? `Round ${run.doing.round} of ${run.plan.rounds}: ${run.doing.what}`
+    : "";
+  return [doing, best].filter(Boolean).join("; ");
+}
+
+/** @param {Spot} spot */
+function cardOf({ round, index, candidate }) {
+  const [v, a] = candidate.uncertainty.map((deviation) => deviation.toFixed(2));
+  const lines = [
+    `Round ${round}, picture ${index + 1}: gap ${candidate.gap.toFixed(2)}`,
+    `${inWords(candidate)}, give or take ${v} and ${a}`,
+    candidate.words.join(", "),
+  ];
+  return [
+    html("img", { src: candidate.thumbnail, alt: `Picture ${index + 1} of round ${round}` }),
+    html("div", {}, ...lines.filter(Boolean).map((line) => html("div", {}, line))),
+  ];
+}
+
+/**
+ * @param {Round} round
+ * @param {Run} run
+ */
+function wordsOf(round, run) {
+  const best = round.candidates[round.best];
+  const refinement = run.refinements.get(round.number);
+  const pieces = wordDiff(round.prompt, refinement?.prompt ?? round.prompt).map(({ kind, text }) =>
+    kind === "same"
+      ? html("span", {}, text)
+      : html(kind === "in" ? "ins" : "del", {}, text),
+  );
+  const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
+  return [
+    html(
+      "div",
+      { class: "emofb-best-row" },
+      html("img", { src: best.thumbnail, alt: `Best picture of round ${round.number}` }),
+      html("p", {}, ...pieces),
+    ),
+    ...(refinement?.suggestions ?? []).map(({ text, reason }) =>
+      html("p", { class: "emofb-reason" }, reason ? `${text} (${reason})` : text),
+    ),
+    ...(cues.length ? [html("p", { class: "emofb-reason" }, `Seen: ${cues.join("; ")}`)] : []),
+    ...(best.rationale ? [html("p", { class: "emofb-reason" }, best.rationale)] : []),
+  ];
+}

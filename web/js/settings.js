@@ -1,0 +1,61 @@
+/** The pack's section in the settings: what new nodes start with. Saved nodes keep their own. */
+
+/** @typedef {Comfy.Node} Node */
+
+const OWN = ""; // the node's own default
+
+/** @type {Record<string, {node: RegExp, widget: string}>} */
+const DEFAULT_OF = {
+  "EmoFeedback.Defaults.Scorer": { node: /^EmoFB_LoadEmotionScorer$/, widget: "kind" },
+  "EmoFeedback.Defaults.ChartTheme": { node: /^EmoFB_/, widget: "theme" },
+};
+
+/** @type {Comfy.Setting[]} */
+export const SETTINGS = [
+  {
+    id: "EmoFeedback.Defaults.Scorer",
+    category: ["EmoFeedback", "New nodes", "Scorer"],
+    name: "Default scorer",
+    tooltip: "The kind of model that a new Load Emotion Scorer starts with.",
+    type: "combo",
+    options: [
+      { text: "the node's own default", value: OWN },
+      ...["ComfyUI CLIP", "model folder", "server", "embedded", "two scorers"].map((kind) => ({
+        text: kind,
+        value: kind,
+      })),
+    ],
+    defaultValue: OWN,
+  },
+  {
+    id: "EmoFeedback.Defaults.ChartTheme",
+    category: ["EmoFeedback", "New nodes", "Chart theme"],
+    name: "Chart theme",
+    tooltip: "The colours that new nodes draw charts in.",
+    type: "combo",
+    options: [
+      { text: "the node's own default", value: OWN },
+      { text: "light", value: "light" },
+      { text: "dark", value: "dark" },
+    ],
+    defaultValue: OWN,
+  },
+];
+
+/**
+ * Gives a node that was just made the artist's defaults; one that is loaded gets its own values
+ * after this.
+ * @param {Node} node
+ * @param {(id: string) => unknown} setting
+ */
+export function applyDefaults(node, setting) {
+  for (const [id, place] of Object.entries(DEFAULT_OF)) {
+    const value = setting(id);
+    if (!value || !place.node.test(node.comfyClass ?? "")) continue;
+    const widget = node.widgets?.find(({ name }) => name === place.widget);
+    const known = widget?.options?.values;
+    if (!widget || !Array.isArray(known) || !known.includes(value)) continue;
+    widget.value = value;
+    widget.callback?.(value);
+  }
+}
