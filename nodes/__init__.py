@@ -5,15 +5,17 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .all_in_one import EmotionFeedback
+from .batching import BatchConditionings, EmotionSheet
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
 from .embedded import LoadEmbedded
-from .emotion import EmotionGrid, EmotionTarget
+from .emotion import EmotionGrid, EmotionPath, EmotionTarget
 from .encoding import EncodeEmotion
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
 from .scoring import ScoreEmotion, SelectByEmotion
+from .text_mood import EmotionOfText
 
 NODES: list[type[io.ComfyNode]] = [
     EmotionTarget,
@@ -32,6 +34,10 @@ NODES: list[type[io.ComfyNode]] = [
     RefinePrompt,
     SelectByEmotion,
     EmotionChart,
+    EmotionPath,
+    BatchConditionings,
+    EmotionSheet,
+    EmotionOfText,
 ]
 
 
