@@ -5,12 +5,15 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .all_in_one import EmotionFeedback
+from .anchors import EncodeAnchors
 from .batching import BatchConditionings, EmotionSheet
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionPath, EmotionTarget
+from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
+from .guiding import EmotionGuider, EmotionModelPatch
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
@@ -38,6 +41,10 @@ NODES: list[type[io.ComfyNode]] = [
     BatchConditionings,
     EmotionSheet,
     EmotionOfText,
+    EncodeAnchors,
+    EmotionSampler,
+    EmotionGuider,
+    EmotionModelPatch,
 ]
 
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 
 from ..emofeedback.adapter import EmotionAdapter
+from ..emofeedback.anchors import anchor_weights, checked_strength, rule_clause
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.refining import with_clause
 from ..emofeedback.rules import affect_phrase
+from .anchoring import required_anchors
 from .embedded_models import attached_adapter, attached_strength
+from .mixing import POOLED, Entry, check_finite, mix_conditionings
 from .sockets import CATEGORY, EmotionSocket
+from .steering_inputs import strength_input
+from .text import encode_text
 
-ADAPTER, PHRASE = "adapter", "phrase"
+ADAPTER, PHRASE, ANCHORS = "adapter", "phrase", "anchors"
+DEFAULT_COUNT = 8
+METHODS: dict[str, frozenset[str]] = {
+    " + ".join(ways): frozenset(ways)
+    for ways in (
+        (ADAPTER,),
+        (PHRASE,),
+        (ANCHORS,),
+        (ADAPTER, PHRASE),
+        (ADAPTER, ANCHORS),
+        (PHRASE, ANCHORS),
+        (ADAPTER, PHRASE, ANCHORS),
+    )
+}
+"""What the artist chooses -> the ways that work together."""
 
 
 class EncodeEmotion(io.ComfyNode):
@@ -40,21 +60,20 @@ class EncodeEmotion(io.ComfyNode):
                     tooltip="What the picture shows.",
                 ),
                 EmotionSocket.Input("emotion", tooltip="How the picture should feel."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    round=0.01,
-                    tooltip="How strongly the emotion counts; 0 leaves the prompt alone.",
-                ),
+                strength_input(),
                 io.Combo.Input(
                     "method",
-                    options=[ADAPTER, PHRASE],
+                    options=list(METHODS),
                     default=ADAPTER,
                     tooltip="'adapter' needs a CLIP with a trained emotion adapter; 'phrase' "
-                    "writes affect words into the prompt and works with every CLIP.",
+                    "writes affect words into the prompt and works with every CLIP; 'anchors' "
+                    "mixes extreme versions of the prompt, smoothly, with every CLIP.",
+                ),
+                io.Conditioning.Input(
+                    "anchors",
+                    optional=True,
+                    tooltip="From Encode Anchors, for its words; without it the rules write the "
+                    "anchors' words.",
                 ),
             ],
             outputs=[
@@ -66,65 +85,117 @@ class EncodeEmotion(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip: Any, prompt: str, emotion: Emotion, strength: float, method: str = ADAPTER
+        cls,
+        clip: Any,
+        prompt: str,
+        emotion: Emotion,
+        strength: float,
+        method: str = ADAPTER,
+        anchors: list[Entry] | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput(encode_emotion(clip, prompt, emotion, strength, method))
-
-
-def encode_text(clip: Any, text: str) -> list[Any]:
-    """Exactly what CLIP Text Encode makes of the text."""
-    if clip is None:
-        raise ConfigError(
-            "The clip input is empty: the checkpoint holds no text encoder. Connect a CLIP, for "
-            "example from Load Embedded or Load CLIP."
-        )
-    return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+        clauses = None if anchors is None else required_anchors(anchors).clauses
+        return io.NodeOutput(encode_emotion(clip, prompt, emotion, strength, method, clauses))
 
 
 def encode_emotion(
-    clip: Any, prompt: str, emotion: Emotion, strength: float, method: str = ADAPTER
-) -> list[Any]:
+    clip: Any,
+    prompt: str,
+    emotion: Emotion,
+    strength: float,
+    method: str = ADAPTER,
+    clauses: Sequence[str] | None = None,
+) -> list[Entry]:
     """Conditioning of a prompt moved towards an emotion.
 
     Args:
         clip: a ComfyUI CLIP.
-        strength: 0 returns the plain conditioning, bit for bit.
-        method: "adapter" or "phrase".
-    Raises: ConfigError: the adapter is asked for and the CLIP carries none.
+        strength: 0 returns the plain conditioning, bit for bit; beyond 1 goes past the emotion,
+            below 0 away from it.
+        method: one of `METHODS`.
+        clauses: of 4 or 8 anchors; by default the rules' for the prompt.
+    Raises: ConfigError: an adapter is asked for and the CLIP carries none that fits, or NaN.
     """
+    ways = METHODS[method]
     plain = encode_text(clip, prompt)
-    if strength == 0:
+    if checked_strength(strength) == 0:
         return plain
-    if method == PHRASE:
-        return _mixed(
-            plain, encode_text(clip, with_clause(prompt, affect_phrase(emotion))), strength
-        )
+    adapter = _adapter_of(clip) if ADAPTER in ways else None
+    texts = _texts(prompt, emotion, strength, ways, clauses)
+    parts = [
+        (weight, plain if text == prompt else encode_text(clip, text)) for weight, text in texts
+    ]
+    mixed = mix_conditionings(parts)
+    for context, _ in mixed:
+        check_finite(context, f"the prompt {prompt!r}")
+    if adapter is None:
+        return mixed
+    strength *= attached_strength(clip)
+    return [_adapted(adapter, entry, emotion, strength) for entry in mixed]
+
+
+def _texts(
+    prompt: str,
+    emotion: Emotion,
+    strength: float,
+    ways: frozenset[str],
+    clauses: Sequence[str] | None,
+) -> list[tuple[float, str]]:
+    """The texts to mix, with weights that sum to 1; the artist's own prompt comes first."""
+    phrased = with_clause(prompt, affect_phrase(emotion)) if PHRASE in ways else prompt
+    if ANCHORS not in ways:
+        return _toward(prompt, [(1.0, phrased)], strength)
+    count = len(clauses) if clauses else DEFAULT_COUNT
+    known = clauses or ()
+    # with a phrase, the phrased prompt takes the neutral corner's place, else the middle has none
+    weights = anchor_weights(emotion, count, 1.0 if PHRASE in ways else strength)
+    rim = [
+        (weight, with_clause(prompt, known[index] if known else rule_clause(prompt, index, count)))
+        for index, weight in weights.anchors
+    ]
+    texts = [(weights.neutral, phrased), *rim]
+    return _toward(prompt, texts, strength) if PHRASE in ways else texts
+
+
+def _toward(
+    prompt: str, texts: list[tuple[float, str]], strength: float
+) -> list[tuple[float, str]]:
+    """From the prompt (0) to a mix of texts (1) and beyond; equal texts are one."""
+    weights = {prompt: 1 - strength}
+    for weight, text in texts:
+        weights[text] = weights.get(text, 0.0) + strength * weight
+    return [(weight, text) for text, weight in weights.items()]
+
+
+def _adapter_of(clip: Any) -> EmotionAdapter:
     adapter = attached_adapter(clip)
     if adapter is None:
         raise ConfigError(
             "This CLIP carries no emotion adapter. Connect the CLIP of Load Embedded or of an "
-            "emotion checkpoint, or set method to 'phrase', which works with every CLIP."
+            "emotion checkpoint, or set method to 'phrase' or 'anchors', which work with every "
+            "CLIP."
         )
-    strength *= attached_strength(clip)
-    return [_adapted(adapter, entry, emotion, strength) for entry in plain]
+    return adapter
 
 
-def _adapted(adapter: EmotionAdapter, entry: list[Any], emotion: Emotion, strength: float) -> list:
+def _adapted(adapter: EmotionAdapter, entry: Entry, emotion: Emotion, strength: float) -> Entry:
     context, extra = entry
-    pooled = extra.get("pooled_output")
+    pooled = extra.get(POOLED)
     if pooled is None:
         raise ConfigError(
-            "This CLIP gives no pooled output, which the emotion adapter needs. Set method to "
-            "'phrase'."
+            "This CLIP gives no pooled output, which the emotion adapter needs. Choose a method "
+            "without 'adapter'."
+        )
+    found, wanted = (
+        (context.shape[-1], pooled.shape[-1]),
+        (adapter.context_width, adapter.pooled_width),
+    )
+    if found != wanted:
+        raise ConfigError(
+            f"The emotion adapter is made for text embeddings of width {wanted[0]} and "
+            f"{wanted[1]}; this CLIP's have {found[0]} and {found[1]}. Load the CLIP of the "
+            "checkpoint's family, or choose a method without 'adapter'."
         )
     device = next(adapter.parameters()).device
     felt = torch.tensor([[emotion.valence, emotion.arousal]], device=device)
     moved, moved_pooled = adapter(context.to(device), pooled.to(device), felt, strength)
-    return [moved.to(context.device), {**extra, "pooled_output": moved_pooled.to(pooled.device)}]
-
-
-def _mixed(plain: list[Any], phrased: list[Any], strength: float) -> list[Any]:
-    """From the plain (0) to the phrased (1) conditioning, as ConditioningAverage does."""
-    from nodes import ConditioningAverage  # ComfyUI's own
-
-    return ConditioningAverage().addWeighted(phrased, plain, strength)[0]
+    return [moved.to(context.device), {**extra, POOLED: moved_pooled.to(pooled.device)}]

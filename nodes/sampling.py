@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
-from .encoding import encode_emotion, encode_text
+from .encoding import encode_emotion
+from .text import encode_text
 
 LATENT_CHANNELS = 4
 DOWNSCALE = 8

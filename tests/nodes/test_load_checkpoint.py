@@ -153,3 +153,17 @@ def test_a_checkpoint_of_another_family_is_refused(
     save_checkpoint(folder, "strange", policy.adapter, facts, lora=strange)
     with pytest.raises(Exception, match="fits no layer"):
         load.execute(*embedded, "strange_emotion.safetensors", 1.0, 1.0)
+
+
+def test_a_checkpoint_of_another_format_version_is_refused(
+    pack_nodes: dict[str, type], embedded: tuple, folder: Path
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(folder / "wild_emotion.safetensors", framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() | {"format_version": "9"}
+    save_file(tensors, folder / "later_emotion.safetensors", metadata=metadata)
+    with pytest.raises(Exception, match="format version '9', this package reads"):
+        pack_nodes["EmoFB_LoadCheckpoint"].execute(*embedded, "later_emotion.safetensors", 1.0, 1.0)

@@ -1,0 +1,113 @@
+"""A prompt with its anchors: extreme versions of it around the plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import comfy.utils
+from comfy_api.latest import io
+
+from ..emofeedback.anchors import ANCHORS, typed_clauses, written_clause
+from ..emofeedback.refining import checked_prompt, with_clause
+from ..emofeedback.scoring import Scorer
+from .anchoring import EncodedAnchors, attach_anchors
+from .comfy_bridge import stop_if_interrupted
+from .mixing import check_finite
+from .refining import refiner_of
+from .sockets import CATEGORY, refiner_input
+from .text import encode_text
+
+
+class EncodeAnchors(io.ComfyNode):
+    """CLIP Text Encode whose conditioning can be moved towards any emotion."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_EncodeAnchors",
+            display_name="Encode Anchors",
+            category=CATEGORY,
+            description="Encodes a prompt, exactly as CLIP Text Encode, and beside it the same "
+            "prompt at the rim of the plane: most pleasant, most exciting, most frightening and so "
+            "on. Emotion Sampler, Emotion Guider and Emotion Model Patch mix them; other samplers "
+            "take it for the plain prompt.",
+            search_aliases=["anchor prompts", "clip text encode", "emotion anchors", "valence"],
+            inputs=[
+                io.Clip.Input("clip", tooltip="The model's text encoder."),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="What the picture shows.",
+                ),
+                io.Combo.Input(
+                    "count",
+                    options=[str(count) for count in ANCHORS],
+                    default="8",
+                    tooltip="Anchors around the plane: 8, or the 4 corners.",
+                ),
+                io.String.Input(
+                    "texts",
+                    default="",
+                    multiline=True,
+                    tooltip="Your own words for the anchors, one line each, added to the prompt: "
+                    "for 8 pleasure, excitement, arousal, distress, displeasure, depression, "
+                    "sleepiness, relaxation; for 4 excitement, distress, depression, relaxation. "
+                    "Left empty, the refiner writes them.",
+                ),
+                refiner_input(),
+            ],
+            outputs=[
+                io.Conditioning.Output(
+                    display_name="conditioning", tooltip="The prompt, with its anchors."
+                ),
+                io.String.Output(
+                    display_name="texts", tooltip="The anchors' words, to edit and put into texts."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, clip: Any, prompt: str, count: str, texts: str, refiner: Scorer | None = None
+    ) -> io.NodeOutput:
+        clauses = anchor_clauses(prompt, int(count), texts, refiner)
+        plain = encode_text(clip, prompt)
+        anchors = encode_anchors(clip, prompt, plain, clauses)
+        return io.NodeOutput(attach_anchors(plain, anchors), "\n".join(clauses))
+
+
+def anchor_clauses(
+    prompt: str, count: int, texts: str = "", refiner: Scorer | None = None
+) -> tuple[str, ...]:
+    """What is added to the prompt at each anchor: typed, or written by a refiner or the rules.
+
+    Raises: ConfigError: an empty prompt, an anchor without text. ScorerError: the refiner failed.
+    """
+    checked_prompt(prompt)
+    if texts.strip():
+        return typed_clauses(texts, count)
+    writer, clauses = refiner_of(refiner), []
+    progress = comfy.utils.ProgressBar(count)
+    for emotion in ANCHORS[count]:
+        stop_if_interrupted()
+        clauses.append(written_clause(prompt, emotion, writer))
+        progress.update(1)
+    return tuple(clauses)
+
+
+def encode_anchors(
+    clip: Any, prompt: str, plain: list[Any], clauses: tuple[str, ...]
+) -> EncodedAnchors:
+    """The prompt with each clause, as the CLIP encodes it.
+
+    Args: plain: the prompt alone, encoded by the same CLIP.
+    Raises: ConfigError: an embedding is not finite.
+    """
+    entries = []
+    for clause in clauses:
+        text = with_clause(prompt, clause)
+        entries.append(encode_text(clip, text)[0])
+        check_finite(entries[-1][0], f"the anchor text {text!r}")
+    return EncodedAnchors(plain[0], tuple(entries), clauses)

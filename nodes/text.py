@@ -1,0 +1,20 @@
+"""Text as ComfyUI's own CLIP Text Encode encodes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..emofeedback.errors import ConfigError
+
+
+def encode_text(clip: Any, text: str) -> list[Any]:
+    """Exactly what CLIP Text Encode makes of the text.
+
+    Raises: ConfigError: no CLIP is connected.
+    """
+    if clip is None:
+        raise ConfigError(
+            "The clip input is empty: the checkpoint holds no text encoder. Connect a CLIP, for "
+            "example from Load Embedded or Load CLIP."
+        )
+    return clip.encode_from_tokens_scheduled(clip.tokenize(text))
