@@ -22,18 +22,18 @@ SAMPLES = 128
 _NUMBERS = re.compile(r"[^\s/]+[\s/]+[^\s/]+")
 
 
-def read_stations(text: str) -> list[Emotion]:
+def read_stations(text: str, *, least: int = 2) -> list[Emotion]:
     """Emotions from a list such as "sad, calm, 1.5 2, happy", parted by commas or line ends.
 
     Each is a word of `presets.ALL_PRESETS` or two numbers, valence and arousal.
 
-    Raises: ConfigError: fewer than two, an unknown word, or a number off the scale.
+    Raises: ConfigError: fewer than `least`, an unknown word, or a number off the scale.
     """
     entries = [entry.strip() for entry in re.split(r"[,;\n]", text) if entry.strip()]
-    if len(entries) < 2:
+    if len(entries) < least:
         raise ConfigError(
-            f"The stations are {text!r}; a path needs two or more. Write words or numbers with "
-            'commas between them, for example "sad, calm, 1.5 2".'
+            f"The stations are {text!r}; a path needs two or more places. Write words or numbers "
+            'with commas between them, for example "sad, calm, 1.5 2".'
         )
     return [_station(entry) for entry in entries]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from comfy_api.latest import io
@@ -147,9 +148,8 @@ class EmotionPath(io.ComfyNode):
                 io.DynamicCombo.Input(
                     "shape",
                     options=[
-                        io.DynamicCombo.Option(SPLINE, [_stations_input(), _closed_input()]),
-                        io.DynamicCombo.Option(LINE, [_stations_input()]),
-                        io.DynamicCombo.Option(CIRCLE, _circle_inputs()),
+                        io.DynamicCombo.Option(shape, inputs())
+                        for shape, inputs in SHAPE_INPUTS.items()
                     ],
                     tooltip="'spline' is a smooth curve through every station, 'line' goes "
                     "straight from one to the next, 'circle' once round neutral.",
@@ -192,11 +192,12 @@ class EmotionPath(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, **inputs: Any) -> bool | str:
         """Takes the place of ComfyUI's own checks, which cannot say what a path costs."""
+        points, limit, shape = (inputs.get(name) for name in ("points", "limit", "shape"))
         try:
-            if None not in (points := inputs.get("points"), limit := inputs.get("limit")):
+            if points is not None and limit is not None:  # None: linked, known when it runs
                 check_cost(points, limit)
-            if isinstance(inputs.get("shape"), dict) and _is_whole(inputs["shape"]):
-                make_path(inputs["shape"], 2)
+            if isinstance(shape, dict) and _is_whole(shape):
+                _check_shape(shape)
         except ConfigError as error:
             return str(error)
         return True
@@ -223,33 +224,53 @@ def make_path(shape: dict[str, Any] | None, points: int) -> list[Emotion]:
             start_degrees=shape["start_degrees"],
             clockwise=shape["clockwise"],
         )
-    stations = read_stations(shape["stations"])
+    start = shape.get("start")
+    before = [] if start is None else [start]
+    stations = [*before, *read_stations(shape["stations"], least=2 - len(before))]
     if shape["shape"] == SPLINE:
         return spline_path(stations, points, closed=shape["closed"])
     return line_path(stations, points)
 
 
+def _check_shape(shape: dict[str, Any]) -> None:
+    """Raises: ConfigError: widgets that describe no path, whatever is linked."""
+    if shape["shape"] == CIRCLE:
+        make_path(shape, 2)
+    else:
+        read_stations(shape["stations"], least=1)
+
+
 def _is_whole(shape: dict[str, Any]) -> bool:
-    """Whether every widget has a value now: one behind a link gets its own when the node runs."""
-    return all(value is not None for value in shape.values()) and len(shape) > 1
+    """Whether every widget has its value already; one that is linked gets it when the node runs."""
+    valued = {name for name, value in shape.items() if value is not None}
+    needed = {item.id for item in SHAPE_INPUTS[shape["shape"]]() if not item.optional}
+    return needed <= valued
 
 
-def _stations_input() -> io.Input:
-    return io.String.Input(
+def _line_inputs() -> list[io.Input]:
+    stations = io.String.Input(
         "stations",
         default="sad, calm, happy, excited",
         multiline=True,
         tooltip="Where the path leads, with commas between: words of Emotion Target's presets, or "
         "valence and arousal as two numbers ('1.5 -2').",
     )
+    start = EmotionSocket.Input(
+        "start",
+        optional=True,
+        tooltip="A station before the others, for example the prompt's own mood from Emotion Of "
+        "Text.",
+    )
+    return [stations, start]
 
 
-def _closed_input() -> io.Input:
-    return io.Boolean.Input(
+def _spline_inputs() -> list[io.Input]:
+    closed = io.Boolean.Input(
         "closed",
         default=False,
         tooltip="Goes on from the last station to the first, for an animation that runs round.",
     )
+    return [*_line_inputs(), closed]
 
 
 def _circle_inputs() -> list[io.Input]:
@@ -278,3 +299,10 @@ def _circle_inputs() -> list[io.Input]:
             tooltip="Off: from pleasure by arousal to displeasure, as angles are counted.",
         ),
     ]
+
+
+SHAPE_INPUTS: dict[str, Callable[[], list[io.Input]]] = {
+    SPLINE: _spline_inputs,
+    LINE: _line_inputs,
+    CIRCLE: _circle_inputs,
+}

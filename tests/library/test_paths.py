@@ -44,8 +44,8 @@ def test_stations_are_words_or_numbers() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sad", "needs two or more"),
-        ("", "needs two or more"),
+        ("sad", "needs two or more places"),
+        ("", "needs two or more places"),
         ("sad, hapy", "'hapy'. Did you mean 'happy'?"),
         ("sad, very happy", "neither one word nor two numbers"),
         ("sad, nan 1", "valence is nan, outside the scale"),

@@ -120,6 +120,16 @@ def test_a_path_behind_links_is_checked_when_it_runs(pack_nodes: dict[str, type]
         node.execute(5, 100, None)
 
 
+def test_a_path_may_start_from_the_mood_of_a_prompt(pack_nodes: dict[str, type]) -> None:
+    mood = pack_nodes["EmoFB_EmotionOfText"].execute("a sad boat").args[0]
+    shape = {"shape": "line", "stations": "1 1", "start": mood}
+    assert pack_nodes["EmoFB_EmotionPath"].validate_inputs(shape=shape, points=3, limit=9) is True
+    path = path_of(pack_nodes, 3, **shape)[0]
+    assert (path[0], path[-1].valence) == (mood, 1)
+    with pytest.raises(Exception, match="needs two or more places"):
+        path_of(pack_nodes, 3, shape="line", stations="1 1")
+
+
 def test_pictures_come_to_the_sheet_as_a_list_or_as_a_batch(pack_nodes: dict[str, type]) -> None:
     emotions = path_of(pack_nodes)[0]
     pictures = torch.rand(4, 16, 16, 3, generator=torch.Generator().manual_seed(1))
