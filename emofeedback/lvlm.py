@@ -111,17 +111,17 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question about one picture.
+    """A question about one picture, or about words alone.
 
     Args:
-        image: [H, W, 3] float in 0..1.
+        image: [H, W, 3] float in 0..1; None asks without a picture.
         question: the user's turn.
         max_tokens: length of the answer.
         seed: None takes the likeliest token each time; a number samples with it.
         schema: JSON schema of the answer, for backends that can enforce one.
     """
 
-    image: Tensor
+    image: Tensor | None
     question: str
     max_tokens: int = 768
     seed: int | None = None

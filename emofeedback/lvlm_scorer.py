@@ -15,11 +15,14 @@ from .lvlm import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatched
 from .lvlm_refiner import TOKEN_BUDGET, LvlmRefiner
 from .presets import nearest_words
 from .prompts import fill_prompt, load_prompt
+from .refining import checked_prompt
 from .schemas import REASONED_SCHEMA
 from .scoring import Calibration, Reading
+from .text_emotion import read_phrases
 
 EXPECTED, REASONED = WAYS = ("expected value", "reasoned")
 NUM_WORDS = 2
+TEXT_PROMPT = "viewer_text_v1"
 REASONED_SPREAD = 0.75
 """A written rating says nothing of its spread; this is one step of the 1..9 scale."""
 UNEXPLAINED = "The model's explanation could not be read, so this reading names no cues: "
@@ -79,7 +82,7 @@ class LvlmScorer:
         images = self._checked(images)
         try:
             if self.way == REASONED:
-                return [self._concluded(told) for told in self._reasoned(images)]
+                return [self._concluded(told) for told in self._reasoned(self._asks(images))]
             return self._expected(images, prompt)
         finally:
             self.lvlm.release()
@@ -95,10 +98,31 @@ class LvlmScorer:
             return self.score(images, prompt=prompt)
         try:
             readings = self._expected(images, prompt)
-            told = self._reasoned(images)
+            told = self._reasoned(self._asks(images))
         finally:
             self.lvlm.release()
         return [self._explained(*pair) for pair in zip(readings, told, strict=True)]
+
+    def read_text(self, prompt: str) -> Reading:
+        """The emotion that the most ordinary picture of a prompt would have, from words alone.
+
+        An answer that cannot be used is asked for once more; then the phrase table reads, and the
+        reading says so.
+
+        Raises: ConfigError: the prompt is empty. ScorerError: the model failed.
+        """
+        shown = " ".join(checked_prompt(prompt).split()).replace('"', "'")
+        question = fill_prompt(TEXT_PROMPT, prompt=shown)
+        try:
+            (told,) = self._reasoned([Ask(None, question, schema=REASONED_SCHEMA)])
+        finally:
+            self.lvlm.release()
+        if told.answer is None:
+            read = read_phrases(prompt)
+            warning = f"{self.name} was asked twice: {told.problem} The phrase table read it."
+            return replace(read, tokens=told.tokens, warnings=(*read.warnings, warning))
+        # calibrations are fitted on pictures, and say nothing of texts
+        return self._conclusion(told.answer, told, TEXT_PROMPT, Calibration())
 
     def refiner(self) -> LvlmRefiner:
         """A refiner that asks the same model."""
@@ -133,11 +157,13 @@ class LvlmScorer:
             tokens=rating.tokens,
         )
 
-    def _reasoned(self, images: Tensor) -> list[_Told]:
-        """What the model wrote about each picture, asked again where it could not be read."""
-        started = time.perf_counter()
+    def _asks(self, images: Tensor) -> list[Ask]:
         question = load_prompt(self.lvlm.prompts.explain)
-        asks = [Ask(image, question, schema=REASONED_SCHEMA) for image in images]
+        return [Ask(image, question, schema=REASONED_SCHEMA) for image in images]
+
+    def _reasoned(self, asks: list[Ask]) -> list[_Told]:
+        """What the model wrote to each question, asked again where it could not be read."""
+        started = time.perf_counter()
         first = self.lvlm.write(asks, self.watch)
         told = [self._read(ask, written) for ask, written in zip(asks, first, strict=True)]
         seconds = (time.perf_counter() - started) / len(asks)
@@ -166,10 +192,15 @@ class LvlmScorer:
         answer = told.answer
         if answer is None:
             raise ScorerAnswerError(f"{self.name}, asked twice: {told.problem}")
-        emotion, clipped = self.calibration.apply(
+        return self._conclusion(answer, told, self.lvlm.prompts.explain, self.calibration)
+
+    def _conclusion(
+        self, answer: ReasonedAnswer, told: _Told, prompt_version: str, calibration: Calibration
+    ) -> Reading:
+        emotion, clipped = calibration.apply(
             from_scale(answer.valence, "sam9"), from_scale(answer.arousal, "sam9")
         )
-        scale = self.calibration.scale
+        scale = calibration.scale
         return Reading(
             emotion=emotion,
             uncertainty=(REASONED_SPREAD * abs(scale[0]), REASONED_SPREAD * abs(scale[1])),
@@ -177,9 +208,9 @@ class LvlmScorer:
             cues=answer.cues,
             rationale=answer.rationale or answer.thought,
             raw_text=told.text,
-            prompt_version=self.lvlm.prompts.explain,
+            prompt_version=prompt_version,
             model=self.name,
-            calibration=self.calibration.name,
+            calibration=calibration.name,
             clipped=clipped,
             warnings=told.warnings,
             seconds=told.seconds,

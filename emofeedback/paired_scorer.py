@@ -11,6 +11,7 @@ from .emotion import Emotion
 from .errors import ScorerError
 from .presets import nearest_words
 from .scoring import Reading, Scorer
+from .text_emotion import read_phrases
 
 if TYPE_CHECKING:
     from .refining import Refiner
@@ -44,6 +45,10 @@ class PairedScorer:
         told = self.first.explain(images, prompt=prompt)
         second = self.second.score(images, prompt=prompt)
         return [joined(*pair, model=self.name) for pair in zip(told, second, strict=True)]
+
+    def read_text(self, prompt: str) -> Reading:
+        """The first scorer's reading of a prompt; the phrase table's where it reads no words."""
+        return getattr(self.first, "read_text", read_phrases)(prompt)
 
     def refiner(self) -> Refiner:
         """The first scorer's.

@@ -6,11 +6,12 @@ from comfy_api.latest import ComfyExtension, io
 
 from .all_in_one import EmotionFeedback
 from .anchors import EncodeAnchors
+from .batching import BatchConditionings, EmotionSheet
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
 from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
-from .emotion import EmotionGrid, EmotionTarget
+from .emotion import EmotionGrid, EmotionPath, EmotionTarget
 from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
 from .grid_chart import EmotionErrorMap, EmotionSweep
@@ -21,6 +22,7 @@ from .refining import RefinePrompt
 from .report import EmotionReport
 from .routes import register_routes
 from .scoring import ScoreEmotion, SelectByEmotion
+from .text_mood import EmotionOfText
 
 NODES: list[type[io.ComfyNode]] = [
     EmotionTarget,
@@ -39,6 +41,10 @@ NODES: list[type[io.ComfyNode]] = [
     RefinePrompt,
     SelectByEmotion,
     EmotionChart,
+    EmotionPath,
+    BatchConditionings,
+    EmotionSheet,
+    EmotionOfText,
     EncodeAnchors,
     EmotionSampler,
     EmotionGuider,

@@ -110,19 +110,20 @@ class ClipLvlm:
         (rating,) = ratings_of(seen.logits, form, tokens=seen.length, version=self.prompts.rate)
         return rating
 
-    def _tokens(self, question: str, image: Tensor) -> dict[str, Any]:
-        """The question with the picture in the model's own template.
+    def _tokens(self, question: str, image: Tensor | None) -> dict[str, Any]:
+        """The question, with the picture if there is one, in the model's own template.
 
         Raises: ScorerError: the tokenizer leaves the picture out.
         """
         tokens = self.clip.tokenize(
             question,
-            image=_shrunk(image)[None],
+            image=None if image is None else _shrunk(image)[None],
             skip_template=False,
             min_length=1,
             thinking=False,
         )
-        if not any(isinstance(entry[0], dict) for entry in next(iter(tokens.values()))[0]):
+        seen = any(isinstance(entry[0], dict) for entry in next(iter(tokens.values()))[0])
+        if image is not None and not seen:
             raise ScorerError(f"{self.name} takes no picture with its question. {WHICH}")
         return tokens
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.state import LoopState
+from .batching import stack_conditionings
 from .encoding import encode_emotion
 from .live import wanted
 from .text import encode_text
@@ -129,7 +130,7 @@ def _batches(
         return [(range(len(prompts)), distinct[prompts[0]])]
     each = [distinct[prompt] for prompt in prompts]
     if all(_stackable(entry, each[0]) for entry in each):
-        return [(range(len(prompts)), _stacked(each))]
+        return [(range(len(prompts)), stack_conditionings(each))]
     return [([index], entry) for index, entry in enumerate(each)]
 
 
@@ -142,13 +143,6 @@ def _stackable(one: list[Any], other: list[Any]) -> bool:
     return all(
         len(entry) == 1 and set(entry[0][1]) <= {"pooled_output"} for entry in (one, other)
     ) and (one[0][0].shape == other[0][0].shape)
-
-
-def _stacked(each: list[list[Any]]) -> list[Any]:
-    context = torch.cat([entry[0][0] for entry in each])
-    pooled = [entry[0][1].get("pooled_output") for entry in each]
-    extra = {} if pooled[0] is None else {"pooled_output": torch.cat(pooled)}
-    return [[context, extra]]
 
 
 def _empty_latent(settings: SamplerSettings, count: int) -> Tensor:

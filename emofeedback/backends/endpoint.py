@@ -101,12 +101,11 @@ class EndpointLvlm:
     def _rating_tokens(self) -> int:
         return 2 if self.prompts.filled else 8
 
-    def _body(self, question: str, picture: str, **settings: Any) -> dict[str, Any]:
+    def _body(self, question: str, picture: str | None, **settings: Any) -> dict[str, Any]:
         """A request; the constant question stands first, for the server's prefix cache."""
-        content: list[dict[str, Any]] = [
-            {"type": "text", "text": question},
-            {"type": "image_url", "image_url": {"url": picture}},
-        ]
+        content: list[dict[str, Any]] = [{"type": "text", "text": question}]
+        if picture is not None:
+            content.append({"type": "image_url", "image_url": {"url": picture}})
         if self.prompts.picture_first:
             content.reverse()
         message = {"role": "user", "content": content}
@@ -119,7 +118,8 @@ class EndpointLvlm:
         if ask.schema is not None:
             schema = {"name": "answer", "strict": True, "schema": dict(ask.schema)}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return self._body(ask.question, data_url(ask.image), **settings)
+        picture = None if ask.image is None else data_url(ask.image)
+        return self._body(ask.question, picture, **settings)
 
     def _rating(self, reply: Any, content: Any) -> Rating:
         text = reply.choices[0].message.content or ""

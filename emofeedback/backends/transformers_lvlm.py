@@ -112,7 +112,7 @@ class TransformersLvlm:
     def _tokenizer(self) -> Any:
         return getattr(self.processor, "tokenizer", self.processor)
 
-    def chat(self, question: str) -> str:
+    def chat(self, question: str, *, pictured: bool = True) -> str:
         """The user's turn with the instruction before the picture, so that prefix caches work.
 
         Raises: ScorerError: the model's chat template takes no picture.
@@ -120,6 +120,7 @@ class TransformersLvlm:
         text = {"type": "text", "text": question}
         picture = {"type": "image"}
         content = [picture, text] if self.prompts.picture_first else [text, picture]
+        content = content if pictured else [text]
         # others hand the variables that their template does not know to the processor
         knows = "enable_thinking" in (self.processor.chat_template or "")
         try:
@@ -135,12 +136,14 @@ class TransformersLvlm:
                 f"({type(error).__name__}: {error}). Choose an instruction-tuned model with vision."
             ) from error
 
-    def inputs(self, images: Tensor, chat: str, device: torch.device) -> dict[str, Tensor]:
-        """What the model takes for these pictures [B, H, W, 3], each with the same chat text."""
-        pictures = [to_pil(image) for image in images]
-        inputs = self.processor(
-            text=[chat] * len(pictures), images=pictures, return_tensors="pt"
-        ).to(device)
+    def inputs(self, images: Tensor | None, chat: str, device: torch.device) -> dict[str, Tensor]:
+        """What the model takes for these pictures [B, H, W, 3], each with the same chat text.
+
+        Without pictures, the chat text alone.
+        """
+        pictures = None if images is None else [to_pil(image) for image in images]
+        texts = [chat] * (1 if pictures is None else len(pictures))
+        inputs = self.processor(text=texts, images=pictures, return_tensors="pt").to(device)
         return {
             key: value.to(self.model.dtype) if value.is_floating_point() else value
             for key, value in inputs.items()
@@ -220,9 +223,11 @@ class TransformersLvlm:
             return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 
         at_token()
-        needed = 2 * self.pass_bytes(*ask.image.shape[:2])
+        images = None if ask.image is None else ask.image.unsqueeze(0)
+        needed = 2 * self.pass_bytes(*((1, 1) if images is None else images.shape[1:3]))
         with self._turn, self._placed(needed) as device, _seeded(ask.seed, device):
-            inputs = self.inputs(ask.image.unsqueeze(0), self.chat(ask.question), device)
+            chat = self.chat(ask.question, pictured=images is not None)
+            inputs = self.inputs(images, chat, device)
             out = self.model.generate(
                 **inputs,
                 max_new_tokens=ask.max_tokens,

@@ -18,7 +18,8 @@ from launcher.comfyui import ensure_tree
 from launcher.places import ROOT, Places
 from launcher.server import ComfyServer
 
-from .canvas import Graph, chromium, make_server, open_canvas
+from .canvas import Graph, chromium, make_server, names_files, open_canvas
+from .stand_ins import drawn_twin
 
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
@@ -36,11 +37,15 @@ def make_twins(server: ComfyServer) -> Iterator[Path]:
 
 
 def make_thumbnails(server: ComfyServer) -> Iterator[Path]:
-    """A square picture of each workflow's results, as workflows/NAME.jpg."""
+    """A square picture of each workflow's results, as workflows/NAME.jpg.
+
+    Where the files of a real family are not there, the embedded models run the same graph.
+    """
     for file in FILES:
         graph = json.loads((WORKFLOWS / "api" / file.name).read_text(encoding="utf-8"))
-        pictures = _saved_pictures(server, graph)
-        thumbnail = pictures["grid"] if "grid" in pictures else _best_over_chart(pictures)
+        pictures = _saved_pictures(server, drawn_twin(graph) if names_files(file) else graph)
+        whole = pictures.get("grid") or pictures.get("sheet")
+        thumbnail = whole or _best_over_chart(pictures)
         target = file.with_suffix(".jpg")
         thumbnail.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(target, quality=88)
         yield target
@@ -66,7 +71,7 @@ def _saved_pictures(server: ComfyServer, graph: Graph) -> dict[str, Image.Image]
     found = {}
     for output in run_graph(server, graph).values():
         for image in output.get("images", ()):
-            if image["subfolder"] == "emofeedback":
+            if image["subfolder"] == "emofeedback" and not image["filename"].endswith(".mp4"):
                 data = io.BytesIO(fetch_image(server, image))
                 found[image["filename"].split("_")[0]] = Image.open(data).convert("RGB")
     return found

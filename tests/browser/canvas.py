@@ -121,6 +121,12 @@ class Shown:
         return [detail for kind, detail in self.events if kind == name]
 
 
+def names_files(workflow: Path) -> bool:
+    """Whether a workflow needs model files that a person has to download."""
+    nodes = json.loads(workflow.read_text(encoding="utf-8"))["nodes"]
+    return any("models" in node["properties"] for node in nodes)
+
+
 class Canvas:
     """An open page."""
 
@@ -235,12 +241,14 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def open_canvas(browser: Browser, server: ComfyServer, *, nodes_2: bool) -> Iterator[Canvas]:
     """The page of a server in one of its two render modes."""
-    # Without the first, a new visitor gets a template chooser on top of the canvas; the last
-    # keeps a changed page from asking whether it may be left.
+    # Without the first, a new visitor gets a template chooser on top of the canvas; the last two
+    # keep a changed page from asking whether it may be left, and models that are not there from
+    # being offered on top of the canvas.
     settings = {
         "Comfy.TutorialCompleted": True,
         "Comfy.VueNodes.Enabled": nodes_2,
         "Comfy.Window.UnloadConfirmation": False,
+        "Comfy.Workflow.ShowMissingModelsWarning": False,
     }
     server.post("/api/settings", settings)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})

@@ -15,23 +15,9 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 from tiny_lvlms import drawn_folder, random_qwen3
-
-TINY = {
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 32,
-    "partial_rotary_factor": 0.5,
-    "mrope_section": [3, 3, 2],
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 2,
-    "linear_key_head_dim": 16,
-    "linear_value_head_dim": 16,
-    "vision": {"hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "depth": 2},
-}
+from tiny_text_encoders import tiny_qwen35
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +28,7 @@ def part(pack: ModuleType):
 
 @pytest.fixture(scope="module")
 def qwen35(comfyui: ModuleType) -> Any:
-    """ComfyUI's own Qwen3.5 with its real tokenizer, shrunken, with random weights."""
-    import comfy.sd
-    from comfy.text_encoders import qwen35 as native
-
-    native.QWEN35_MODELS["qwen35_tiny"] = TINY
-
-    class Target:
-        params: dict = {}  # noqa: RUF012
-        clip = native.te(model_type="qwen35_tiny")
-        tokenizer = native.tokenizer(model_type="qwen35_tiny")
-
-    clip = comfy.sd.CLIP(Target, parameters=16_000_000, model_options={"dtype": torch.float32})
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(2)
-        for name, weight in clip.cond_stage_model.named_parameters():
-            if weight.ndim > 1:
-                torch.nn.init.normal_(weight, std=0.15)
-            else:
-                weight.fill_(0.0 if name.endswith(("bias", "A_log")) else 1.0)
-    return clip
+    return tiny_qwen35()
 
 
 @pytest.fixture
@@ -138,6 +105,9 @@ def test_a_native_clip_scores_writes_and_keeps_apart_words_and_ratings(
     ask = part("emofeedback.lvlm").Ask(pictures(1)[0], "What?", max_tokens=4, seed=3)
     one, other = (scorer.lvlm.write([ask], lambda *_: None) for _ in range(2))
     assert one == other
+    alone = part("emofeedback.lvlm").Ask(None, "What?", max_tokens=4, seed=3)
+    (blind,) = scorer.lvlm.write([alone], lambda *_: None)
+    assert blind.tokens < one[0].tokens  # without the picture's tokens
 
 
 def test_a_clip_that_only_encodes_text_is_refused(pack_nodes: dict[str, type]) -> None:

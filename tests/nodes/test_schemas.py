@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nodes.json"
+WORKFLOWS = Path(__file__).parents[2] / "workflows" / "api"
 HEAVY = ("diffusers", "peft", "trl", "accelerate", "matplotlib", "openai")
 MOST_SECONDS = 0.3
 MOST_WIDGETS = 12  # what Emotion Feedback needs to stand for KSampler and its neighbours
@@ -135,7 +136,7 @@ print(json.dumps([seconds, sorted(new & set({HEAVY!r}))]))
     assert seconds < MOST_SECONDS  # processor time: what a busy machine does not change
 
 
-@pytest.mark.parametrize("name", ["feedback_loop", "feedback_all_in_one", "emotion_grid"])
+@pytest.mark.parametrize("name", sorted(file.stem for file in WORKFLOWS.glob("*.json")))
 def test_workflows_name_every_input_of_our_nodes(
     name: str, pack_nodes: dict[str, type], project_root: Path
 ) -> None:
@@ -144,4 +145,5 @@ def test_workflows_name_every_input_of_our_nodes(
         if node["class_type"] in pack_nodes:
             schema = pack_nodes[node["class_type"]].GET_SCHEMA()
             required = {item.id for item in schema.inputs if not item.optional}
-            assert required <= set(node["inputs"]) <= {item.id for item in schema.inputs}
+            given = {name.split(".")[0] for name in node["inputs"]}  # "kind.clip" belongs to kind
+            assert required <= given <= {item.id for item in schema.inputs}

@@ -31,6 +31,7 @@ QUICK = {
     "EmoFB_StartLoop": {"candidates": 2, "tolerance": 0.0},
     "EmoFB_EmotionFeedback": {"steps": 2, "candidates": 2, "tolerance": 0.0},
     "EmoFB_EmotionGrid": {"side": 2},
+    "EmoFB_EmotionPath": {"points": 3},
     "ImageGrid": {"columns": 2},
 }
 
@@ -150,12 +151,16 @@ async def _history(session: aiohttp.ClientSession, prompt_id: str) -> dict[str, 
     raise AssertionError(f"prompt {prompt_id} ended, but ComfyUI keeps no history of it")
 
 
-def start_comfy(tree: Path, folder: Path, arguments: Sequence[str]) -> ComfyServer:
-    """A server with this pack and nothing else, whose files lie in `folder`."""
+def start_comfy(
+    tree: Path, folder: Path, arguments: Sequence[str], extra_node: Path | None = None
+) -> ComfyServer:
+    """A server with this pack, and perhaps one file of nodes, whose files lie in `folder`."""
     base = folder / "base"
     for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
-        (base / name).mkdir(parents=True)
+        (base / name).mkdir(parents=True, exist_ok=True)
     (base / "custom_nodes" / "emofeedback").symlink_to(WORKFLOWS.parents[1])
+    if extra_node is not None:
+        (base / "custom_nodes" / extra_node.name).symlink_to(extra_node)
     return ComfyServer(
         Path(sys.executable), tree, base, log=folder / "server.log", arguments=("--cpu", *arguments)
     )

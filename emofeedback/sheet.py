@@ -1,0 +1,160 @@
+"""Contact sheets of pictures and the emotions they were made for: on the plane, or in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, from_numpy
+
+from .emotion import LIMIT, Emotion
+from .errors import ConfigError
+from .images import check_images
+
+ON_PLANE, IN_ORDER = LAYOUTS = ("on the plane", "in order")
+MOST_PICTURES = 400
+SHARE = 0.92
+"""Of the way to the nearest neighbour that a picture on the plane fills."""
+SMALLEST, LARGEST = 0.5, 1.8
+"""Sides of a picture on the plane, in scale points."""
+TICKS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+PAPER, INK, FAINT = "#fbfaf7", "#22262b", "#b9bcc0"
+GAP = 6
+CAPTION = 0.13
+"""Height of the line below a picture, of its width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where valence and arousal lie on a square sheet.
+
+    Args:
+        size: side of the sheet in pixels.
+        reach: the value at the edges of the axes.
+    """
+
+    size: int
+    reach: float
+
+    @property
+    def margin(self) -> int:
+        """Room for ticks and names, left and below."""
+        return round(0.08 * self.size)
+
+    @property
+    def scale(self) -> float:
+        """Pixels a scale point."""
+        return (self.size - self.margin - GAP) / (2 * self.reach)
+
+    def place(self, valence: float, arousal: float) -> tuple[float, float]:
+        """Pixels from the left and from the top."""
+        return (
+            self.margin + (valence + self.reach) * self.scale,
+            GAP + (self.reach - arousal) * self.scale,
+        )
+
+
+def emotion_sheet(images: Tensor, emotions: Sequence[Emotion], *, layout: str, size: int) -> Tensor:
+    """Pictures with their emotions as one picture.
+
+    Args:
+        images: [B, H, W, 3] in 0..1, one for each emotion.
+        layout: "on the plane" puts each picture at its valence and arousal, on axes; "in order"
+            lays them out row by row with their numbers below.
+        size: width in pixels.
+    Returns: [1, H', size, 3] float32 in 0..1; square on the plane.
+    Raises: ConfigError: another number of pictures than emotions, or too many. ImageError.
+    """
+    images = check_images(images)
+    if len(images) != len(emotions):
+        raise ConfigError(
+            f"{len(images)} pictures came with {len(emotions)} emotions. Connect the emotions "
+            "that the pictures were made for, one each."
+        )
+    if len(images) > MOST_PICTURES:
+        raise ConfigError(
+            f"{len(images)} pictures are too many for one sheet, which holds {MOST_PICTURES}. "
+            "Take fewer points."
+        )
+    pictures = [Image.fromarray(p) for p in (images.cpu() * 255).round().byte().numpy()]
+    lay_out = _on_plane if layout == ON_PLANE else _in_order
+    sheet = lay_out(pictures, emotions, size)
+    return from_numpy(np.array(sheet)).float().unsqueeze(0) / 255
+
+
+def picture_side(emotions: Sequence[Emotion]) -> float:
+    """How wide a picture on the plane may be, in scale points, before it covers a neighbour.
+
+    Never below `SMALLEST`, which shows something: pictures of denser paths overlap.
+    """
+    points = np.array(sorted({(each.valence, each.arousal) for each in emotions}))
+    if len(points) < 2:
+        return LARGEST
+    apart = np.abs(points[:, None] - points[None]).max(-1)
+    nearest = apart[~np.eye(len(points), dtype=bool)].min()
+    return float(min(max(SHARE * nearest, SMALLEST), LARGEST))
+
+
+def _on_plane(pictures: list[Image.Image], emotions: Sequence[Emotion], size: int) -> Image.Image:
+    side = picture_side(emotions)
+    plane = Plane(size, LIMIT + max(0.2, side / 2 + 0.05))
+    sheet = Image.new("RGB", (size, size), PAPER)
+    _draw_axes(sheet, plane)
+    for picture, emotion in zip(pictures, emotions, strict=True):
+        shown = _fitted(picture, max(8, round(side * plane.scale)))
+        x, y = plane.place(emotion.valence, emotion.arousal)
+        sheet.paste(shown, (round(x - shown.width / 2), round(y - shown.height / 2)))
+    return sheet
+
+
+def _draw_axes(sheet: Image.Image, plane: Plane) -> None:
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(0.022 * plane.size)
+    left, bottom = plane.place(-plane.reach, -plane.reach)
+    right, top = plane.place(plane.reach, plane.reach)
+    for tick in TICKS:
+        x, y = plane.place(tick, tick)
+        name = f"{tick:+g}" if tick else "0"
+        draw.line([(x, top), (x, bottom)], FAINT)
+        draw.line([(left, y), (right, y)], FAINT)
+        draw.text((x, bottom + GAP), name, INK, font, anchor="mt")
+        draw.text((left - GAP, y), name, INK, font, anchor="rm")
+    draw.rectangle([(left, top), (right, bottom)], outline=FAINT)
+    middle = ((left + right) / 2, plane.size - GAP)
+    draw.text(middle, "valence: unpleasant to pleasant", INK, font, anchor="mb")
+    name = _written("arousal: calm to activated", font).rotate(90, expand=True)
+    sheet.paste(name, (GAP // 2, round((top + bottom - name.height) / 2)))
+
+
+def _written(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Image.Image:
+    _, _, right, bottom = font.getbbox(text)
+    line = Image.new("RGB", (math.ceil(right), math.ceil(bottom)), PAPER)
+    ImageDraw.Draw(line).text((0, 0), text, INK, font)
+    return line
+
+
+def _in_order(pictures: list[Image.Image], emotions: Sequence[Emotion], size: int) -> Image.Image:
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    cell = (size - GAP) // columns - GAP
+    shown = [_fitted(picture, cell) for picture in pictures]
+    tallest, line = max(picture.height for picture in shown), max(12, round(CAPTION * cell))
+    step = tallest + line + GAP
+    sheet = Image.new("RGB", (size, GAP + rows * step), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.55 * line)
+    for index, (picture, emotion) in enumerate(zip(shown, emotions, strict=True)):
+        left, top = GAP + index % columns * (cell + GAP), GAP + index // columns * step
+        sheet.paste(picture, (left + (cell - picture.width) // 2, top))
+        text = f"{index + 1}   V {emotion.valence:+.2f}   A {emotion.arousal:+.2f}"
+        draw.text((left + cell / 2, top + tallest + line / 2), text, INK, font, anchor="mm")
+    return sheet
+
+
+def _fitted(picture: Image.Image, side: int) -> Image.Image:
+    """A picture resized so that its longer side is `side` pixels."""
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
