@@ -42,9 +42,9 @@ LEFT_OPEN = ("anchors", "refiner", "scorer")
 CONSUMERS = {
     "IMAGE": ("PreviewImage", "images"),
     "EMO_SCORER": ("EmoFB_ScoreEmotion", "scorer"),
+    "EMO_EMOTION": ("EmoFB_EncodeEmotion", "emotion"),
     "EMO_READINGS": ("EmoFB_SelectByEmotion", "readings"),
     "CLIP": ("EmoFB_EncodeEmotion", "clip"),
-    "EMO_EMOTION": ("EmoFB_EncodeEmotion", "emotion"),
     "LATENT": ("VAEDecode", "samples"),
     "MODEL": ("KSampler", "model"),
     "CONDITIONING": ("EmoFB_EmotionSampler", "positive"),
