@@ -54,6 +54,7 @@ def test_help_shows_the_node_at_work(canvas: Canvas) -> None:
     page.get_by_test_id("info-button").click(timeout=PATIENCE_MS)
     page.get_by_text("viewer would feel from each picture").first.wait_for(timeout=PATIENCE_MS)
     page.wait_for_function(HELP_PICTURES, arg=f"{SHOWN}/graph.png", timeout=PATIENCE_MS)
+    canvas.shoot("help")
     assert canvas.errors == []
 
 
@@ -79,6 +80,7 @@ def test_the_blueprint_is_a_loop_that_can_be_queued(canvas: Canvas) -> None:
     page.wait_for_timeout(500)
     page.mouse.click(800, 500)  # newer pages let the node hang on the pointer until a click
     page.wait_for_function(HAS, arg=NAME, timeout=PATIENCE_MS)
+    canvas.shoot("blueprint")
     graph = canvas.submitted()
     kinds = {node["class_type"] for node in graph.values()}
     assert {kind for kind, _, _ in WIDGETS} <= kinds
