@@ -13,13 +13,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-
 from .emotion import LIMIT, Emotion
 from .errors import ConfigError, ScorerAnswerError
-from .refining import Refiner, RefineRequest, checked_prompt
+from .refining import Refiner, blind_request, checked_prompt
 from .rules import RuleRefiner
-from .scoring import Reading
 
 # counter-clockwise from pleasure; on the square's rim, so that no point of the scale lies outside
 _RIM = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
@@ -98,16 +95,7 @@ def written_clause(prompt: str, emotion: Emotion, refiner: Refiner) -> str:
 
     Raises: ConfigError: the prompt is empty. ScorerError: the refiner failed, or wrote nothing.
     """
-    prompt = checked_prompt(prompt)
-    request = RefineRequest(
-        artist_prompt=prompt,
-        prompt=prompt,
-        images=torch.full((1, 256, 256, 3), 0.5),
-        readings=(Reading(emotion=Emotion(0, 0)),),
-        target=emotion,
-        best=0,
-    )
-    clause = refiner.refine(request).clause
+    clause = refiner.refine(blind_request(checked_prompt(prompt), emotion)).clause
     if not clause:
         raise ScorerAnswerError(
             f"{refiner.name} wrote no words for the anchor at {emotion}: the prompt may already "

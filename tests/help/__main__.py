@@ -21,7 +21,7 @@ from .blueprint import NAME, blueprint
 from .drawing import draw_node
 from .graphs import Graph, minimal_graph
 from .guide_pictures import guide_pictures
-from .locales import node_words, page_words
+from .locales import SETTINGS, node_words, page_words, setting_words
 from .pack import core_facts, load_pack, pack_facts
 
 DOCS = ROOT / "web" / "docs"
@@ -41,9 +41,11 @@ def make_pictures(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
 
 
 def make_locales(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
-    """The English words of all nodes, for translators to copy."""
-    for name, words in (("nodeDefs", node_words(nodes)), ("main", page_words(nodes))):
-        yield _write_json(LOCALE / f"{name}.json", words)
+    """The English words of all nodes and settings, for translators to copy."""
+    settings = setting_words(SETTINGS.read_text(encoding="utf-8"))
+    words = {"nodeDefs": node_words(nodes), "main": page_words(nodes), "settings": settings}
+    for name, each in words.items():
+        yield _write_json(LOCALE / f"{name}.json", each)
 
 
 def make_blueprint(nodes: dict[str, Any], core: Any) -> Iterator[Path]:

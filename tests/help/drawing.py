@@ -115,14 +115,14 @@ def draw_columns(
     bottom = max(box.y + box.height for box in boxes.values()) + MARGIN
     picture = Image.new("RGB", (round(right * SCALE), round(bottom * SCALE)), PAPER)
     draw = ImageDraw.Draw(picture)
-    for key, box in boxes.items():
-        _draw_box(draw, box, framed=key == about)
     for box in boxes.values():
         for name, (origin, number) in links_of({"inputs": box.values}).items():
             # Within a column a wire would run backwards across the nodes.
             if origin in boxes and boxes[origin].x < box.x:
                 kind = boxes[origin].facts.outputs[number].kind
                 _draw_wire(draw, boxes[origin].output_at(number), box.input_at(name), kind)
+    for key, box in boxes.items():
+        _draw_box(draw, box, framed=key == about)
     return picture.resize((round(right), round(bottom)), Image.Resampling.LANCZOS)
 
 

@@ -17,7 +17,7 @@ from .pack import NodeFacts, Socket
 Graph = dict[str, dict[str, Any]]
 Facts = Mapping[str, NodeFacts]
 
-WORKFLOWS = ("feedback_loop", "emotion_grid", "feedback_all_in_one")
+WORKFLOWS = ("feedback_loop", "emotion_grid", "feedback_all_in_one", "emotion_path")
 # Who usually gives what: node type and output.
 PROVIDERS = {
     "MODEL": ("EmoFB_LoadEmbedded", 0),
@@ -31,13 +31,23 @@ PROVIDERS = {
     "LATENT": ("EmptyLatentImage", 0),
     "CONDITIONING": ("EmoFB_EncodeEmotion", 0),
 }
-# Who usually takes it: node type and input.
+# The same by the name of the socket, where its type alone does not tell.
+NAMED_PROVIDERS = {
+    "positive": ("EmoFB_EncodeAnchors", 0),
+    "negative": ("CLIPTextEncode", 0),
+}
+# Optional sockets that most graphs leave open.
+LEFT_OPEN = ("anchors", "refiner", "scorer")
+# Who usually takes it: node type and input. A node with several results shows the first of these.
 CONSUMERS = {
     "IMAGE": ("PreviewImage", "images"),
     "EMO_SCORER": ("EmoFB_ScoreEmotion", "scorer"),
+    "EMO_EMOTION": ("EmoFB_EncodeEmotion", "emotion"),
     "EMO_READINGS": ("EmoFB_SelectByEmotion", "readings"),
     "CLIP": ("EmoFB_EncodeEmotion", "clip"),
-    "EMO_EMOTION": ("EmoFB_EncodeEmotion", "emotion"),
+    "LATENT": ("VAEDecode", "samples"),
+    "MODEL": ("KSampler", "model"),
+    "CONDITIONING": ("EmoFB_EmotionSampler", "positive"),
 }
 # A node with such an input is fed by a whole workflow; its providers come before the usual ones.
 BASES: dict[tuple[str, str], tuple[str, dict[str, tuple[str, int]]]] = {
@@ -51,6 +61,10 @@ EXAMPLES = {
     "prompt": "a boat on the sea",
     "image": "example.png",
     "name": "drawn_emotion.safetensors",
+    "valence": 2.0,
+    "arousal": -1.5,
+    "width": 256,
+    "height": 256,
 }
 LOOP_END = "EmoFB_EndLoop"
 
@@ -145,8 +159,8 @@ class _Builder:
         for socket in facts.inputs:
             if socket.is_widget:
                 inputs[socket.name] = EXAMPLES.get(socket.name, socket.default)
-            elif not socket.optional or (whole and not _brought_by_state(facts, socket)):
-                origin = self._provider(socket.kind)
+            elif not socket.optional or (whole and not _stays_open(facts, socket)):
+                origin = NAMED_PROVIDERS.get(socket.name) or self._provider(socket.kind)
                 if origin is not None:
                     inputs[socket.name] = [self.add(origin[0]), origin[1]]
         return key
@@ -155,8 +169,12 @@ class _Builder:
         """Adds what usually takes the node's results, if the graph does not use them yet."""
         used = set().union(*map(_origins, self.graph.values()))
         facts = self.facts[self.graph[key]["class_type"]]
-        takers = [(CONSUMERS.get(socket.kind), n) for n, socket in enumerate(facts.outputs)]
-        fitting = [(taker, n) for taker, n in takers if taker and taker[0] != facts.node_id]
+        given = {socket.kind: n for n, socket in reversed(list(enumerate(facts.outputs)))}
+        fitting = [
+            (taker, given[kind])
+            for kind, taker in CONSUMERS.items()
+            if kind in given and taker[0] != facts.node_id
+        ]
         if key not in used and fitting:
             (node_id, name), number = fitting[0]
             self.graph[self.add(node_id)]["inputs"][name] = [key, number]
@@ -171,7 +189,7 @@ class _Builder:
         return None
 
 
-def _brought_by_state(facts: NodeFacts, socket: Socket) -> bool:
-    """Beside a loop's state, its readings and its target may stay open."""
+def _stays_open(facts: NodeFacts, socket: Socket) -> bool:
+    """Of the optional ones; beside a loop's state also its readings and its target."""
     has_state = any(each.kind == "EMO_STATE" for each in facts.inputs)
-    return has_state and socket.kind != "EMO_STATE"
+    return socket.name in LEFT_OPEN or (has_state and socket.kind != "EMO_STATE")

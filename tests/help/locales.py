@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from launcher.places import ROOT
+
+SETTINGS = ROOT / "web" / "js" / "settings.js"
 # The page's translation library reads these as its own signs, in some places and not in others.
 SPECIAL = re.compile(r"[{}@|$]")
+
+SETTING = re.compile(
+    r'id: "(?P<id>[^"]+)".*?name: "(?P<name>[^"]+)",\s*tooltip: "(?P<tooltip>[^"]+)"', re.DOTALL
+)
 
 
 def node_words(nodes: dict[str, Any]) -> dict[str, Any]:
@@ -19,6 +26,17 @@ def page_words(nodes: dict[str, Any]) -> dict[str, Any]:
     categories = {node.GET_SCHEMA().category for node in nodes.values()}
     parts = sorted({part for category in categories for part in category.split("/")})
     return {"nodeCategories": {part: plain(part) for part in parts}}
+
+
+def setting_words(script: str) -> dict[str, Any]:
+    """What locales/en/settings.json holds, from the text of web/js/settings.js."""
+    return {
+        part["id"].replace(".", "_"): {
+            "name": plain(part["name"]),
+            "tooltip": plain(part["tooltip"]),
+        }
+        for part in SETTING.finditer(script)
+    }
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.help.blueprint import EDGE, ID, NAME, WIDGETS, blueprint
 from tests.help.graphs import links_of, minimal_graph
-from tests.help.locales import node_words, page_words
+from tests.help.locales import SETTINGS, node_words, page_words, setting_words
 from tests.help.pack import core_facts, pack_facts
 
 REMAKE = "Run `python -m tests.help {}` to make it anew."
@@ -51,8 +51,17 @@ def test_the_smallest_graphs_are_wired_as_the_nodes_ask(pack_nodes, facts) -> No
         assert {socket.name for socket in asked} <= set(graph[about]["inputs"])
 
 
-def test_the_english_locale_says_what_the_nodes_say(pack_nodes, project_root: Path) -> None:
-    wanted = {"nodeDefs": node_words(pack_nodes), "main": page_words(pack_nodes)}
+def test_the_english_locale_says_what_nodes_and_settings_say(
+    pack_nodes, project_root: Path
+) -> None:
+    script = SETTINGS.read_text(encoding="utf-8")
+    settings = setting_words(script)
+    assert len(settings) == script.count("defaultValue:") > 0
+    wanted = {
+        "nodeDefs": node_words(pack_nodes),
+        "main": page_words(pack_nodes),
+        "settings": settings,
+    }
     for name, words in wanted.items():
         file = project_root / "locales" / "en" / f"{name}.json"
         kept = json.loads(file.read_text(encoding="utf-8"))
