@@ -68,14 +68,14 @@ def round_in_words(state: LoopState) -> str:
     """A line about the last round and the best picture so far."""
     if state.just_skipped:
         line = f"round {state.coming_round - 1} of {state.policy.rounds}: skipped"
-        return f"{line}; stopped by {state.stop_reason}" if state.done else line
+        return f"{line}; stopped: {state.stop_reason}" if state.done else line
     assert state.best is not None, "only rounds that were read or skipped are shown"
     record, best = state.rounds[-1], state.best
     line = (
         f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
         f"best {best.gap.size:.2f} (round {state.rounds[best.round_index].number})"
     )
-    return f"{line}; stopped by {state.stop_reason}" if state.done else line
+    return f"{line}; stopped: {state.stop_reason}" if state.done else line
 
 
 def _all_pictures(state: LoopState) -> Tensor:

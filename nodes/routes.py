@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .live import RUNS, LiveRun, log
+from .live import MAKING, RUNS, LiveRun, log
 
 LARGEST_BODY = 1024  # bytes; a request holds an id and a number
 RUN = "/emofeedback/runs/{run}"
@@ -51,6 +51,10 @@ async def skip(request: web.Request) -> web.Response:
     if type(number) is not int or number != run.round:
         raise _problem(
             web.HTTPConflict, f"Round {number!r} is not the one being made ({run.round})."
+        )
+    if run.doing != MAKING:
+        raise _problem(
+            web.HTTPConflict, f"The pictures of round {number} are made already: it is being read."
         )
     run.skip = number
     return web.json_response({})
