@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import CubicHermiteSpline
 
@@ -24,7 +24,8 @@ STATIONS = st.lists(st.builds(Emotion, AXIS, AXIS), min_size=2, max_size=6).filt
     lambda each: len(set(each)) > 1
 )
 
-QUICK = settings(deadline=None, max_examples=40)  # a busy machine is no failure
+# a busy machine is no failure
+QUICK = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def as_array(emotions: list[Emotion]) -> np.ndarray:
