@@ -35,7 +35,7 @@ class LiveRun:
         node: display id of the node that shows it: "5", in a subgraph "12:5".
         workflow: id of the workflow that the page had open.
         round: the round that is being made or read, 0 before the first.
-        doing: what it does there, empty between two things.
+        may_skip: its pictures are being made, and the loop need not end without one.
         over: nothing can be asked of it any more.
     """
 
@@ -46,7 +46,7 @@ class LiveRun:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     told: Told = field(default_factory=Told)
     round: int = 0
-    doing: str = ""
+    may_skip: bool = False
     accept: bool = False
     skip: int = 0
     over: bool = False
@@ -106,7 +106,8 @@ def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
     events, run.told = events_since(state, run.told, final=final)
     if events:
         _keep(run, events)
-    run.round, run.doing, run.over = state.coming_round, doing, state.done
+    run.round, run.over = state.coming_round, state.done
+    run.may_skip = doing == MAKING and may_skip(state)
     if doing:
         number = run.round - (doing == REWRITING)  # that still belongs to the round that was read
         events.append({"kind": "doing", "what": doing, "round": number})

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .live import MAKING, RUNS, LiveRun, log
+from .live import RUNS, LiveRun, log
 
 LARGEST_BODY = 1024  # bytes; a request holds an id and a number
 RUN = "/emofeedback/runs/{run}"
@@ -52,9 +52,11 @@ async def skip(request: web.Request) -> web.Response:
         raise _problem(
             web.HTTPConflict, f"Round {number!r} is not the one being made ({run.round})."
         )
-    if run.doing != MAKING:
+    if not run.may_skip:
         raise _problem(
-            web.HTTPConflict, f"The pictures of round {number} are made already: it is being read."
+            web.HTTPConflict,
+            f"Round {number} cannot be skipped: it is being read already, or the loop would end "
+            "without a picture.",
         )
     run.skip = number
     return web.json_response({})

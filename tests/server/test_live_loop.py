@@ -162,6 +162,7 @@ def test_a_request_that_is_not_the_pages_own_changes_nothing(default_comfy: Comf
             other_run=ask(comfy, f"{'0' * 32}/accept", mine),
             other_round=ask(comfy, f"{run}/skip", {**mine, "round": 2}),
             no_round=ask(comfy, f"{run}/skip", {**mine, "round": True}),
+            only_round=ask(comfy, f"{run}/skip", {**mine, "round": 1}),
         )
 
     run = comfy.run(loop(seed=708, rounds=1), once("making pictures", 1, try_all))
@@ -177,6 +178,7 @@ def test_a_request_that_is_not_the_pages_own_changes_nothing(default_comfy: Comf
         "other_run": 404,
         "other_round": 409,
         "no_round": 409,
+        "only_round": 409,
     }
     assert run.report["stop_reason"] == "rounds"
     assert run.report["skipped"] == []
