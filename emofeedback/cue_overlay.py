@@ -125,10 +125,10 @@ def _line_width(width: int) -> int:
 def _frame(place: Place, number: int, width: int, height: int) -> tuple[float, ...]:
     """Corners in pixels; frames of one place would hide each other, so each lies further inside."""
     line = _line_width(width)
-    inset = line * (1 + 2 * (number - 1))
+    wanted = line * (1 + 2 * (number - 1))
     left, top = place.left * width, place.top * height
     right, bottom = place.right * width - 1, place.bottom * height - 1
-    inset = max(0, min(inset, (right - left) / 2 - 2 * line, (bottom - top) / 2 - 2 * line))
+    inset = max(0.0, min(wanted, (right - left) / 2 - 2 * line, (bottom - top) / 2 - 2 * line))
     return left + inset, top + inset, max(right, left) - inset, max(bottom, top) - inset
 
 

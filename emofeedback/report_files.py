@@ -85,9 +85,11 @@ def report_html(state: LoopState, *, tick: Callable[[], None] = lambda: None) ->
 def prompt_changes(before: str, after: str) -> tuple[Piece, ...]:
     """What makes `before` into `after`, word by word; a comma is a word, white space is not."""
     old, new = (re.findall(r"\s*(?:\w+|[^\w\s])", text) for text in (before, after))
-    keys = [[word.strip() for word in words] for words in (old, new)]
+    matcher = difflib.SequenceMatcher(
+        None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False
+    )
     pieces = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in matcher.get_opcodes():
         if kind == "equal":
             pieces.append(Piece("".join(new[k:m]), "same"))
             continue

@@ -125,8 +125,8 @@ def _draw_axes(sheet: Image.Image, plane: Plane) -> None:
     draw.rectangle([(left, top), (right, bottom)], outline=FAINT)
     middle = ((left + right) / 2, plane.size - GAP)
     draw.text(middle, "valence: unpleasant to pleasant", INK, font, anchor="mb")
-    name = _written("arousal: calm to activated", font).rotate(90, expand=True)
-    sheet.paste(name, (GAP // 2, round((top + bottom - name.height) / 2)))
+    upright = _written("arousal: calm to activated", font).rotate(90, expand=True)
+    sheet.paste(upright, (GAP // 2, round((top + bottom - upright.height) / 2)))
 
 
 def _written(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Image.Image:

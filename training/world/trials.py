@@ -252,7 +252,7 @@ def _measured(system: System, pair: Pair, state: LoopState, seconds: float) -> t
         chosen=chosen,
         prompts=tuple(record.prompt for record in state.rounds),
         moves=_moves(pair, state, shots, system.candidates),
-        tokens=loop_cost(state)["tokens"],
+        tokens=int(loop_cost(state)["tokens"]),
         seconds=seconds,
     )
     return trial, images[chosen[-1]]
