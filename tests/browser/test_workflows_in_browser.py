@@ -80,6 +80,8 @@ def test_the_dropped_loop_shows_every_round_on_the_nodes_of_the_canvas(canvas: C
 def test_the_template_browser_shows_every_workflow_with_its_picture(canvas: Canvas) -> None:
     page = canvas.page
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    usual = page.viewport_size
+    page.set_viewport_size({"width": 1600, "height": 3000})  # out of view nothing is loaded
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(PACK_NAME).first.click()
     for name in NAMES:
@@ -87,6 +89,7 @@ def test_the_template_browser_shows_every_workflow_with_its_picture(canvas: Canv
     page.wait_for_function(THUMBNAILS, arg=len(NAMES), timeout=PATIENCE_MS)
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
+    page.set_viewport_size(usual)
     assert canvas.errors == []
 
 
