@@ -11,7 +11,8 @@ from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
 from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
-from .emotion import EmotionGrid, EmotionPath, EmotionTarget
+from .emotion import EmotionGrid, EmotionTarget
+from .emotion_path import EmotionPath
 from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
 from .grid_chart import EmotionErrorMap, EmotionSweep

@@ -15,7 +15,7 @@ from .mixing import check_finite
 from .refining import refiner_of
 from .sockets import CATEGORY, refiner_input
 from .steering import EncodedAnchors, attach_anchors
-from .text import encode_text
+from .text import encode_text, prompt_input
 
 
 class EncodeAnchors(io.ComfyNode):
@@ -34,13 +34,7 @@ class EncodeAnchors(io.ComfyNode):
             search_aliases=["anchor prompts", "clip text encode", "emotion anchors", "valence"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The model's text encoder."),
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the picture shows.",
-                ),
+                prompt_input(),
                 io.Combo.Input(
                     "count",
                     options=[str(count) for count in ANCHORS],

@@ -11,7 +11,9 @@ from .mixing import Entry
 from .sockets import CATEGORY, MAX_SEED
 from .steering_inputs import (
     anchors_input,
+    negative_input,
     negative_or,
+    positive_input,
     steered_conditioning,
     steering_from,
     steering_inputs,
@@ -62,7 +64,7 @@ class EmotionSampler(io.ComfyNode):
                     options=comfy.samplers.KSampler.SCHEDULERS,
                     tooltip="How the noise is taken away over the steps, as in KSampler.",
                 ),
-                io.Conditioning.Input("positive", tooltip="From Encode Anchors."),
+                positive_input(),
                 io.Latent.Input(
                     "latent_image",
                     tooltip="Empty for a new picture; VAE Encode of a picture to change its "
@@ -77,9 +79,7 @@ class EmotionSampler(io.ComfyNode):
                     tooltip="How much of the latent is made anew; 1 is all.",
                 ),
                 *steering_inputs(),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="Not needed where cfg is 1."
-                ),
+                negative_input(),
                 anchors_input(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="For VAE Decode.")],

@@ -19,7 +19,7 @@ from .mixing import POOLED, Entry, check_finite, mix_conditionings
 from .sockets import CATEGORY, EmotionSocket
 from .steering import required_anchors
 from .steering_inputs import strength_input
-from .text import encode_text
+from .text import encode_text, prompt_input
 
 ADAPTER, PHRASE, ANCHORS = "adapter", "phrase", "anchors"
 DEFAULT_COUNT = 8
@@ -52,13 +52,7 @@ class EncodeEmotion(io.ComfyNode):
             search_aliases=["emotion prompt", "clip text encode", "conditioning", "mood"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder; the adapter travels with it."),
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the picture shows.",
-                ),
+                prompt_input(),
                 EmotionSocket.Input("emotion", tooltip="How the picture should feel."),
                 strength_input(),
                 io.Combo.Input(

@@ -15,7 +15,9 @@ from .sockets import CATEGORY
 from .steering import Steering, anchored, required_anchors, steer
 from .steering_inputs import (
     anchors_input,
+    negative_input,
     negative_or,
+    positive_input,
     steered_conditioning,
     steering_from,
     steering_inputs,
@@ -40,7 +42,7 @@ class EmotionGuider(io.ComfyNode):
             search_aliases=["cfg guider", "emotion guidance", "anchors", "mood", "sampler custom"],
             inputs=[
                 io.Model.Input("model", tooltip="Any model that ComfyUI samples."),
-                io.Conditioning.Input("positive", tooltip="From Encode Anchors."),
+                positive_input(),
                 io.Float.Input(
                     "cfg",
                     default=5.0,
@@ -51,9 +53,7 @@ class EmotionGuider(io.ComfyNode):
                     tooltip="As in CFG Guider; 1 for models with baked-in guidance.",
                 ),
                 *steering_inputs(),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="Not needed where cfg is 1."
-                ),
+                negative_input(),
                 anchors_input(),
             ],
             outputs=[

@@ -62,6 +62,16 @@ def steering_inputs() -> list[io.Input]:
     ]
 
 
+def positive_input() -> io.Input:
+    """The prompt with its anchors."""
+    return io.Conditioning.Input("positive", tooltip="From Encode Anchors.")
+
+
+def negative_input() -> io.Input:
+    """What to avoid; models with baked-in guidance take none."""
+    return io.Conditioning.Input("negative", optional=True, tooltip="Not needed where cfg is 1.")
+
+
 def anchors_input() -> io.Input:
     """Anchors for a conditioning that carries none."""
     return io.Conditioning.Input(
