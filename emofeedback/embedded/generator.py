@@ -108,6 +108,7 @@ def generate(
     noise: Tensor | None = None,
     strength: float = 1.0,
     size: int | None = None,
+    half: bool = False,
     folder: Path | None = None,
 ) -> Tensor:
     """Pictures of prompts, one each: [B, H, W, 3] in 0..1. Arguments as for `sample_latents`.
@@ -115,6 +116,7 @@ def generate(
     Args:
         emotion: valence and arousal in [-3, 3] for each prompt; None: the words alone.
         size: side in pixels, a multiple of 16; None: that of the training pictures.
+        half: decode in bfloat16, see `autoencoder.decode`.
     """
     generator = load_generator(folder)
     context, pooled = encode_text(prompts, folder)
@@ -134,7 +136,7 @@ def generate(
         guidance=guidance,
         shift=generator.config.shift,
     )
-    return autoencoder.decode(latents, folder)
+    return autoencoder.decode(latents, folder, half=half)
 
 
 @torch.no_grad()
@@ -147,6 +149,8 @@ def sample_latents(
     steps: int,
     guidance: float,
     shift: float,
+    clean: Tensor | None = None,
+    first: int = 0,
 ) -> Tensor:
     """Latents from noise by Euler steps with classifier-free guidance.
 
@@ -155,6 +159,8 @@ def sample_latents(
         noise: [B, 16, h, w], standard normal.
         guidance: 1 = no guidance, ComfyUI's cfg.
         shift: of the schedule; larger spends more steps near the noise.
+        clean: latents of a picture to start from, noised as far as step `first` asks.
+        first: the step to begin with, 0 .. `steps`; 0 starts from noise alone.
     """
     from diffusers import FlowMatchEulerDiscreteScheduler
 
@@ -166,7 +172,11 @@ def sample_latents(
     context = torch.cat([c.expand(batch, -1, -1) for c, _ in sides])
     pooled = torch.cat([p.expand(batch, -1) for _, p in sides])
     latents = noise
-    for timestep in scheduler.timesteps:
+    if clean is not None:
+        sigma = scheduler.sigmas[first]
+        latents = (1 - sigma) * clean + sigma * noise
+        scheduler.set_begin_index(first)
+    for timestep in scheduler.timesteps[first:]:
         velocity = transformer(
             hidden_states=latents.repeat(len(sides), 1, 1, 1),
             encoder_hidden_states=context,

@@ -16,7 +16,7 @@ from training.world.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
 def trial(system: str, read_gaps: list[float], judged_gaps: list[float], *, seen=True) -> Trial:
     """A trial towards (3, 0) whose pictures lie on the valence axis, so many points away."""
     shots = tuple(
-        Shot((3 - judged, 0.0), (3 - read, 0.0), True, seen)
+        Shot((3 - judged, 0.0), (3 - read, 0.0), 0.9, True, seen)
         for read, judged in zip(read_gaps, judged_gaps, strict=True)
     )
     chosen = tuple(min(range(n + 1), key=lambda i: read_gaps[i]) for n in range(len(read_gaps)))

@@ -43,12 +43,14 @@ RECIPES = {
         LvlmConfig(
             size=64, vision_width=32, vision_depth=1, width=64, depth=1, feed_forward=64,
             vocab_size=700, pictures=16, seen=6, rated=2, explained=2, refined=2, unseen=1,
-            seeing_steps=1, optim=OPTIM,
+            seeing_steps=1, optim=OPTIM, repainted_pictures=8, repainted=2,
         ),
     ),
     "judge": (
         judge_recipe,
-        judge_recipe.JudgeConfig(shape=SHAPE, pictures=16, batch=4, optim=OPTIM),
+        judge_recipe.JudgeConfig(
+            shape=SHAPE, pictures=16, batch=4, optim=OPTIM, repainted_pictures=8, repainted=2
+        ),
     ),
     "foreign": (
         foreign_recipe,
@@ -64,6 +66,7 @@ def few_pictures(tmp_path_factory):
     """Draw into a folder of the test, and no more than one chunk a set."""
     patch = pytest.MonkeyPatch()
     patch.setattr(dataset, "CACHE_DIR", tmp_path_factory.mktemp("pictures"))
+    patch.setattr(dataset, "_CHUNK", 16)
     real = dataset.picture_set
 
     def capped(count, **options):

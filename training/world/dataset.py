@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache, partial
@@ -17,6 +17,8 @@ import numpy as np
 from .scene import Scene, sample_scene
 
 _Mode = Literal["r", "r+"]
+Draw = Callable[[list[Scene], int], np.ndarray]
+"""Scenes and a side -> pictures, uint8 [B, side, side, 3]."""
 logger = logging.getLogger(__name__)
 
 CACHE_DIR = Path(__file__).parents[2] / "runs" / "embedded" / "pictures"
@@ -41,7 +43,7 @@ def scene_at(index: int, *, seed: int, split: str) -> Scene:
 
 
 @cache
-def _fingerprint(split: str) -> str:
+def fingerprint(split: str) -> str:
     """Changes when scenes or their pictures change, so that no stale set is reused."""
     from .render import render
 
@@ -58,13 +60,17 @@ def _open(path: Path, count: int, size: int, mode: _Mode) -> np.memmap:
     return np.memmap(path, dtype=np.uint8, mode=mode, shape=shape)
 
 
-def _render_chunk(chunk: int, *, path: Path, seed: int, split: str, size: int) -> int:
+def _rendered(scenes: list[Scene], size: int) -> np.ndarray:
     from .render import render
 
+    return np.stack([render(scene, size) for scene in scenes])
+
+
+def _draw_chunk(draw: Draw, chunk: int, *, path: Path, seed: int, split: str, size: int) -> int:
     first = chunk * _CHUNK
     pictures = _open(path, first + _CHUNK, size, "r+")
-    for index in range(first, first + _CHUNK):
-        pictures[index] = render(scene_at(index, seed=seed, split=split), size)
+    scenes = scenes_of(range(first, first + _CHUNK), seed=seed, split=split)
+    pictures[first:] = draw(scenes, size)
     pictures.flush()
     return chunk
 
@@ -137,15 +143,39 @@ def picture_set(
     if count < 1 or size < 1:
         raise ValueError(f"count is {count} and size is {size}; both must be at least 1.")
     folder = Path(cache_dir) if cache_dir else CACHE_DIR
-    path = folder / f"{split}-{size}-{seed}-{_fingerprint(split)}.u8"
+    path = folder / f"{split}-{size}-{seed}-{fingerprint(split)}.u8"
+    draw = partial(_draw_chunk, _rendered, path=path, seed=seed, split=split, size=size)
+    pictures = _kept(path, count, size, draw, workers or os.cpu_count() or 1)
+    return PictureSet(scenes_of(range(count), seed=seed, split=split), pictures)
+
+
+def scenes_of(indices: Iterable[int], *, seed: int, split: str) -> list[Scene]:
+    """Those scenes of the set of that seed."""
+    return [scene_at(index, seed=seed, split=split) for index in indices]
+
+
+def kept_set(name: str, count: int, *, seed: int, size: int, split: str, draw: Draw) -> PictureSet:
+    """As `picture_set`, for pictures that something else than the renderer makes of the scenes.
+
+    Args:
+        name: tells apart what made them; a new name starts a new set.
+        draw: scenes -> uint8 [B, size, size, 3], called in this process.
+    """
+    path = CACHE_DIR / f"{name}-{split}-{size}-{seed}-{fingerprint(split)}.u8"
+    draw_chunk = partial(_draw_chunk, draw, path=path, seed=seed, split=split, size=size)
+    pictures = _kept(path, count, size, draw_chunk, 1)
+    return PictureSet(scenes_of(range(count), seed=seed, split=split), pictures)
+
+
+def _kept(
+    path: Path, count: int, size: int, draw: Callable[[int], int], workers: int
+) -> np.ndarray:
     num_chunks = -(-count // _CHUNK)
-    done = _read_done(path.with_suffix(".json"), path, size)
+    progress = path.with_suffix(".json")
+    done = _read_done(progress, path, size)
     missing = [chunk for chunk in range(num_chunks) if chunk not in done]
     if missing:
         logger.info("drawing %d pictures into %s", len(missing) * _CHUNK, path)
         _grow(path, num_chunks * _CHUNK * size * size * 3)
-        draw = partial(_render_chunk, path=path, seed=seed, split=split, size=size)
-        progress = path.with_suffix(".json")
-        _render_missing(draw, missing, done, progress, workers or os.cpu_count() or 1)
-    scenes = [scene_at(index, seed=seed, split=split) for index in range(count)]
-    return PictureSet(scenes, _open(path, num_chunks * _CHUNK, size, "r")[:count])
+        _render_missing(draw, missing, done, progress, workers)
+    return _open(path, num_chunks * _CHUNK, size, "r")[:count]

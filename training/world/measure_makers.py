@@ -98,7 +98,9 @@ def grid_pictures(plan: Plan) -> Tensor:
     for index, scene in enumerate(grid_scenes(plan)):
         prompt = neutral_prompt(scene, np.random.default_rng((plan.seed, index)))
         points = grid_points()
-        made.append(generator.generate([prompt] * len(points), emotion=points, seed=index))
+        made.append(
+            generator.generate([prompt] * len(points), emotion=points, seed=index, half=True)
+        )
     return torch.cat(made)
 
 
@@ -112,7 +114,7 @@ def generator_metrics(plan: Plan) -> list[Metric]:
     captions = [caption(scene, random) for scene in told]
     images = torch.cat(
         [
-            generator.generate(captions[start : start + BATCH], seed=start)
+            generator.generate(captions[start : start + BATCH], seed=start, half=True)
             for start in range(0, len(captions), BATCH)
         ]
     )

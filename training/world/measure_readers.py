@@ -23,6 +23,7 @@ from emofeedback.rules import named_cues
 from .dataset import PictureSet, picture_set
 from .evaluate import Metric, Plan
 from .judge import judge
+from .repainted import repainted_set
 from .scene import Scene
 from .train.augment import augment
 from .train.lvlm_tasks import Lesson, levels_of, refine_lesson
@@ -31,6 +32,13 @@ from .train.lvlm_tasks import Lesson, levels_of, refine_lesson
 def unseen(plan: Plan, split: str = "held_out") -> PictureSet:
     """Drawn pictures that no recipe has trained on."""
     return picture_set(plan.pictures, seed=plan.seed, size=plan.size, split=split)
+
+
+def repainted(plan: Plan, split: str = "held_out") -> Tensor:
+    """The pictures of `unseen` as the generator paints them, [B, S, S, 3] in 0..1."""
+    painted = repainted_set(plan.pictures, seed=plan.seed, size=plan.size, split=split)
+    assert painted is not None
+    return as_images(painted.pictures)
 
 
 def as_images(pictures: np.ndarray) -> Tensor:
@@ -59,11 +67,16 @@ def emotion_metrics(
 
 
 def judge_metrics(plan: Plan) -> list[Metric]:
-    """On unseen pictures, crisp and degraded."""
+    """On unseen pictures, crisp, degraded, and repainted by the generator."""
     drawn = unseen(plan, "any")
     degraded = augment(np.array(drawn.pictures), np.random.default_rng(plan.seed), clean=0.0)
     metrics = []
-    for note, images in (("crisp", as_images(drawn.pictures)), ("degraded", degraded)):
+    sets = {
+        "crisp": as_images(drawn.pictures),
+        "degraded": degraded,
+        "repainted": repainted(plan, "any"),
+    }
+    for note, images in sets.items():
         seen = judge(images)
         felt = torch.stack([seen.valence, seen.arousal], 1).tolist()
         metrics += emotion_metrics("judge", felt, drawn.scenes, note)
@@ -79,19 +92,26 @@ def lvlm_metrics(plan: Plan) -> list[Metric]:
     """Expected-value readings of held-out pairs, and what the model writes by itself."""
     drawn = unseen(plan)
     images = as_images(drawn.pictures)
-    readings = [r for part in images.split(32) for r in load_scorer().score(part)]
-    felt = [(r.emotion.valence, r.emotion.arousal) for r in readings]
-    metrics = emotion_metrics("lvlm", felt, drawn.scenes, "expected value")
-    for axis, name in enumerate(("V", "A")):
-        inside = [
-            abs(f[axis] - s.emotion[axis]) <= r.uncertainty[axis]
-            for f, s, r in zip(felt, drawn.scenes, readings, strict=True)
-        ]
-        share = float(np.mean(inside))
-        metrics.append(Metric("lvlm", f"{name} within 1 sd", share, len(inside), "honest: 0.68"))
+    metrics = _read_metrics(images, drawn.scenes, "expected value")
+    metrics += _read_metrics(repainted(plan), drawn.scenes, "repainted")
     count = min(plan.answers, len(drawn.scenes))
     metrics += _explain_metrics(images[:count], drawn.scenes[:count])
     return metrics + _refine_metrics(images[:count], drawn.scenes[:count], plan.seed)
+
+
+def _read_metrics(images: Tensor, scenes: list[Scene], note: str) -> list[Metric]:
+    readings = [r for part in images.split(32) for r in load_scorer().score(part)]
+    felt = [(r.emotion.valence, r.emotion.arousal) for r in readings]
+    metrics = emotion_metrics("lvlm", felt, scenes, note)
+    for axis, name in enumerate(("V", "A")):
+        inside = [
+            abs(f[axis] - s.emotion[axis]) <= r.uncertainty[axis]
+            for f, s, r in zip(felt, scenes, readings, strict=True)
+        ]
+        share = float(np.mean(inside))
+        named = f"{name} within 1 sd, {note}"
+        metrics.append(Metric("lvlm", named, share, len(inside), "honest: 0.68"))
+    return metrics
 
 
 def _explain_metrics(images: Tensor, scenes: list[Scene]) -> list[Metric]:

@@ -18,7 +18,7 @@ from emofeedback.embedded import generator
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.emotion import Emotion, clipped_emotion
 from emofeedback.images import from_png
-from emofeedback.loop import rewritten_for_target, run_loop, start_loop
+from emofeedback.loop import rank_readings, rewritten_for_target, run_loop, start_loop
 from emofeedback.refining import Refiner
 from emofeedback.report import loop_cost
 from emofeedback.rules import RuleRefiner, named_cues
@@ -28,7 +28,8 @@ from emofeedback.state import LoopPolicy, LoopState
 from .judge import judge
 from .scene import Scene
 
-SIZE = 256
+CONTENT_FLOOR = 0.5
+"""No system may hand out a picture whose content the CLIP pair doubts, while it has another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,8 @@ class Shot:
 
     judged: tuple[float, float]
     read: tuple[float, float]
+    content: float | None
+    """What the CLIP pair made of the artist's prompt in it; None where it was not asked."""
     place: bool
     subject: bool
 
@@ -154,8 +157,8 @@ class Trial:
     def of_record(record: dict[str, Any]) -> Trial:
         """Back from JSON values."""
         shots = tuple(
-            Shot(tuple(s["judged"]), tuple(s["read"]), s["place"], s["subject"])
-            for s in record["shots"]
+            Shot(**{**shot, "judged": tuple(shot["judged"]), "read": tuple(shot["read"])})
+            for shot in record["shots"]
         )
         lists = {name: tuple(record[name]) for name in ("target", "chosen", "prompts")}
         moves = tuple(Move(**move) for move in record["moves"])
@@ -185,7 +188,12 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     started = time.perf_counter()
     paint = Painter(pair.target if system.emotion_input else None)
     refiner = _refiner(system.refiner)
-    policy = LoopPolicy(rounds=system.rounds, candidates=system.candidates, tolerance=0.0)
+    policy = LoopPolicy(
+        rounds=system.rounds,
+        candidates=system.candidates,
+        tolerance=0.0,
+        content_floor=CONTENT_FLOOR,
+    )
     state = start_loop(pair.prompt, pair.target, policy, seed=pair.seed)
     if system.rewrite_first and refiner is not None:
         state = rewritten_for_target(state, refiner)
@@ -219,7 +227,7 @@ def _painted(
 ) -> tuple[Tensor, float]:
     started = time.perf_counter()
     emotion = None if felt is None else [felt] * candidates
-    images = generator.generate([prompt] * candidates, emotion=emotion, seed=seed)
+    images = generator.generate([prompt] * candidates, emotion=emotion, seed=seed, half=True)
     return images, time.perf_counter() - started
 
 
@@ -237,13 +245,16 @@ def _measured(system: System, pair: Pair, state: LoopState, seconds: float) -> t
         Shot(
             (float(seen.valence[i]), float(seen.arousal[i])),
             (reading.emotion.valence, reading.emotion.arousal),
+            reading.content,
             seen.places[i] == pair.scene.place,
             seen.subjects[i] == pair.scene.subject,
         )
         for i, reading in enumerate(readings)
     )
-    sizes = [pair.target.gap_from(reading.emotion).size for reading in readings]
-    chosen = tuple(min(range(n + 1), key=sizes.__getitem__) for n in range(len(sizes)))
+    chosen = tuple(
+        rank_readings(readings[: n + 1], pair.target, content_floor=CONTENT_FLOOR)[0]
+        for n in range(len(readings))
+    )
     trial = Trial(
         system=system.name,
         prompt=pair.prompt,

@@ -19,6 +19,7 @@ from emofeedback.emotion import LIMIT
 
 from ..dataset import PictureSet, picture_set
 from ..judge import JudgeNet, JudgeShape, judge
+from ..repainted import put_repainted, repainted_set
 from ..scene import Scene
 from .augment import augment
 from .clip import labels
@@ -35,6 +36,11 @@ class JudgeConfig:
     """Far from every other recipe's, so that no picture is shared."""
     check_seed: int = 978
     batch: int = 48
+    repainted_pictures: int = 3072
+    """Drawn pictures that the embedded generator repaints, so that its brush does not deceive the
+    judge; their truth is that of the drawing. 0: none."""
+    repainted: int = 16
+    """Of a step's pictures, how many are repainted ones."""
     optim: Optim = field(default_factory=lambda: Optim(learning_rate=3e-3, weight_decay=0.02))
 
 
@@ -60,9 +66,12 @@ def train_with(config: JudgeConfig, options: RunOptions) -> Run:
     )
     size = config.shape.size
     pictures = picture_set(config.pictures, seed=config.picture_seed, size=size, split="any")
+    repainted = repainted_set(
+        config.repainted_pictures, seed=config.picture_seed, size=size, split="any"
+    )
     check = picture_set(256, seed=config.check_seed, size=size, split="any")
     run.fit(
-        lambda random: step_loss(config, net, pictures, random),
+        lambda random: step_loss(config, net, pictures, repainted, random),
         report=lambda _: check_judge(net, check),
         report_every=250,
     )
@@ -72,13 +81,21 @@ def train_with(config: JudgeConfig, options: RunOptions) -> Run:
 
 
 def step_loss(
-    config: JudgeConfig, net: JudgeNet, pictures: PictureSet, random: StepRandom
+    config: JudgeConfig,
+    net: JudgeNet,
+    pictures: PictureSet,
+    repainted: PictureSet | None,
+    random: StepRandom,
 ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
     """Cross entropies of place, subject and cues, and smooth L1 on valence and arousal."""
     count = min(config.batch, len(pictures.scenes))
     chosen = np.sort(random.numpy.choice(len(pictures.scenes), count, replace=False))
     scenes = [pictures.scenes[index] for index in chosen]
-    images = augment(pictures.pictures[chosen], random.numpy).permute(0, 3, 1, 2)
+    images = augment(pictures.pictures[chosen], random.numpy)
+    if repainted is not None:
+        places = np.arange(min(config.repainted, count))
+        put_repainted(images, scenes, places, repainted, random.numpy, mirror=True)
+    images = images.permute(0, 3, 1, 2)
     with torch.autocast("cpu", torch.bfloat16):
         heads = net(images.contiguous(memory_format=torch.channels_last))
     truth = torch.tensor([labels(scene) for scene in scenes])

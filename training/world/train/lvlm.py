@@ -21,6 +21,7 @@ from emofeedback.embedded.lvlm import DrawnLvlm, load_lvlm
 from emofeedback.scoring import expected_digits
 
 from ..dataset import PictureSet, picture_set
+from ..repainted import put_repainted, repainted_set
 from ..scene import NEUTRAL_CUES, Scene
 from .augment import augment
 from .clip import HEADS, heads_loss, labels
@@ -64,6 +65,9 @@ def train_with(config: LvlmConfig, options: RunOptions) -> Run:
     lessons = Lessons(
         picture_set(config.pictures, seed=config.picture_seed, size=config.size, split="train"),
         lvlm,
+        repainted_set(
+            config.repainted_pictures, seed=config.picture_seed, size=config.size, split="train"
+        ),
     )
     check = picture_set(256, seed=config.picture_seed, size=config.size, split="held_out")
     run.fit(
@@ -80,7 +84,10 @@ def train_with(config: LvlmConfig, options: RunOptions) -> Run:
 class Lessons:
     """Batches of prompts and answers for a picture set, encoded once where they do not vary."""
 
-    def __init__(self, pictures: PictureSet, lvlm: DrawnLvlm) -> None:
+    def __init__(
+        self, pictures: PictureSet, lvlm: DrawnLvlm, repainted: PictureSet | None = None
+    ) -> None:
+        self.repainted = repainted
         self.scenes, self.pictures, self.lvlm = pictures.scenes, pictures.pictures, lvlm
         self.prefix = lvlm.prompt_ids("")
         self.rate_ids = lvlm.prompt_ids(rate_prompt())
@@ -123,6 +130,10 @@ def step_loss(
     scenes = [lessons.scenes[index] for index in chosen]
     pictures = lessons.pictures[np.sort(chosen)][_ranks(chosen)]
     images = augment(pictures, random.numpy, clean=config.clean, mirror=False)
+    if lessons.repainted is not None:
+        # the unseen ones are the last
+        places = random.numpy.permutation(config.seen - config.unseen)[: config.repainted]
+        put_repainted(images, scenes, places, lessons.repainted, random.numpy)
     if random.step < config.seeing_steps:
         with torch.autocast("cpu", torch.bfloat16):
             seen = _see(lvlm, images)

@@ -34,6 +34,10 @@ class LvlmConfig:
     pictures: int = 12_000
     """Drawn pictures to learn from."""
     picture_seed: int = 0
+    repainted_pictures: int = 3072
+    """Drawn pictures that the embedded generator repaints; 0: none, where there is no generator."""
+    repainted: int = 16
+    """Of a step's pictures, how many are repainted ones."""
     clean: float = 0.4
     """Share of the pictures that are not degraded."""
     seeing_steps: int = 1000
@@ -42,7 +46,7 @@ class LvlmConfig:
     """Pictures a step; the helper heads ask about all of them."""
     rated: int = 24
     explained: int = 8
-    refined: int = 9
+    refined: int = 12
     """How many of them the language part is asked to rate, explain and refine: seeing a picture
     costs a tenth of talking about it."""
     unseen: int = 1
