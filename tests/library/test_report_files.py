@@ -134,7 +134,7 @@ def test_the_page_tells_what_was_rewritten_before_the_first_picture() -> None:
     page = report_html(run("a boat", rounds=1, clause="calm"))
     assert page.count("<ins>, calm</ins>") == 1
     assert "a boat first (a boat)" in page
-    assert '<td>before</td>' in page and '<td class="number">7</td>' in page
+    assert "<td>before</td>" in page and '<td class="number">7</td>' in page
     assert "before the first picture" not in report_html(run("a boat", rounds=1))
 
 
