@@ -181,7 +181,8 @@ def stop_reason(state: LoopState) -> str:
 
 def _seconds(state: LoopState) -> float:
     wasted = sum(record.generate_seconds for record in state.skipped)
-    return sum(record.seconds for record in state.rounds) + wasted
+    rewriting = state.first_refinement.seconds if state.first_refinement else 0.0
+    return sum(record.seconds for record in state.rounds) + wasted + rewriting
 
 
 def accept_best(state: LoopState) -> LoopState:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .emotion import Emotion, Gap
 from .errors import LoopError
+from .refining import Refinement
 from .state import LoopState, RoundRecord
 
 FORMAT = 1
@@ -15,8 +16,8 @@ FORMAT = 1
 def loop_report(state: LoopState) -> dict[str, Any]:
     """Everything about a run except its pixels.
 
-    Returns: `prompt`, `target`, `policy`, `rounds`, `skipped`, `best`, `stop_reason`, `cost` and
-        `warnings`.
+    Returns: `prompt`, `target`, `policy`, `first_refinement`, `rounds`, `skipped`, `best`,
+        `stop_reason`, `cost` and `warnings`.
     Raises: LoopError: no round has run.
     """
     if state.best is None:
@@ -28,6 +29,7 @@ def loop_report(state: LoopState) -> dict[str, Any]:
         "target": _emotion(state.target),
         "policy": asdict(state.policy),
         "seed": state.seed,
+        "first_refinement": _first_refinement(state.first_refinement),
         "rounds": [_round(record) for record in state.rounds],
         "skipped": [asdict(record) for record in state.skipped],
         "best": {
@@ -63,7 +65,8 @@ def loop_cost(state: LoopState) -> dict[str, float]:
 
 def loop_warnings(state: LoopState) -> list[str]:
     """Every distinct warning of the run's readings and refinements, in order of appearance."""
-    found: dict[str, None] = {}
+    first = state.first_refinement
+    found: dict[str, None] = dict.fromkeys(first.warnings if first else ())
     for record in state.rounds:
         for reading in record.readings:
             found |= dict.fromkeys(reading.warnings)
@@ -82,6 +85,19 @@ def _emotion(emotion: Emotion) -> dict[str, Any]:
 
 def _gap(gap: Gap) -> dict[str, float]:
     return {"valence": gap.valence, "arousal": gap.arousal, "size": gap.size}
+
+
+def _first_refinement(refinement: Refinement | None) -> dict[str, Any] | None:
+    """How the first round's prompt was rewritten, None where it is the artist's own."""
+    if refinement is None:
+        return None
+    return {
+        "prompt": refinement.prompt,
+        "suggestions": [asdict(suggestion) for suggestion in refinement.suggestions],
+        "refiner": refinement.refiner,
+        "seconds": round(refinement.seconds, 3),
+        "tokens": refinement.tokens,
+    }
 
 
 def _round(record: RoundRecord) -> dict[str, Any]:

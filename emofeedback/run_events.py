@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from .refining import Refinement
 from .report import loop_cost, loop_warnings
 from .state import LoopState, RoundRecord
 
@@ -28,6 +29,7 @@ class Told:
     """How much of a run has been told."""
 
     started: bool = False
+    rewritten: bool = False
     rounds: int = 0
     refined: int = 0
     skipped: int = 0
@@ -40,11 +42,14 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
     `final` says that a loop that is done has its costs counted, so that its end may be told.
     """
     events = [] if told.started else [_start(state)]
+    first = state.first_refinement
+    if first is not None and not told.rewritten:
+        events.append(_refined(0, first, state))
     for index in range(told.rounds, len(state.rounds)):
         events.append(_round(state.rounds[index], state))
     for record in state.rounds[told.refined :]:
         if record.refinement is not None:
-            events.append(_refined(record, state))
+            events.append(_refined(record.number, record.refinement, state))
     for skipped in state.skipped[told.skipped :]:
         events.append({"kind": "skipped", "round": skipped.number, **_so_far(state)})
     ends = final and state.done and not told.ended
@@ -52,7 +57,14 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
         end = {"stop_reason": state.stop_reason, "warnings": loop_warnings(state)}
         events.append({"kind": "end", **end, **_so_far(state)})
     refined = sum(record.refinement is not None for record in state.rounds)
-    return events, Told(True, len(state.rounds), refined, len(state.skipped), told.ended or ends)
+    return events, Told(
+        started=True,
+        rewritten=first is not None,
+        rounds=len(state.rounds),
+        refined=refined,
+        skipped=len(state.skipped),
+        ended=told.ended or ends,
+    )
 
 
 def _start(state: LoopState) -> Event:
@@ -108,14 +120,14 @@ def _round(record: RoundRecord, state: LoopState) -> Event:
     }
 
 
-def _refined(record: RoundRecord, state: LoopState) -> Event:
-    assert record.refinement is not None, "only refined rounds are told as such"
+def _refined(number: int, refinement: Refinement, state: LoopState) -> Event:
+    """What followed a round; 0 is before the first."""
     return {
         "kind": "refined",
-        "round": record.number,
-        "prompt": record.refinement.prompt,
-        "refiner": record.refinement.refiner,
-        "suggestions": [asdict(suggestion) for suggestion in record.suggestions],
+        "round": number,
+        "prompt": refinement.prompt,
+        "refiner": refinement.refiner,
+        "suggestions": [asdict(suggestion) for suggestion in refinement.suggestions],
         **_so_far(state),
     }
 

@@ -21,6 +21,7 @@ from ..emofeedback.scoring import Scorer
 from ..emofeedback.state import LoopState
 from .candidates import ROUTES, PromptPlan
 from .comfy_bridge import Stopwatch, show_text, stop_if_interrupted
+from .first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
 from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
 from .loop_policy import policy_from, policy_inputs
 from .loop_result import result_outputs, result_values, round_in_words
@@ -85,6 +86,7 @@ class EmotionFeedback(io.ComfyNode):
                 seed_input("The seed of the first round; the seed policy derives the others."),
                 *sampler_inputs(),
                 refiner_input(),
+                first_prompt_input(advanced=True),
             ],
             outputs=result_outputs(),
             is_output_node=True,
@@ -135,6 +137,7 @@ class FeedbackRun:
     scorer: Scorer
     refiner: Refiner
     route: str
+    first_prompt: str
     state: LoopState
     progress: LoopProgress
 
@@ -148,12 +151,12 @@ class FeedbackRun:
         target: Emotion = inputs.pop("target")
         prompt, seed = inputs.pop("prompt"), inputs.pop("seed")
         scorer, refiner = inputs.pop("scorer"), inputs.pop("refiner", None)
-        route = inputs.pop("prompts")
+        route, first_prompt = inputs.pop("prompts"), inputs.pop("first_prompt", AS_WRITTEN)
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
         state = start_loop(prompt, target, policy_from(inputs), seed=seed)
         settings = SamplerSettings(target=target, **sampling)
         progress = LoopProgress(settings.model, state.policy.rounds, settings.steps)
-        return cls(settings, scorer, refiner_of(refiner), route, state, progress)
+        return cls(settings, scorer, refiner_of(refiner), route, first_prompt, state, progress)
 
     def finish(self) -> LoopState:
         """Rounds until the loop is done.
@@ -161,6 +164,8 @@ class FeedbackRun:
         Raises: what the models raise, and ComfyUI's interrupt.
         """
         state = self.state
+        if self.first_prompt == REWRITTEN:
+            state = with_first_prompt(state, self.refiner)
         plan = PromptPlan.start(self.route, state)
         while True:
             state = accepted(self._one_round(state, plan))

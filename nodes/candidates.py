@@ -27,7 +27,7 @@ class PromptPlan:
 
     @classmethod
     def start(cls, route: str, state: LoopState) -> PromptPlan:
-        """The first round: the artist's prompt for all."""
+        """The first round: the state's prompt for all."""
         return cls(route, (state.prompt,) * state.policy.candidates)
 
     def refined(self, refiner: Refiner, state: LoopState) -> tuple[PromptPlan, Refinement]:

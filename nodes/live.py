@@ -109,7 +109,8 @@ def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
     run.round, run.over = state.coming_round, state.done
     run.may_skip = doing == MAKING and may_skip(state)
     if doing:
-        number = run.round - (doing == REWRITING)  # that still belongs to the round that was read
+        # Rewriting still belongs to the round that was read; before the first one, to that.
+        number = max(1, run.round - (doing == REWRITING))
         events.append({"kind": "doing", "what": doing, "round": number})
     if not events:
         return run.id

@@ -29,6 +29,7 @@ from .comfy_bridge import (
     show_text,
     stop_if_interrupted,
 )
+from .first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
 from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
 from .loop_graph import (
     LoopGraph,
@@ -73,7 +74,10 @@ def round_outputs() -> list[io.Output]:
 def open_round(state: LoopState) -> io.NodeOutput:
     """Hands out the coming round and notes when it began."""
     policy = state.policy
-    show_text(f"round {state.coming_round} of {policy.rounds}: {state.prompt}")
+    lines = [f"round {state.coming_round} of {policy.rounds}: {state.prompt}"]
+    if state.first_refinement is not None and state.coming_round == 1:
+        lines.append(suggestions_in_words(state.first_refinement))
+    show_text("\n".join(lines).strip())
     CLOCK.start(state.digest)
     tell(state, MAKING)
     return io.NodeOutput(state, state.prompt, round_seed(state), policy.candidates, state.target)
@@ -102,17 +106,34 @@ class StartLoop(io.ComfyNode):
                 target_input(),
                 *policy_inputs(),
                 seed_input("The seed of the first round; the seed policy derives the others."),
+                first_prompt_input(),
+                refiner_input(
+                    "Only for first_prompt 'rewritten': a scorer whose language model rewrites "
+                    "it, usually the one at Refine Round. Leave it open to use the rule refiner, "
+                    "which needs no model."
+                ),
             ],
             outputs=round_outputs(),
             hidden=[io.Hidden.dynprompt],
         )
 
     @classmethod
-    def execute(cls, prompt: str, target: Emotion, seed: int, **settings: Any) -> io.NodeOutput:
+    def execute(
+        cls,
+        prompt: str,
+        target: Emotion,
+        seed: int,
+        first_prompt: str = AS_WRITTEN,
+        refiner: Scorer | None = None,
+        **settings: Any,
+    ) -> io.NodeOutput:
         node_id = running_node_id()
         if cls.hidden.dynprompt is not None and node_id is not None:
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
-        return open_round(start_loop(prompt, target, policy_from(settings), seed=seed))
+        state = start_loop(prompt, target, policy_from(settings), seed=seed)
+        if first_prompt == REWRITTEN:
+            state = with_first_prompt(state, refiner_of(refiner))
+        return open_round(state)
 
 
 class OpenRound(io.ComfyNode):

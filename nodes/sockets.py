@@ -28,14 +28,12 @@ def scorer_input(tooltip: str) -> io.Input:
     return ScorerSocket.Input("scorer", tooltip=tooltip)
 
 
-def refiner_input() -> io.Input:
+def refiner_input(
+    tooltip: str = "A scorer whose language model rewrites the prompt. Leave it open to use the "
+    "rule refiner, which needs no model.",
+) -> io.Input:
     """A scorer that also rewrites prompts; without one, the rule refiner works."""
-    return ScorerSocket.Input(
-        "refiner",
-        optional=True,
-        tooltip="A scorer whose language model rewrites the prompt. Leave it open to use the rule "
-        "refiner, which needs no model.",
-    )
+    return ScorerSocket.Input("refiner", optional=True, tooltip=tooltip)
 
 
 def seed_input(tooltip: str) -> io.Input:

@@ -61,9 +61,11 @@ def test_a_loop_may_begin_with_a_prompt_rewritten_for_its_target():
     state = scored(state, 1.0)
     assert state.rounds[0].prompt == state.prompt
     assert refine_request(state).artist_prompt == "a boat"
-    spent = dataclasses.replace(state.first_refinement, tokens=11, seconds=2.0)
-    cost = loop_report(dataclasses.replace(state, first_refinement=spent))["cost"]
-    assert (cost["tokens"], cost["refine_seconds"]) == (11, 2.0)
+    spent = dataclasses.replace(state.first_refinement, tokens=11, seconds=2.0, warnings=("why",))
+    report = loop_report(dataclasses.replace(state, first_refinement=spent))
+    assert (report["cost"]["tokens"], report["cost"]["refine_seconds"]) == (11, 2.0)
+    assert report["first_refinement"]["prompt"] == report["rounds"][0]["prompt"]
+    assert report["warnings"] == ["why"]
     with pytest.raises(LoopError, match="has begun"):
         rewritten_for_target(state, RuleRefiner())
 
@@ -100,6 +102,13 @@ def test_the_loop_says_why_it_stops_and_then_takes_no_more(policy, rounds, reaso
     assert state.stop_reason == reason
     with pytest.raises(LoopError, match=reason):
         scored(state, 0.0)
+
+
+def test_the_time_budget_pays_for_the_first_rewriting_too():
+    state = start_loop("a boat", TARGET, LoopPolicy(rounds=9, time_budget_s=5))
+    state = dataclasses.replace(state, first_refinement=Refinement(prompt="a boat", seconds=3.0))
+    assert scored(state, 0.0, generate_seconds=1.0).stop_reason == ""
+    assert scored(state, 0.0, generate_seconds=2.0).stop_reason == "time budget"
 
 
 def test_a_candidate_below_the_content_floor_is_best_only_if_all_are():

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from emofeedback.emotion import Emotion
 from emofeedback.errors import LoopError
-from emofeedback.loop import record_refinement, record_scores, start_loop
-from emofeedback.refining import Refinement, Suggestion
+from emofeedback.loop import (
+    record_refinement,
+    record_scores,
+    rewritten_for_target,
+    start_loop,
+)
+from emofeedback.refining import Refinement, RefineRequest, Suggestion
 from emofeedback.report import loop_report
 from emofeedback.report_files import (
     COLUMNS,
@@ -30,10 +35,33 @@ HOSTILE = (
 )
 
 
-def run(text: str, rounds: int = 2, candidates: int = 2) -> LoopState:
-    """A finished loop in which every text that a person or model writes is `text`."""
+class Says:
+    """A refiner that always answers the same."""
+
+    name = "says"
+
+    def __init__(self, answer: Refinement) -> None:
+        self.answer = answer
+
+    def refine(self, request: RefineRequest) -> Refinement:
+        return self.answer
+
+
+def run(text: str, rounds: int = 2, candidates: int = 2, clause: str = "") -> LoopState:
+    """A finished loop in which every text that a person or model writes is `text`.
+
+    `clause` is what the first round's prompt was rewritten with, empty for none.
+    """
     policy = LoopPolicy(rounds=rounds, candidates=candidates, tolerance=0)
     state = start_loop(text, Emotion(2, -1), policy, seed=3)
+    if clause:
+        answer = Refinement(
+            prompt=f"{text}, {clause}",
+            suggestions=(Suggestion(f"{text} first", reason=text),),
+            refiner=text,
+            tokens=7,
+        )
+        state = rewritten_for_target(state, Says(answer))
     for number in range(rounds):
         readings = [
             Reading(
@@ -84,8 +112,8 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("text", [HOSTILE, "a boat"])
 def test_the_page_runs_nothing_and_loads_nothing_whatever_was_written(text: str) -> None:
-    page = Page(report_html(run(text)))
-    plain = Page(report_html(run("a boat")))
+    page = Page(report_html(run(text, clause="calm")))
+    plain = Page(report_html(run("a boat", clause="calm")))
     assert page.tags == plain.tags, "a text became markup"
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert not [name for name in page.names if name.startswith("on")]
@@ -100,6 +128,14 @@ def test_the_page_shows_every_picture_and_how_the_prompt_changed() -> None:
     assert page.count("data:image/png") == 3  # the best one and a chart for either theme
     assert page.count("<ins>, under a soft sky</ins>") == 1
     assert "<del>" not in page
+
+
+def test_the_page_tells_what_was_rewritten_before_the_first_picture() -> None:
+    page = report_html(run("a boat", rounds=1, clause="calm"))
+    assert page.count("<ins>, calm</ins>") == 1
+    assert "a boat first (a boat)" in page
+    assert "<td>before</td>" in page and '<td class="number">7</td>' in page
+    assert "before the first picture" not in report_html(run("a boat", rounds=1))
 
 
 def test_json_and_table_hold_the_same_run() -> None:

@@ -1,5 +1,6 @@
 """Loop and score nodes in this process: bad pictures, early ends, the size of the history."""
 
+import json
 from typing import Any
 
 import pytest
@@ -18,12 +19,15 @@ def state(pack_nodes: dict[str, type]) -> Any:
     return start(pack_nodes)
 
 
+def wanted(pack_nodes: dict[str, type]) -> Any:
+    return pack_nodes["EmoFB_EmotionTarget"].execute(1.0, -1.0, "custom").args[0]
+
+
 def start(pack_nodes: dict[str, type], **settings: Any) -> Any:
-    target = pack_nodes["EmoFB_EmotionTarget"].execute(1.0, -1.0, "custom").args[0]
     node = pack_nodes["EmoFB_StartLoop"]
     policy = {"rounds": 3, "candidates": 2, "tolerance": 0.0, **settings}
     node.hidden = _NoHidden
-    return node.execute(PROMPT, target, 0, **policy).args[0]
+    return node.execute(PROMPT, wanted(pack_nodes), 0, **policy).args[0]
 
 
 class _NoHidden:
@@ -96,6 +100,51 @@ def test_the_artists_words_stay_in_the_next_prompt(
     refined, prompt, _ = pack_nodes["EmoFB_RefineRound"].execute(scored, refiner).args
     assert prompt.startswith(PROMPT)
     assert pack_nodes["EmoFB_OpenRound"].execute(refined).args[1:4] == (prompt, 1, 2)
+
+
+def test_as_written_is_the_loop_that_old_graphs_have(
+    pack_nodes: dict[str, type], scorer: Any, state: Any
+) -> None:
+    same = start(pack_nodes, first_prompt="as written", refiner=scorer)
+    assert (same.digest, same.prompt, same.first_refinement) == (state.digest, PROMPT, None)
+
+
+@pytest.mark.parametrize("use_model", [False, True], ids=["rules", "model"])
+def test_the_first_round_may_draw_a_prompt_rewritten_for_the_target(
+    use_model: bool, pack_nodes: dict[str, type], scorer: Any, state: Any
+) -> None:
+    refiner = scorer if use_model else None
+    begun = start(pack_nodes, first_prompt="rewritten", refiner=refiner)
+    assert begun.prompt.startswith(f"{PROMPT}, ") and begun.artist_prompt == PROMPT
+    assert (begun.first_refinement.refiner == "rules") is not use_model
+    assert begun.digest != state.digest
+    scored = pack_nodes["EmoFB_ScoreRound"].execute(begun, pictures(), scorer, False).args[0]
+    assert scored.rounds[0].prompt == begun.prompt
+    opened = pack_nodes["EmoFB_OpenRound"].execute(scored).args
+    assert opened[1] == begun.prompt, "without Refine Round the rewritten prompt stays"
+
+
+def test_the_whole_loop_in_one_node_begins_as_start_loop_does(
+    pack_nodes: dict[str, type], scorer: Any
+) -> None:
+    model, clip, vae, _ = pack_nodes["EmoFB_LoadEmbedded"].execute().args
+    settings = {
+        "model": model, "clip": clip, "vae": vae, "scorer": scorer, "refiner": scorer,
+        "target": wanted(pack_nodes), "prompt": PROMPT, "negative": "", "prompts": "shared",
+        "emotion_strength": 0.0, "seed": 0, "width": 64, "height": 64, "steps": 1, "cfg": 1.0,
+        "sampler_name": "euler", "scheduler": "simple", "rounds": 1, "candidates": 1,
+    }  # fmt: skip
+    node = pack_nodes["EmoFB_EmotionFeedback"]
+    plain, rewritten = (
+        json.loads(node.execute(**settings, **chosen).args[4])
+        for chosen in ({}, {"first_prompt": "rewritten"})
+    )
+    assert (plain["rounds"][0]["prompt"], plain["first_refinement"]) == (PROMPT, None)
+    wired = start(pack_nodes, first_prompt="rewritten", refiner=scorer)
+    assert rewritten["rounds"][0]["prompt"] == wired.prompt
+    assert rewritten["first_refinement"]["prompt"] == wired.prompt
+    spent = [each["cost"]["tokens"] - each["rounds"][0]["tokens"] for each in (plain, rewritten)]
+    assert spent == [0, wired.first_refinement.tokens] and spent[1] > 0
 
 
 def test_selection_ranks_by_distance_to_the_target(

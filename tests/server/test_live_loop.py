@@ -84,6 +84,25 @@ def test_the_story_is_kept_and_its_loss_is_told(default_comfy: Comfy, finished: 
         comfy.server.get(f"/emofeedback/runs/{run_id}")
 
 
+def test_a_first_prompt_is_rewritten_once_and_that_is_told(comfy: Comfy) -> None:
+    graph = loop(seed=709)
+    start = graph[only(graph, "EmoFB_StartLoop")]["inputs"]
+    refiner = graph[only(graph, "EmoFB_RefineRound")]["inputs"]["refiner"]
+    start |= {"first_prompt": "rewritten", "refiner": refiner}
+    run = comfy.run(graph)
+    assert run.end == "execution_success", run.message
+    assert kinds(run) == ["start", "refined", "round", "refined", "round", "end"]
+    rewritings = [e["round"] for e in told(run) if e.get("what") == "rewriting the prompt"]
+    assert rewritings == [1, 1]  # before the first round, and after it
+    first, report = run.report["first_refinement"], run.report
+    assert first["prompt"].startswith(f"{start['prompt']}, ") and first["tokens"] > 0
+    assert report["rounds"][0]["prompt"] == first["prompt"]
+    spent = sum(record["tokens"] for record in report["rounds"])
+    assert report["cost"]["tokens"] == spent + first["tokens"]
+    if comfy.mode != "none":
+        assert not comfy.run(graph).executions
+
+
 def test_a_loop_inside_a_subgraph_is_told_on_its_inner_node(default_comfy: Comfy) -> None:
     graph = json.loads(json.dumps(loop(seed=702, rounds=1)))
     inside = {key: f"30:{key}" for key in graph}

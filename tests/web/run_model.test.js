@@ -146,6 +146,32 @@ test("the panel offers to skip only while pictures are being made, and nothing w
   expect(buttons(events, false)).toEqual([false, false]);
 });
 
+test("how the first prompt was rewritten shows before a picture and beside the first round", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const [start, ...rest] = story(2, 1);
+  const rewritten = {
+    kind: "refined",
+    round: 0,
+    prompt: "a boat, soft sky",
+    refiner: "rules",
+    suggestions: [{ text: "sky: plain -> soft", reason: "raises valence" }],
+    cost: { pictures: 0, steps: 0, tokens: 9, seconds: 1 },
+    best_so_far: null,
+  };
+  const words = /** @type {HTMLElement} */ (view.element.querySelector(".emofb-words"));
+  /** @param {any[]} events */
+  const shown = (events) => {
+    view.show(told(events), { going: false });
+    return [...words.querySelectorAll("ins")].map((piece) => piece.textContent);
+  };
+  expect(shown([start])).toEqual([]);
+  expect(shown([start, rewritten])).toEqual([", soft sky"]);
+  expect(words.textContent).toContain("sky: plain -> soft (raises valence)");
+  expect(view.element.querySelector(".emofb-cost")?.textContent).toBe("9 tokens · 1 s");
+  expect(shown([start, rewritten, ...rest.slice(0, 3)])).toEqual([", calm", ", soft sky"]);
+  expect(shown([start, rewritten, ...rest])).toEqual([]); // the second round is another page
+});
+
 test("what a picture's words say is text, never markup", () => {
   const view = createRunView({ onAccept() {}, onSkip() {} });
   const events = story(1, 1);

@@ -43,7 +43,8 @@
  * @typedef {object} Run
  * @property {Plan | null} plan
  * @property {Map<number, Round>} rounds
- * @property {Map<number, Refinement>} refinements what followed a round
+ * @property {Map<number, Refinement>} refinements what followed a round; 0: what came before the
+ *   first
  * @property {Set<number>} skipped
  * @property {{round: number, candidate: number, gap: number} | null} best
  * @property {Cost | null} cost

@@ -132,6 +132,7 @@ export function createRunView({ onAccept, onSkip }) {
     title.textContent = round ? `Round ${round.number}` : "";
     words.replaceChildren(
       ...(round ? wordsOf(round, run) : []),
+      ...(place <= 0 ? beginningOf(run) : []),
       ...run.warnings.map((text) => html("p", { class: "emofb-warning" }, text)),
     );
   }
@@ -186,28 +187,53 @@ function cardOf({ round, index, candidate }) {
 }
 
 /**
+ * How the first round's prompt was rewritten; nothing where it is the artist's own.
+ * @param {Run} run
+ */
+function beginningOf(run) {
+  const refinement = run.refinements.get(0);
+  if (!run.plan || !refinement) return [];
+  return [
+    html("p", {}, "Before the first picture: ", ...changesOf(run.plan.prompt, refinement.prompt)),
+    ...reasonsOf(refinement),
+  ];
+}
+
+/**
+ * @param {string} before
+ * @param {string} after
+ */
+function changesOf(before, after) {
+  return wordDiff(before, after).map(({ kind, text }) =>
+    kind === "same"
+      ? html("span", {}, text)
+      : html(kind === "in" ? "ins" : "del", {}, text),
+  );
+}
+
+/** @param {import("./run_model.js").Refinement | undefined} refinement */
+function reasonsOf(refinement) {
+  return (refinement?.suggestions ?? []).map(({ text, reason }) =>
+    html("p", { class: "emofb-reason" }, reason ? `${text} (${reason})` : text),
+  );
+}
+
+/**
  * @param {Round} round
  * @param {Run} run
  */
 function wordsOf(round, run) {
   const best = round.candidates[round.best];
   const refinement = run.refinements.get(round.number);
-  const pieces = wordDiff(round.prompt, refinement?.prompt ?? round.prompt).map(({ kind, text }) =>
-    kind === "same"
-      ? html("span", {}, text)
-      : html(kind === "in" ? "ins" : "del", {}, text),
-  );
   const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
   return [
     html(
       "div",
       { class: "emofb-best-row" },
       html("img", { src: best.thumbnail, alt: `Best picture of round ${round.number}` }),
-      html("p", {}, ...pieces),
+      html("p", {}, ...changesOf(round.prompt, refinement?.prompt ?? round.prompt)),
     ),
-    ...(refinement?.suggestions ?? []).map(({ text, reason }) =>
-      html("p", { class: "emofb-reason" }, reason ? `${text} (${reason})` : text),
-    ),
+    ...reasonsOf(refinement),
     ...(cues.length ? [html("p", { class: "emofb-reason" }, `Seen: ${cues.join("; ")}`)] : []),
     ...(best.rationale ? [html("p", { class: "emofb-reason" }, best.rationale)] : []),
   ];
