@@ -24,6 +24,7 @@ class CueLevel:
         phrases: Clause fragments for a prompt ("under a dark storm sky"); none when neutral.
         label: Short noun phrase ("dark storm sky").
         source: Where the effect comes from.
+        veil: 0..1, how much more often than others it hides what the picture shows.
     """
 
     family: str
@@ -33,6 +34,7 @@ class CueLevel:
     phrases: tuple[str, ...]
     label: str
     source: str = ""
+    veil: float = 0.0
 
     @property
     def neutral(self) -> bool:

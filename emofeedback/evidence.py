@@ -24,6 +24,10 @@ from .emotion import LIMIT, Emotion
 BASE_SPREAD = 1.0
 CUE_SPREAD = 0.35
 """A prompt of three cues then misses its sum by 0.6 an axis, as on the embedded generator."""
+CANDIDATE_SPREAD = 0.3
+"""Of the pictures of one prompt about their mean, on each axis."""
+NAMED_COST = 0.05
+"""Share of the gap to close that one more named cue must win to be worth its words."""
 READING_SPREAD = 0.6
 """Of one candidate's reading about its prompt's mean: pictures differ by 0.3, readings err by 0.4,
 and the cues of one prompt disturb each other."""
@@ -42,6 +46,10 @@ class Combinations:
     """[N, families] where each level stands in the model; the base is column 0."""
     effects: np.ndarray
     """[N, 2] summed effects of the table, clipped to the scale."""
+    named: np.ndarray
+    """[N] how many levels are not neutral."""
+    veil: np.ndarray
+    """[N] 0..1, the chance that the cues hide what the picture shows."""
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +61,9 @@ def combinations() -> Combinations:
     starts = 1 + np.cumsum([0, *(len(family) for family in levels[:-1])])
     columns = choices + starts
     effects = _effects()[columns].sum(1).clip(-LIMIT, LIMIT)
-    return Combinations(choices, columns, effects)
+    veils = np.array([0.0, *(level.veil for family in levels for level in family)])
+    veil = 1 - (1 - veils[columns]).prod(1)
+    return Combinations(choices, columns, effects, (choices != 0).sum(1), veil)
 
 
 @lru_cache(maxsize=1)
@@ -101,15 +111,69 @@ class Evidence:
 
         What is unknown of all of them alike is left out: it is no reason to prefer one.
         """
+        missing, variance = self._missing(target), self.variance()
+        return np.sqrt((missing**2).sum(1) + 2 * (variance - variance.min()))
+
+    def expected_best(self, target: Emotion, best: float) -> np.ndarray:
+        """[N] the best gap size to expect after one more picture of each of `combinations()`.
+
+        The loop keeps its best picture, so a prompt that may come near is worth a try even if it
+        may also miss (expected improvement: Mockus, 1975). A picture whose cues hide what it shows
+        wins nothing, and words cost.
+
+        Args:
+            best: gap size of the best picture so far.
+        """
+        table = combinations()
+        spread = np.sqrt(self.variance() + CANDIDATE_SPREAD**2)
+        missing = self._missing(target)
+        reached = np.zeros(len(spread))
+        for valence, arousal in _draws():
+            gaps = np.hypot(missing[:, 0] - spread * valence, missing[:, 1] - spread * arousal)
+            reached += np.minimum(gaps, best) / len(_draws())
+        seen = table.veil * best + (1 - table.veil) * reached
+        return seen + NAMED_COST * best * table.named
+
+    def best_gap(self, tried: Iterable[Tried], target: Emotion) -> float:
+        """Gap size of the nearest picture so far, as far as one noisy reading can tell."""
+        share = CANDIDATE_SPREAD**2 / READING_SPREAD**2
+        sizes = []
+        for cues, read in tried:
+            valence, arousal = self.feeling(cues)
+            steady = Emotion(
+                valence + share * (read.valence - valence),
+                arousal + share * (read.arousal - arousal),
+            )
+            sizes.append(target.gap_from(steady).size)
+        return min(sizes)
+
+    def _missing(self, target: Emotion) -> np.ndarray:
         table = combinations()
         felt = table.effects + self.mean[0] + self.mean[table.columns].sum(1)
-        missing = np.array([target.valence, target.arousal]) - np.clip(felt, -LIMIT, LIMIT)
+        return np.array([target.valence, target.arousal]) - np.clip(felt, -LIMIT, LIMIT)
+
+    def variance(self) -> np.ndarray:
+        """[N] of a prompt's mean on each axis, but for what all of them share."""
+        table = combinations()
         variance = 2 * self.covariance[0, table.columns].sum(1)
         for first, column in enumerate(table.columns.T):
             variance += self.covariance[column, column]
             for other in table.columns.T[:first]:
                 variance += 2 * self.covariance[column, other]
-        return np.sqrt((missing**2).sum(1) + 2 * (variance - variance.min()))
+        return variance - variance.min()
+
+
+@lru_cache(maxsize=1)
+def _draws() -> np.ndarray:
+    """[24, 2] spread evenly as a standard normal on the plane: rings of equal chance."""
+    rings = np.sqrt(-2 * np.log(1 - (np.arange(3) + 0.5) / 3))
+    angles = 2 * np.pi * np.arange(8) / 8
+    points = [
+        (ring * np.cos(angle + turn), ring * np.sin(angle + turn))
+        for turn, ring in enumerate(rings)
+        for angle in angles
+    ]
+    return np.array(points)
 
 
 def combination_of(cues: Sequence[CueLevel]) -> int:

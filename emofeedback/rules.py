@@ -43,7 +43,7 @@ def _named_level(text: str, family: tuple[CueLevel, ...]) -> CueLevel:
 def choose_cues(
     current: tuple[CueLevel, ...],
     target: Emotion,
-    evidence: Evidence | None = None,
+    cost: np.ndarray | None = None,
     *,
     kept: Collection[str] = (),
 ) -> tuple[CueLevel, ...]:
@@ -51,14 +51,16 @@ def choose_cues(
 
     Args:
         current: one level a family, in the order of `FAMILIES`.
-        evidence: what cues have been seen to do; default: what the table says.
+        cost: [N] of each of `combinations()`; default: the gap size that the table promises and
+            `CHANGE_COST` for each named cue.
         kept: families that must stay as they are.
     """
     choices = combinations().choices
     levels = list(FAMILIES.values())
     here = np.array([family.index(level) for family, level in zip(levels, current, strict=True)])
-    cost = (evidence or Evidence.of(())).expected_gaps(target)
-    cost = cost + CHANGE_COST * (choices != 0).sum(1)
+    if cost is None:
+        cost = Evidence.of(()).expected_gaps(target) + CHANGE_COST * combinations().named
+    cost = cost.copy()
     cost[(choices != here).sum(1) > MAX_CHANGES] = np.inf
     for index, family in enumerate(FAMILIES):
         if family in kept:
@@ -125,6 +127,13 @@ def tried_so_far(request: RefineRequest) -> list[Tried]:
     return tried + [(cues, reading.emotion) for reading in request.readings]
 
 
+def prompt_costs(request: RefineRequest) -> np.ndarray:
+    """[N] what each of `combinations()` is expected to bring as the next prompt; less is better."""
+    tried = tried_so_far(request)
+    evidence = Evidence.of(tried)
+    return evidence.expected_best(request.target, evidence.best_gap(tried, request.target))
+
+
 class RuleRefiner:
     """Closes the measured gap with phrases from the cue table."""
 
@@ -136,8 +145,7 @@ class RuleRefiner:
         before = named_cues(request.prompt)
         own = named_cues(request.artist_prompt)
         kept = {level.family for level in own if level.phrases}  # the artist's words stay
-        evidence = Evidence.of(tried_so_far(request))
-        after = choose_cues(before, request.target, evidence, kept=kept)
+        after = choose_cues(before, request.target, prompt_costs(request), kept=kept)
         clause = affect_clause(tuple(level for level in after if level.family not in kept))
         return Refinement(
             prompt=with_clause(request.artist_prompt, clause),

@@ -17,7 +17,7 @@ from ..errors import ScorerAnswerError
 from ..evidence import Evidence, combination_of
 from ..prompts import fill_prompt
 from ..refining import Refinement, RefineRequest, Suggestion, checked_prompt, with_clause
-from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues, tried_so_far
+from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues, prompt_costs, tried_so_far
 from .answers import read_refinement, signed
 from .lvlm import Answer, DrawnLvlm
 
@@ -62,8 +62,8 @@ class EmbeddedRefiner:
                 ),
             )
         proposals.append(_kept(request))
-        gaps = evidence.expected_gaps(request.target)
-        chosen = min(proposals, key=lambda made: gaps[combination_of(named_cues(made.prompt))])
+        costs = prompt_costs(request)
+        chosen = min(proposals, key=lambda made: costs[combination_of(named_cues(made.prompt))])
         return replace(chosen, seconds=time.perf_counter() - started, tokens=tokens)
 
     def _written(self, request: RefineRequest, evidence: Evidence) -> list[Answer]:

@@ -6,12 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.cues import FAMILIES
+from emofeedback.cues import FAMILIES, find_cue
 from emofeedback.emotion import Emotion
-from emofeedback.evidence import READING_SPREAD, Evidence, combination_of
+from emofeedback.evidence import (
+    CANDIDATE_SPREAD,
+    NAMED_COST,
+    READING_SPREAD,
+    Evidence,
+    combination_of,
+    combinations,
+)
 from emofeedback.refining import RefineRequest, with_clause
 from emofeedback.rules import (
-    CHANGE_COST,
     MAX_CLAUSE_WORDS,
     RuleRefiner,
     affect_clause,
@@ -44,10 +50,42 @@ def test_a_clause_stays_within_its_words(cues):
 @settings(deadline=None, max_examples=30)
 def test_chosen_cues_are_never_expected_to_do_worse_than_what_is_there(cues, target, tried):
     evidence = Evidence.of(tried)
-    gaps = evidence.expected_gaps(target)
-    chosen = choose_cues(cues, target, evidence)
-    named = sum(bool(level.phrases) for level in cues)
-    assert gaps[combination_of(chosen)] <= gaps[combination_of(cues)] + CHANGE_COST * named + 1e-9
+    costs = evidence.expected_best(target, best=1.5)
+    chosen = choose_cues(cues, target, costs)
+    assert costs[combination_of(chosen)] <= costs[combination_of(cues)]
+
+
+@given(any_cues, emotions, st.lists(st.tuples(any_cues, emotions), max_size=3))
+@settings(deadline=None, max_examples=10)
+def test_what_may_be_won_is_what_sampling_says(cues, target, tried):
+    evidence, best = Evidence.of(tried), 1.0
+    index, table = combination_of(cues), combinations()
+    columns = [0, *table.columns[index]]
+    spread = math.sqrt(evidence.variance()[index] + CANDIDATE_SPREAD**2)
+    felt = np.clip(table.effects[index] + evidence.mean[columns].sum(0), -3, 3)
+    drawn = felt + spread * np.random.default_rng(0).standard_normal((20_000, 2))
+    gaps = np.hypot(*(np.array([target.valence, target.arousal]) - drawn).T)
+    sampled = np.minimum(gaps, best).mean()
+    veil = 1 - np.prod([1 - level.veil for level in cues])
+    named = sum(not level.neutral for level in cues)
+    cost = evidence.expected_best(target, best)[index]
+    wanted = veil * best + (1 - veil) * sampled + NAMED_COST * best * named
+    assert cost == pytest.approx(wanted, abs=0.04)
+
+
+def test_one_lucky_reading_is_not_taken_for_the_best_gap():
+    target, rain = Emotion(-2, 0), NEUTRAL
+    tried = [(rain, Emotion(0, 0))] * 3 + [(rain, Emotion(-2, 0))]
+    gap = Evidence.of(tried).best_gap(tried, target)
+    assert 0.5 < gap < 2
+
+
+def test_only_cues_that_hide_the_picture_are_veiled():
+    mist = find_cue("weather", "mist")
+    misty = combination_of((*NEUTRAL[:3], mist, *NEUTRAL[4:]))
+    assert mist.veil > 0
+    assert combinations().veil[misty] == pytest.approx(mist.veil)
+    assert combinations().veil[combination_of(NEUTRAL)] == 0
 
 
 def test_a_neutral_target_asks_for_nothing():

@@ -69,7 +69,7 @@ def test_repainted_pictures_come_with_their_own_scenes(tmp_path, monkeypatch, sc
     for index in changed:
         shown = images[index].mean((0, 1))
         nearest = [
-            float((torch.from_numpy(picture).float().mean((0, 1)) / 255 - shown).abs().sum())
+            float((torch.tensor(picture).float().mean((0, 1)) / 255 - shown).abs().sum())
             for picture in kept.pictures
         ]
         assert kept.scenes[int(np.argmin(nearest))] == placed[index]
