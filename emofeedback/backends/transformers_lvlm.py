@@ -26,6 +26,7 @@ from ..lvlm import (
 from ..prompts import load_prompt
 from ..readout import AnswerForm, answer_form, label_logits, yes_probability
 from ..scoring import expected_digits
+from .answer_shape import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
 
 LONG_SIDE = 512
 """Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
@@ -216,7 +217,7 @@ class TransformersLvlm:
         return _ratings(means, None, share, tokens, self.prompts.rate)
 
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
-        from transformers import StoppingCriteriaList
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
         def stop(ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
             at_token()
@@ -232,11 +233,26 @@ class TransformersLvlm:
                 **inputs,
                 max_new_tokens=ask.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
+                logits_processor=LogitsProcessorList(self._shaped(ask, chat)),
                 **({"do_sample": False} if ask.seed is None else SAMPLING),
             )
         new = out[0, inputs["input_ids"].shape[1] :]
         text = self._tokenizer.decode(new, skip_special_tokens=True)
         return Written(text, int(out.shape[1]))
+
+    def _shaped(self, ask: Ask, chat: str) -> list[ShapedAnswer]:
+        """What holds the answer to its schema; nothing where that is not possible."""
+        if ask.schema is None or self.prompts.free or self._shapes is None:
+            return []
+        thinking = chat.rstrip().endswith(OPENED)
+        return [self._shapes.answer(ask.schema, max_tokens=ask.max_tokens, thinking=thinking)]
+
+    @cached_property
+    def _shapes(self) -> AnswerShapes | None:
+        stops = self.model.generation_config.eos_token_id
+        stops = [] if stops is None else stops if isinstance(stops, list) else [stops]
+        vocabulary = self.model.config.get_text_config().vocab_size
+        return answer_shapes(self._tokenizer, vocabulary=vocabulary, stops=stops)
 
     def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
         return nullcontext(self.model.device) if self.place is None else self.place(needed)
