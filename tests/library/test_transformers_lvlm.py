@@ -12,7 +12,7 @@ from emofeedback.answer_reading import read_reasoned
 from emofeedback.backends.branches import branch_inputs
 from emofeedback.backends.folder import load_folder
 from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil, with_suffix
-from emofeedback.embedded.scorer import load_scorer
+from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
 from emofeedback.lvlm import NO_DIGIT_WARNING, Ask, Written, unwatched
@@ -217,6 +217,26 @@ def test_a_model_taught_another_shape_is_not_held_to_ours(models, pictures):
     assert free == asked
 
 
+def test_a_calibration_scales_the_uncertainty_with_the_reading_and_marks_what_it_clips(
+    models, pictures
+):
+    square = pictures[:, :, :96]
+    calibration = Calibration("mine", scale=(0.5, -2.0), offset=(2.9, 0.0))
+    embedded = load_scorer()
+    pairs = [
+        (LvlmScorer(models["drawn"]), LvlmScorer(models["drawn"], calibration=calibration)),
+        (embedded, EmbeddedScorer(embedded.lvlm, embedded.detector, calibration=calibration)),
+    ]
+    for scorers in pairs:
+        for raw, read in zip(*(scorer.score(square) for scorer in scorers), strict=True):
+            wanted = (0.5 * raw.emotion.valence + 2.9, -2 * raw.emotion.arousal)
+            inside = [max(-3.0, min(3.0, value)) for value in wanted]
+            assert (read.emotion.valence, read.emotion.arousal) == pytest.approx(inside, abs=1e-4)
+            assert read.clipped == (inside != list(wanted)) and not raw.clipped
+            spread = (0.5 * raw.uncertainty[0], 2 * raw.uncertainty[1])
+            assert read.uncertainty == pytest.approx(spread, abs=1e-4)
+
+
 def written_by(*texts: str) -> SimpleNamespace:
     """A model behind the same protocol that writes these texts."""
     left, asked = list(texts), []
@@ -237,6 +257,7 @@ def test_a_reasoned_reading_is_what_the_model_concluded(pictures):
     (reading,) = scorer.score(pictures[:1])
     assert (reading.emotion.valence, reading.emotion.arousal) == (1.5, -3.0)
     assert (reading.clipped, reading.calibration, reading.words) == (True, "oasis", ("awe",))
+    assert reading.uncertainty == (0.375, 0.75)
     assert reading.tokens == 20 and "could not be read" in scribe.asked[1].question
 
 
