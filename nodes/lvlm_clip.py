@@ -148,15 +148,14 @@ class ClipLvlm:
         finally:
             del self._transformer.logits
 
-
     @contextmanager
     def _held_to_schema(self, ask: Ask) -> Iterator[None]:
         """Only tokens that the answer's schema allows are chosen, where that can be known."""
-        if ask.schema is None or self.prompts.free or self._shapes is None:
+        original = getattr(self._transformer, "sample_token", None)
+        if ask.schema is None or self.prompts.free or original is None or self._shapes is None:
             yield
             return
         shaped = self._shapes.answer(ask.schema, max_tokens=ask.max_tokens)
-        original = self._transformer.sample_token
 
         def sample_token(logits: Tensor, *args: Any, **choice: Any) -> Tensor:
             token = original(shaped.allowed(logits), *args, **choice)

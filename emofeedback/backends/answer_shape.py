@@ -103,9 +103,7 @@ class ShapedAnswer:
         return self.allowed(scores)
 
 
-def answer_shapes(
-    tokenizer: Any, *, vocabulary: int, stops: Sequence[int]
-) -> AnswerShapes | None:
+def answer_shapes(tokenizer: Any, *, vocabulary: int, stops: Sequence[int]) -> AnswerShapes | None:
     """The shapes of a tokenizer's answers; None where they cannot be enforced.
 
     That is so without llguidance, and for a tokenizer that is not one of the tokenizers library.
@@ -115,7 +113,7 @@ def answer_shapes(
         vocabulary: number of logits.
         stops: tokens that end an answer.
     """
-    backend = getattr(tokenizer, "backend_tokenizer", getattr(tokenizer, "tokenizer", None))
+    backend: Any = getattr(tokenizer, "backend_tokenizer", getattr(tokenizer, "tokenizer", None))
     if not hasattr(backend, "to_str") or not stops:
         return None
     try:

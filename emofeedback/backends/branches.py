@@ -26,7 +26,7 @@ def branch_inputs(model: Any, steps: Tensor, *, length: int, count: int) -> dict
     seen = torch.cat([torch.ones(branches * size, length, dtype=torch.bool), own], 1)
     mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(model.dtype).min)
     # where pictures take fewer positions than tokens, the models remember by how many
-    shift = getattr(model.model, "rope_deltas", None)
+    shift = getattr(getattr(model, "model", model), "rope_deltas", None)
     places = length + torch.arange(size).repeat(branches)
     return {
         "input_ids": steps.flatten().expand(count, -1),

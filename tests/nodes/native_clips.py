@@ -148,7 +148,7 @@ def _gemma4_tokenizer() -> bytes:
     """Single characters, with Gemma 4's numbers for what core looks for."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-    characters = sorted({c for text in CORPUS for c in text} | set("0123456789|\\")) + ["▁"]
+    characters = [*sorted({c for text in CORPUS for c in text} | set("0123456789")), "▁"]
     vocabulary = {character: 120 + number for number, character in enumerate(characters)}
     special = {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<unk>": 3, "<|turn>": 105, "<turn|>": 106}
     special["<|image|>"] = 258880
