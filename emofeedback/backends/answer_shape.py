@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..answer_reading import MAX_ENTRIES
+
 log = logging.getLogger(__name__)
 OPENED, CLOSED = "<think>", "</think>"
 THOUGHT_SHARE = 0.5
 """Of the answer's tokens, at most, that a thought may take."""
 MOST_CHARACTERS = 240
-MOST_ENTRIES = 6
 _SPACED = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
@@ -88,8 +89,9 @@ class ShapedAnswer:
         """The logits [1, vocabulary] of the next token, -inf where it cannot follow."""
         if not self._held:
             return logits
-        mask = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8) == 0
-        return logits.masked_fill(torch.from_numpy(mask).to(logits.device), float("-inf"))
+        barred = torch.from_numpy(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8) == 0)
+        barred = barred[: logits.shape[-1]]  # tokenizers may know more tokens than their model
+        return logits.masked_fill(barred.to(logits.device), float("-inf"))
 
     def take(self, token: int) -> None:
         """Tells what was written."""
@@ -120,10 +122,9 @@ def answer_shapes(tokenizer: Any, *, vocabulary: int, stops: Sequence[int]) -> A
         from llguidance import LLTokenizer
     except ImportError:
         return None
+    size = max(vocabulary, backend.get_vocab_size(with_added_tokens=True))
     try:
-        return AnswerShapes(
-            LLTokenizer(backend.to_str(), n_vocab=vocabulary, eos_token=list(stops))
-        )
+        return AnswerShapes(LLTokenizer(backend.to_str(), n_vocab=size, eos_token=list(stops)))
     except Exception as error:  # its Rust part raises kinds of its own
         log.warning("Answers cannot be held to a JSON schema with this tokenizer: %s", error)
         return None
@@ -135,7 +136,7 @@ def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
     if schema.get("type") == "string" and "enum" not in schema:
         limited.setdefault("maxLength", MOST_CHARACTERS)
     if schema.get("type") == "array":
-        limited.setdefault("maxItems", MOST_ENTRIES)
+        limited.setdefault("maxItems", MAX_ENTRIES)
     return limited
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny_lvlms import DRAWN
 
-from emofeedback.answer_reading import read_reasoned, read_rewrites
-from emofeedback.backends.answer_shape import MOST_CHARACTERS, MOST_ENTRIES, answer_shapes, bounded
+from emofeedback.answer_reading import MAX_ENTRIES, read_reasoned, read_rewrites
+from emofeedback.backends.answer_shape import MOST_CHARACTERS, answer_shapes, bounded
 from emofeedback.schemas import REASONED_SCHEMA, REFINE_SCHEMA, REWRITES_SCHEMA
 
 pytest.importorskip("llguidance")
@@ -50,7 +50,7 @@ def fits(value, schema) -> bool:
         known = schema["properties"]
         return list(value) == list(known) and all(fits(value[k], known[k]) for k in known)
     if schema["type"] == "array":
-        return len(value) <= MOST_ENTRIES and all(fits(each, schema["items"]) for each in value)
+        return len(value) <= MAX_ENTRIES and all(fits(each, schema["items"]) for each in value)
     if schema["type"] == "string":
         return isinstance(value, str) and len(value) <= MOST_CHARACTERS
     return isinstance(value, int) and schema["minimum"] <= value <= schema["maximum"]
@@ -94,6 +94,12 @@ def test_every_text_and_list_has_an_end_and_the_schema_is_left_as_it_was():
     assert told.count('"maxItems"') == before.count('"array"')
     assert told.count('"maxLength"') == before.count('"string"')
     assert json.dumps(REWRITES_SCHEMA) == before
+
+
+def test_a_tokenizer_may_know_more_tokens_than_its_model(tokenizer):
+    few = answer_shapes(tokenizer, vocabulary=VOCABULARY - 100, stops=[END])
+    logits = few.answer(REFINE_SCHEMA, max_tokens=9).allowed(torch.zeros(1, VOCABULARY - 100))
+    assert logits.shape == (1, VOCABULARY - 100) and logits.max() == 0 > logits.min()
 
 
 def test_a_tokenizer_of_another_kind_is_not_held_to_anything():
