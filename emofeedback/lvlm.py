@@ -40,6 +40,7 @@ class PromptSet:
         picture_first: the picture stands before the question, as the model was taught; otherwise
             after it, so that servers keep the constant question in their prefix cache.
         short: the words of the artist's prompt that the model can take, 0 for all.
+        free: written answers are never held to a schema: the model was taught a shape of its own.
     """
 
     name: str
@@ -52,6 +53,7 @@ class PromptSet:
     filled: bool = False
     picture_first: bool = False
     short: int = 0
+    free: bool = False
 
 
 PROMPT_SETS = {
@@ -74,6 +76,7 @@ PROMPT_SETS = {
         filled=True,
         picture_first=True,
         short=24,
+        free=True,
     ),
 }
 

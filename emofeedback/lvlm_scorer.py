@@ -141,10 +141,9 @@ class LvlmScorer:
 
     def _reading(self, rating: Rating, seconds: float) -> Reading:
         emotion, clipped = self.calibration.apply(rating.valence[0], rating.arousal[0])
-        scale = self.calibration.scale
         return Reading(
             emotion=emotion,
-            uncertainty=(rating.valence[1] * abs(scale[0]), rating.arousal[1] * abs(scale[1])),
+            uncertainty=self.calibration.spread(rating.valence[1], rating.arousal[1]),
             words=nearest_words(emotion, NUM_WORDS),
             raw_text=rating.raw_text,
             prompt_version=rating.prompt_version,
@@ -200,10 +199,9 @@ class LvlmScorer:
         emotion, clipped = calibration.apply(
             from_scale(answer.valence, "sam9"), from_scale(answer.arousal, "sam9")
         )
-        scale = calibration.scale
         return Reading(
             emotion=emotion,
-            uncertainty=(REASONED_SPREAD * abs(scale[0]), REASONED_SPREAD * abs(scale[1])),
+            uncertainty=calibration.spread(REASONED_SPREAD, REASONED_SPREAD),
             words=answer.words or nearest_words(emotion, NUM_WORDS),
             cues=answer.cues,
             rationale=answer.rationale or answer.thought,

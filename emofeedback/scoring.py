@@ -36,7 +36,7 @@ class Reading:
 
     Args:
         emotion: on the [-3, 3] scale, calibrated.
-        uncertainty: standard deviation of valence and of arousal, in scale points.
+        uncertainty: standard deviation of valence and of arousal, in scale points, calibrated.
         words: emotion words, may be empty.
         cues: visible causes, empty unless the scorer was asked to explain.
         rationale: why, in the scorer's own words.
@@ -44,7 +44,7 @@ class Reading:
         prompt_version: which prompt file was used.
         model: which scorer read.
         calibration: name of the calibration applied, empty for none.
-        clipped: the raw reading lay outside the scale.
+        clipped: the calibrated reading lay outside the scale, and was moved to its end.
         content: 0..1, does the picture still show the artist's prompt; None where unknown.
         warnings: what a person should know before believing this reading.
         seconds: time spent on this picture.
@@ -150,6 +150,10 @@ class Calibration:
         return clipped_emotion(
             valence * self.scale[0] + self.offset[0], arousal * self.scale[1] + self.offset[1]
         )
+
+    def spread(self, valence: float, arousal: float) -> tuple[float, float]:
+        """Standard deviations of the calibrated readings, from those of the raw ones."""
+        return valence * abs(self.scale[0]), arousal * abs(self.scale[1])
 
     @classmethod
     def from_mapping(cls, record: Mapping[str, Any]) -> Calibration:

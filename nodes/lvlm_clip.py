@@ -3,7 +3,8 @@
 Core loads it, keeps it in memory and runs it, one picture at a time; here are only the question,
 and the look at the logits: `generate` is asked for one token, and the function that turns hidden
 states into logits is watched while it is chosen. All slots of the answer form are read from that
-one pass.
+one pass. Core offers no way to say which tokens may follow, so where an answer has a schema, the
+function that chooses the next token is handed the logits of the allowed ones only.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..emofeedback.backends.answer_shape import AnswerShapes, answer_shapes
 from ..emofeedback.backends.transformers_lvlm import LONG_SIDE, ratings_of
 from ..emofeedback.errors import ScorerError
 from ..emofeedback.lvlm import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
@@ -91,7 +94,7 @@ class ClipLvlm:
             watch(len(answers), len(asks))
             tokens = self._tokens(ask.question, ask.image)
             choice = GREEDY if ask.seed is None else {**SAMPLING, "seed": ask.seed}
-            with self._logits_seen([1]) as seen:
+            with self._logits_seen([1]) as seen, self._held_to_schema(ask):
                 ids = self.clip.generate(tokens, max_length=ask.max_tokens, **choice)
             read = seen.length
             answers.append(Written(_plain(self.clip.decode(ids)), read + len(ids)))
@@ -144,6 +147,33 @@ class ClipLvlm:
             yield seen
         finally:
             del self._transformer.logits
+
+    @contextmanager
+    def _held_to_schema(self, ask: Ask) -> Iterator[None]:
+        """Only tokens that the answer's schema allows are chosen, where that can be known."""
+        original = getattr(self._transformer, "sample_token", None)
+        if ask.schema is None or self.prompts.free or original is None or self._shapes is None:
+            yield
+            return
+        shaped = self._shapes.answer(ask.schema, max_tokens=ask.max_tokens)
+
+        def sample_token(logits: Tensor, *args: Any, **choice: Any) -> Tensor:
+            token = original(shaped.allowed(logits), *args, **choice)
+            shaped.take(int(token[0]))
+            return token
+
+        self._transformer.sample_token = sample_token
+        try:
+            yield
+        finally:
+            del self._transformer.sample_token
+
+    @cached_property
+    def _shapes(self) -> AnswerShapes | None:
+        config = self._transformer.model.config
+        # the last one ends a turn in all of core's lists, and is the one that every caller stops at
+        stops = list(config.stop_tokens)[-1:]
+        return answer_shapes(self._tokenizer, vocabulary=config.vocab_size, stops=stops)
 
 
 class _Seen:

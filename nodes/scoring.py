@@ -17,10 +17,11 @@ from .sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
 def reading_in_words(reading: Reading) -> str:
     """One reading as a line for people."""
     spread = "±{:.2f} / ±{:.2f}".format(*reading.uncertainty)
+    clipped = " (beyond the scale, moved to its end)" if reading.clipped else ""
     content = "" if reading.content is None else f", shows the prompt {reading.content:.0%}"
     cues = "; ".join(cue.name for cue in reading.cues)
     because = f", because of {cues}" if cues else ""
-    return f"{reading.emotion} {spread}{content}{because}"
+    return f"{reading.emotion} {spread}{clipped}{content}{because}"
 
 
 def readings_in_words(readings: list[Reading]) -> str:

@@ -26,6 +26,8 @@ from ..lvlm import (
 from ..prompts import load_prompt
 from ..readout import AnswerForm, answer_form, label_logits, yes_probability
 from ..scoring import expected_digits
+from .answer_shape import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
+from .branches import branch_inputs
 
 LONG_SIDE = 512
 """Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
@@ -71,7 +73,7 @@ class TransformersLvlm:
         form, chat = self._rating_form(prompt), self._rating_chat
         ratings: list[Rating] = []
         while len(ratings) < len(images):
-            part = images[len(ratings) : len(ratings) + self._at_once(images, form)]
+            part = images[len(ratings) : len(ratings) + self._at_once(images)]
             watch(len(ratings), len(images))
             ratings += self._rate_part(part, chat, form)
         watch(len(images), len(images))
@@ -149,12 +151,10 @@ class TransformersLvlm:
             for key, value in inputs.items()
         }
 
-    def _at_once(self, images: Tensor, form: AnswerForm) -> int:
+    def _at_once(self, images: Tensor) -> int:
         if self.room is None:
             return MOST_AT_ONCE
-        branches = 9 if self.prompts.filled else 1
-        each = self.pass_bytes(*images.shape[1:3]) * branches
-        return max(1, min(MOST_AT_ONCE, self.room() // each))
+        return max(1, min(MOST_AT_ONCE, self.room() // self.pass_bytes(*images.shape[1:3])))
 
     def _rate_part(self, images: Tensor, chat: str, form: AnswerForm) -> list[Rating]:
         """Halves the pictures where memory runs out after all.
@@ -200,23 +200,22 @@ class TransformersLvlm:
         valence, arousal = form.slots
         out = self.model(**inputs, use_cache=True, logits_to_keep=1)
         first, share = label_logits(out.logits[:, -1], valence)
-        count, branches = len(first), len(valence.label_ids)
-        cache = out.past_key_values
-        cache.batch_repeat_interleave(branches)
         steps = torch.tensor(
-            [[label, *arousal.token_ids] for label in valence.label_ids],
-            device=first.device,
-        ).repeat(count, 1)
-        # without a mask, the models count positions from the cache's end: rows are never padded
-        again = self.model(input_ids=steps, past_key_values=cache, logits_to_keep=1).logits[:, -1]
-        second = again[:, list(arousal.label_ids)].float().view(count, branches, -1).log_softmax(-1)
+            [[label, *arousal.token_ids] for label in valence.label_ids], device=first.device
+        )
+        count, length = inputs["input_ids"].shape
+        again = self.model(
+            **branch_inputs(self.model, steps, length=length, count=count),
+            past_key_values=out.past_key_values,
+        ).logits
+        second = label_logits(again, arousal)[0].float().log_softmax(-1)
         joint = first.float().log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
         means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
-        tokens = inputs["input_ids"].shape[1] + branches * steps.shape[1]
+        tokens = length + steps.numel()
         return _ratings(means, None, share, tokens, self.prompts.rate)
 
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
-        from transformers import StoppingCriteriaList
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
         def stop(ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
             at_token()
@@ -232,11 +231,26 @@ class TransformersLvlm:
                 **inputs,
                 max_new_tokens=ask.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
+                logits_processor=LogitsProcessorList(self._shaped(ask, chat)),
                 **({"do_sample": False} if ask.seed is None else SAMPLING),
             )
         new = out[0, inputs["input_ids"].shape[1] :]
         text = self._tokenizer.decode(new, skip_special_tokens=True)
         return Written(text, int(out.shape[1]))
+
+    def _shaped(self, ask: Ask, chat: str) -> list[ShapedAnswer]:
+        """What holds the answer to its schema; nothing where that is not possible."""
+        if ask.schema is None or self.prompts.free or self._shapes is None:
+            return []
+        thinking = chat.rstrip().endswith(OPENED)
+        return [self._shapes.answer(ask.schema, max_tokens=ask.max_tokens, thinking=thinking)]
+
+    @cached_property
+    def _shapes(self) -> AnswerShapes | None:
+        stops = self.model.generation_config.eos_token_id
+        stops = [] if stops is None else stops if isinstance(stops, list) else [stops]
+        vocabulary = self.model.config.get_text_config().vocab_size
+        return answer_shapes(self._tokenizer, vocabulary=vocabulary, stops=stops)
 
     def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
         return nullcontext(self.model.device) if self.place is None else self.place(needed)

@@ -141,10 +141,7 @@ class EmbeddedScorer:
 
     def _spread(self, valence: float, arousal: float) -> tuple[float, float]:
         """Standard deviations of the emotion, from those of the digits."""
-        scale = self.calibration.scale
-        return _without_rounding(valence) * abs(scale[0]), _without_rounding(arousal) * abs(
-            scale[1]
-        )
+        return self.calibration.spread(_without_rounding(valence), _without_rounding(arousal))
 
 
 def _without_rounding(spread: float) -> float:

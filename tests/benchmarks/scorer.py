@@ -28,6 +28,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
+from emofeedback.backends.branches import branch_inputs  # noqa: E402
 from emofeedback.backends.folder import SETTINGS, load_folder  # noqa: E402
 from emofeedback.backends.transformers_lvlm import TransformersLvlm, to_pil  # noqa: E402
 from emofeedback.calibration import fit_calibration  # noqa: E402
@@ -140,16 +141,15 @@ def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     """score() against processor and model calls alone, on the same pictures."""
     scorer, pictures = LvlmScorer(lvlm), [to_pil(image) for image in images]
     chat = lvlm.chat(load_prompt(lvlm.prompts.rate))
-    digits = torch.tensor([lvlm.encode(str(n)) for n in range(1, 10)])
+    steps = torch.tensor([lvlm.encode(str(n)) for n in range(1, 10)])
 
     @torch.inference_mode()
     def bare() -> Tensor:
         inputs = lvlm.processor(text=[chat] * GROUP, images=pictures, return_tensors="pt")
         out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
-        out.past_key_values.batch_repeat_interleave(9)
-        return lvlm.model(
-            input_ids=digits.repeat(GROUP, 1), past_key_values=out.past_key_values, logits_to_keep=1
-        ).logits
+        length = inputs["input_ids"].shape[1]
+        branches = branch_inputs(lvlm.model, steps, length=length, count=GROUP)
+        return lvlm.model(**branches, past_key_values=out.past_key_values).logits
 
     found = ratios(lambda: scorer.score(images), bare, repeats)
     ratio = statistics.median(found) - 1

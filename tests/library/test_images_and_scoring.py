@@ -50,3 +50,5 @@ def test_calibration_is_affine_and_says_when_it_clips():
     calibration = Calibration("oasis", scale=(0.5, 2.0), offset=(0.1, 0.0))
     assert calibration.apply(2.0, 1.0) == (Emotion(1.1, 2.0), False)
     assert calibration.apply(2.0, 2.0) == (Emotion(1.1, 3.0), True)
+    turned = Calibration("turned", scale=(-0.5, 2.0), offset=(3.0, -3.0))
+    assert turned.spread(1.0, 0.4) == (0.5, 0.8)  # as wide whichever way round, wherever moved

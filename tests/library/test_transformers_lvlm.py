@@ -8,9 +8,11 @@ import pytest
 import torch
 from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
+from emofeedback.answer_reading import read_reasoned
+from emofeedback.backends.branches import branch_inputs
 from emofeedback.backends.folder import load_folder
-from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil
-from emofeedback.embedded.scorer import load_scorer
+from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil, with_suffix
+from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
 from emofeedback.lvlm import NO_DIGIT_WARNING, Ask, Written, unwatched
@@ -18,6 +20,7 @@ from emofeedback.lvlm_scorer import REASONED, LvlmScorer
 from emofeedback.prompts import load_prompt
 from emofeedback.readout import answer_form
 from emofeedback.refining import RefineRequest
+from emofeedback.schemas import REASONED_SCHEMA
 from emofeedback.scoring import Calibration, Scorer
 
 HARMLESS = "a small wooden boat upon the quiet sea"
@@ -65,6 +68,21 @@ def test_a_batch_reads_as_its_pictures_read_alone(name, models, pictures):
     together = scorer.score(pictures)
     torch.testing.assert_close(felt(together), felt(alone), atol=1e-3, rtol=0)
     assert felt(together).std(0).min() > 0.001  # the pictures are seen
+
+
+@torch.inference_mode()
+def test_branches_from_one_cache_are_what_rereading_each_digit_gives(models, pictures):
+    lvlm = models["drawn"]
+    inputs = lvlm.inputs(pictures[:2, :, :96], lvlm.chat("What?"), torch.device("cpu"))
+    steps = torch.tensor([lvlm.encode(f"{digit};") for digit in (1, 5, 9)])
+    out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
+    length = inputs["input_ids"].shape[1]
+    branches = branch_inputs(lvlm.model, steps, length=length, count=2)
+    together = lvlm.model(**branches, past_key_values=out.past_key_values).logits
+    for index, step in enumerate(steps):
+        alone = lvlm.model(**with_suffix(inputs, step.tolist()), logits_to_keep=1).logits[:, 0]
+        torch.testing.assert_close(together[:, index], alone, atol=1e-3, rtol=0)
+    assert (together[:, 0] - together[:, 2]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -177,6 +195,48 @@ def test_explaining_adds_what_was_written_and_keeps_the_quick_reading(models, pi
     assert told.cues or any("could not be read" in warning for warning in told.warnings)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_even_random_weights_conclude_when_held_to_the_schema(name, models, pictures, monkeypatch):
+    pytest.importorskip("llguidance")
+    scorer = LvlmScorer(models[name], way=REASONED)
+    (reading,) = scorer.score(pictures[:1])
+    told = json.loads(reading.raw_text.split("</think>")[-1])
+    assert list(told) == list(REASONED_SCHEMA["properties"])
+    assert reading.emotion.valence == pytest.approx((told["valence"] - 5) * 0.75)
+    monkeypatch.setitem(vars(models[name]), "_shapes", None)  # as without llguidance
+    ask = Ask(pictures[0], load_prompt("viewer_explain_v1"), max_tokens=40, schema=REASONED_SCHEMA)
+    with pytest.raises(ScorerAnswerError, match="no JSON object"):
+        read_reasoned(models[name].write([ask], unwatched)[0].text)
+
+
+def test_a_model_taught_another_shape_is_not_held_to_ours(models, pictures):
+    square = pictures[0, :, :96]
+    question = load_prompt("drawn_explain_v1")
+    asks = [Ask(square, question, schema=schema) for schema in (None, REASONED_SCHEMA)]
+    free, asked = models["drawn"].write(asks, unwatched)
+    assert free == asked
+
+
+def test_a_calibration_scales_the_uncertainty_with_the_reading_and_marks_what_it_clips(
+    models, pictures
+):
+    square = pictures[:, :, :96]
+    calibration = Calibration("mine", scale=(0.5, -2.0), offset=(2.9, 0.0))
+    embedded = load_scorer()
+    pairs = [
+        (LvlmScorer(models["drawn"]), LvlmScorer(models["drawn"], calibration=calibration)),
+        (embedded, EmbeddedScorer(embedded.lvlm, embedded.detector, calibration=calibration)),
+    ]
+    for scorers in pairs:
+        for raw, read in zip(*(scorer.score(square) for scorer in scorers), strict=True):
+            wanted = (0.5 * raw.emotion.valence + 2.9, -2 * raw.emotion.arousal)
+            inside = [max(-3.0, min(3.0, value)) for value in wanted]
+            assert (read.emotion.valence, read.emotion.arousal) == pytest.approx(inside, abs=1e-4)
+            assert read.clipped == (inside != list(wanted)) and not raw.clipped
+            spread = (0.5 * raw.uncertainty[0], 2 * raw.uncertainty[1])
+            assert read.uncertainty == pytest.approx(spread, abs=1e-4)
+
+
 def written_by(*texts: str) -> SimpleNamespace:
     """A model behind the same protocol that writes these texts."""
     left, asked = list(texts), []
@@ -197,6 +257,7 @@ def test_a_reasoned_reading_is_what_the_model_concluded(pictures):
     (reading,) = scorer.score(pictures[:1])
     assert (reading.emotion.valence, reading.emotion.arousal) == (1.5, -3.0)
     assert (reading.clipped, reading.calibration, reading.words) == (True, "oasis", ("awe",))
+    assert reading.uncertainty == (0.375, 0.75)
     assert reading.tokens == 20 and "could not be read" in scribe.asked[1].question
 
 
