@@ -174,7 +174,7 @@ class ScoreRound(io.ComfyNode):
     ) -> io.NodeOutput:
         generate_seconds = CLOCK.seconds(state.digest)
         stop_if_interrupted()
-        if wanted(state):
+        if wanted(state, last=True):
             left = cut_short(state, pictures=len(images), generate_seconds=generate_seconds)
             tell(left)
             return io.NodeOutput(left, ExecutionBlocker(None))  # no readings: nothing to run on
