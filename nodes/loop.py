@@ -38,7 +38,7 @@ from .loop_graph import (
     sampler_steps,
 )
 from .loop_policy import policy_from, policy_inputs
-from .loop_result import result_outputs, result_values, round_in_words
+from .loop_result import result_outputs, result_values, round_in_words, shown_meanwhile
 from .refining import refiner_of, suggestions_in_words
 from .scoring import readings_in_words
 from .sockets import (
@@ -274,7 +274,7 @@ class EndLoop(io.ComfyNode):
             values, shown = result_values(state, run_id)
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
-        return io.NodeOutput(*links, expand=copies)
+        return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id))
 
 
 def _with_steps(state: LoopState, steps: int) -> LoopState:

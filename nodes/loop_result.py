@@ -64,6 +64,14 @@ def result_values(state: LoopState, run_id: str = "") -> tuple[list[Any], dict[s
     return values, {"emofb_report": [report], "emofb_run": [run_id]}
 
 
+def shown_meanwhile(run_id: str) -> dict[str, Any]:
+    """What the browser gets while the loop goes on: the server keeps this for cached runs.
+
+    It has the keys of a finished loop's: a list of targets runs several loops on one node.
+    """
+    return {"emofb_report": [], "emofb_run": [run_id]}
+
+
 def round_in_words(state: LoopState) -> str:
     """A line about the last round and the best picture so far."""
     if state.just_skipped:
