@@ -83,7 +83,9 @@ def round_in_words(state: LoopState) -> str:
         f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
         f"best {best.gap.size:.2f} (round {state.rounds[best.round_index].number})"
     )
-    return f"{line}; stopped: {state.stop_reason}" if state.done else line
+    # The page breaks longer texts of a node in the middle of a word.
+    done = f"best gap {best.gap.size:.2f} in round {state.rounds[best.round_index].number}"
+    return f"{done}; stopped: {state.stop_reason}" if state.done else line
 
 
 def _all_pictures(state: LoopState) -> Tensor:

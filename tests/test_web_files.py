@@ -52,16 +52,6 @@ def test_page_and_server_use_the_same_names() -> None:
         assert re.search(rf"\b{max(reason)}\b\"?:", view), reason
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "workflows").glob("*.json")), ids=lambda f: f.stem)
-def test_a_workflow_opens_at_its_upper_left_where_words_can_be_read(file: Path) -> None:
-    workflow = json.loads(file.read_text("utf-8"))
-    view = workflow["extra"]["ds"]
-    assert view["scale"] >= 0.6, "the classic canvas leaves words out when it is farther away"
-    left = min(group["bounding"][0] for group in workflow["groups"]) + view["offset"][0]
-    top = min(group["bounding"][1] for group in workflow["groups"]) + view["offset"][1]
-    assert 60 < left * view["scale"] < 120 and 90 < top * view["scale"] < 150  # beside the menus
-
-
 def test_the_lock_file_names_no_package_index() -> None:
     lock = json.loads((ROOT / "tests" / "web" / "package-lock.json").read_text("utf-8"))
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]

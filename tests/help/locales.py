@@ -17,7 +17,7 @@ SETTING = re.compile(
     re.DOTALL,
 )
 CATEGORY = re.compile(r"category: \[([^\]]+)\]")
-OWN_DEFAULT = {"own_default": "the node's own default"}
+OWN_DEFAULT = {"own_default": "node's own"}
 
 
 def node_words(nodes: dict[str, Any]) -> dict[str, Any]:

@@ -197,7 +197,10 @@ function wordsOf(round, run) {
       ? html("span", {}, text)
       : html(kind === "in" ? "ins" : "del", {}, text),
   );
-  const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
+  // What the rationale says anyway is not said twice.
+  const cues = best.cues
+    .filter((cue) => !best.rationale.includes(cue.name))
+    .map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
   return [
     html(
       "div",

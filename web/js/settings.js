@@ -2,7 +2,7 @@
 
 /** @typedef {Comfy.Node} Node */
 
-const OWN = ""; // the node's own default
+const OWN = "own default"; // the node's; an empty value would show as an empty field
 const KINDS = ["ComfyUI CLIP", "model folder", "server", "embedded", "two scorers"];
 
 /** @type {Record<string, {node: RegExp, widget: string}>} */
@@ -18,7 +18,7 @@ const DEFAULT_OF = {
  */
 function choices(values) {
   const named = values.map((value) => ({ text: value.replaceAll(" ", "_"), value }));
-  return [{ text: "own_default", value: OWN }, ...named];
+  return [{ text: OWN.replaceAll(" ", "_"), value: OWN }, ...named];
 }
 
 /** @type {Comfy.Setting[]} */
@@ -52,7 +52,7 @@ export const SETTINGS = [
 export function applyDefaults(node, setting) {
   for (const [id, place] of Object.entries(DEFAULT_OF)) {
     const value = setting(id);
-    if (!value || !place.node.test(node.comfyClass ?? "")) continue;
+    if (!place.node.test(node.comfyClass ?? "")) continue;
     const widget = node.widgets?.find(({ name }) => name === place.widget);
     const known = widget?.options?.values;
     if (!widget || !Array.isArray(known) || !known.includes(value)) continue;
