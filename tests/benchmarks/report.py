@@ -23,10 +23,10 @@ from emofeedback.chart import trajectory_chart
 from emofeedback.cue_overlay import cue_pictures
 from emofeedback.emotion import Emotion
 from emofeedback.images import from_png
-from emofeedback.loop import record_scores, start_loop
+from emofeedback.loop import rank_readings, record_scores, start_loop
 from emofeedback.report_files import report_csv, report_html, report_json
 from emofeedback.scoring import Cue, Reading
-from emofeedback.state import LoopPolicy, LoopState
+from emofeedback.state import Best, LoopPolicy, LoopState
 from launcher.places import ROOT
 from training.world.render import render
 from training.world.scene import Scene, sample_cues
@@ -46,12 +46,15 @@ def long_run(rounds: int, candidates: int, side: int) -> LoopState:
     policy = LoopPolicy(rounds=rounds, candidates=candidates, tolerance=0)
     state = start_loop("a boat on the sea", Emotion(2, -1), policy)
     first = record_scores(state, pictures, _readings(0, candidates, random)).rounds[0]
-    records = [
-        replace(first, number=1 + n, readings=_readings(n / rounds, candidates, random))
-        for n in range(rounds)
-    ]
-    last = record_scores(state, pictures, records[-1].readings)
-    return replace(last, rounds=tuple(records), stop_reason="rounds")
+    records = []
+    for number in range(rounds):
+        readings = _readings(number / rounds, candidates, random)
+        best = rank_readings(readings, state.target)[0]
+        gap = state.target.gap_from(readings[best].emotion)
+        records.append(replace(first, number=number + 1, readings=readings, best=best, gap=gap))
+    nearest = min(range(rounds), key=lambda index: records[index].gap.size)
+    best_of_all = Best(nearest, records[nearest].best, records[nearest].gap)
+    return replace(state, rounds=tuple(records), best=best_of_all, stop_reason="rounds")
 
 
 def _readings(share: float, count: int, random: np.random.Generator) -> tuple[Reading, ...]:

@@ -110,7 +110,7 @@ def test_the_page_shows_every_picture_and_how_the_prompt_changed() -> None:
 def test_a_long_run_has_small_pictures_so_that_its_page_stays_light(
     count: int, sides: set[int]
 ) -> None:
-    state = start_loop("a boat", Emotion(1, 0), LoopPolicy(rounds=1, candidates=count))
+    state = start_loop("a boat", Emotion(1, 0), LoopPolicy(rounds=1))
     flat = torch.full((1, 400, 400, 3), 0.5).expand(count, -1, -1, -1)
     (record,) = record_scores(state, flat[:1], [Reading(emotion=Emotion(0, 0))]).rounds
     many = replace(
