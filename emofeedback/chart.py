@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
 # Words nearer than this (valence, arousal) would print over each other.
 CROWDED = (0.8, 0.25)
+# Beyond so many rounds, numbers nearer than this to another one are left out.
+MANY_ROUNDS, NUMBER_ROOM = 12, 0.45
 
 
 @dataclass(frozen=True, slots=True)
 class ChartRound:
-    """What a chart shows of a round: its readings and which of them is best."""
+    """What a chart shows of a round: its readings, which of them is best, and its number."""
 
     readings: tuple[Reading, ...]
     best: int | None
+    number: int = 1
 
 
 def trajectory_chart(state: LoopState, *, size: int = 640, theme: str = "light") -> Tensor:
     """The path of a loop over the plane, [1, size, size, 3] in 0..1."""
-    rounds = [ChartRound(record.readings, record.best) for record in state.rounds]
+    rounds = [ChartRound(record.readings, record.best, record.number) for record in state.rounds]
     return circumplex_chart(rounds, state.target, size=size, theme=theme)
 
 
@@ -60,8 +63,9 @@ def circumplex_chart(
     figure = blank_figure(colours, size=size)
     axes = figure.add_axes((0.13, 0.12, 0.85, 0.85))
     _draw_plane(axes, colours)
-    for number, shown in enumerate(rounds, 1):
-        _draw_round(axes, shown, number, colours)
+    numbered = _numbered(rounds)
+    for shown in rounds:
+        _draw_round(axes, shown, colours, numbered=shown in numbered)
     _draw_path(axes, rounds, colours)
     if target is not None:
         _draw_target(axes, target, colours)
@@ -109,7 +113,23 @@ def _label_place(emotion: Emotion) -> tuple[str, float]:
     return "right" if right else "left" if left else "center", 3.0
 
 
-def _draw_round(axes: Axes, shown: ChartRound, number: int, colours: Theme) -> None:
+def _numbered(rounds: Sequence[ChartRound]) -> list[ChartRound]:
+    """The rounds whose numbers have room, the last and the first before the others."""
+    if len(rounds) <= MANY_ROUNDS:
+        return list(rounds)
+    found: list[ChartRound] = []
+    for shown in (rounds[-1], *rounds[:-1]):
+        steps = [_best_of(shown).gap_from(_best_of(other)) for other in found]
+        if all(max(abs(step.valence), abs(step.arousal)) > NUMBER_ROOM for step in steps):
+            found.append(shown)
+    return found
+
+
+def _best_of(shown: ChartRound) -> Emotion:
+    return shown.readings[shown.best or 0].emotion
+
+
+def _draw_round(axes: Axes, shown: ChartRound, colours: Theme, *, numbered: bool) -> None:
     for index, reading in enumerate(shown.readings):
         point = (reading.emotion.valence, reading.emotion.arousal)
         is_best = index == shown.best
@@ -124,9 +144,9 @@ def _draw_round(axes: Axes, shown: ChartRound, number: int, colours: Theme) -> N
         )
         if is_best or shown.best is None:
             axes.add_patch(_uncertainty_ellipse(reading, colours))
-        if is_best:
+        if is_best and numbered:
             axes.annotate(
-                str(number),
+                str(shown.number),
                 point,
                 xytext=(6, 6),
                 textcoords="offset points",

@@ -25,6 +25,8 @@ from .state import LoopState
 
 TEMPLATE = Path(__file__).parent / "data" / "report.html"
 THUMBNAIL = 320  # pixels: a candidate beside others; the best picture stays as it is
+SMALLEST = 160  # what a column of the page shows
+MANY = 100  # pictures; those of a longer run are smaller, so that mail still takes the page
 QUALITY = 85
 CHART_SIZE = 720
 # A spreadsheet runs what begins so; a leading apostrophe makes it text again.
@@ -77,7 +79,7 @@ def report_html(state: LoopState, *, tick: Callable[[], None] = lambda: None) ->
         report=report,
         best_picture=_data_uri(best, "png"),
         charts={theme: _chart(state, theme) for theme in ("light", "dark")},
-        thumbnails=[[_thumbnail(d, tick) for d in record.images] for record in state.rounds],
+        thumbnails=_thumbnails(state, tick),
         changes=[prompt_changes(*pair) for pair in pairwise(prompts)],
     )
 
@@ -105,7 +107,7 @@ def _check_finished(state: LoopState) -> None:
 
 def _rows(state: LoopState) -> Iterator[dict[str, Any]]:
     assert state.best is not None
-    best = (state.best.round_index + 1, state.best.candidate)
+    best = (state.rounds[state.best.round_index].number, state.best.candidate)
     for record in state.rounds:
         for index, reading in enumerate(record.readings):
             gap = state.target.gap_from(reading.emotion)
@@ -143,11 +145,22 @@ def _chart(state: LoopState, theme: str) -> str:
     return _data_uri(to_png(chart[0]), "png")
 
 
-def _thumbnail(data: bytes, tick: Callable[[], None]) -> str:
-    tick()
+def _thumbnails(state: LoopState, tick: Callable[[], None]) -> list[list[str]]:
+    count = sum(len(record.images) for record in state.rounds)
+    side = round(max(SMALLEST, THUMBNAIL * min(1.0, (MANY / count) ** 0.5)))
+    found: list[list[str]] = []
+    for record in state.rounds:
+        found.append([])
+        for data in record.images:
+            tick()
+            found[-1].append(_thumbnail(data, side))
+    return found
+
+
+def _thumbnail(data: bytes, side: int) -> str:
     with Image.open(io.BytesIO(data)) as picture:
         small = picture.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=QUALITY)
     return _data_uri(stream.getvalue(), "jpeg")

@@ -83,7 +83,7 @@ def apply_options(graph: Graph, options: Namespace) -> Graph:
 
 def find_report(outputs: dict[str, Any]) -> dict[str, Any]:
     """The loop's report among the outputs of a history entry; the last one if there are several."""
-    found = [output[REPORT_KEY][-1] for output in outputs.values() if REPORT_KEY in output]
+    found = [output[REPORT_KEY][-1] for output in outputs.values() if output.get(REPORT_KEY)]
     if not found:
         raise StartError("The workflow left no report: it needs an End Loop node.")
     return json.loads(found[-1])

@@ -196,7 +196,7 @@ class FeedbackRun:
             return cut_short(state, generate_seconds=watch.seconds())
         generate_seconds = watch.seconds()
         stop_if_interrupted()
-        if wanted(state):
+        if wanted(state, last=True):
             spent = {"pictures": len(images), "steps": self.settings.steps * len(images)}
             return cut_short(state, generate_seconds=generate_seconds, **spent)
         tell(state, READING)

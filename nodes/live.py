@@ -50,6 +50,34 @@ class LiveRun:
     accept: bool = False
     skip: int = 0
     over: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def enter(self, state: LoopState, *, making: bool) -> None:
+        """Notes where the loop stands."""
+        with self._lock:
+            self.round, self.over = state.coming_round, state.done
+            self.may_skip = making and may_skip(state)
+
+    def ask_to_skip(self, number: object) -> str:
+        """Wishes a round away; returns why that cannot be, empty for a wish that will be met."""
+        with self._lock:
+            if type(number) is not int or number != self.round:
+                return f"Round {number!r} is not the one being made ({self.round})."
+            if not self.may_skip:
+                return (
+                    f"Round {number} cannot be skipped: it is being read already, or the loop "
+                    "would end without a picture."
+                )
+            self.skip = number
+            return ""
+
+    def cuts(self, state: LoopState, *, last: bool) -> bool:
+        """Whether the coming round shall end now; after the `last` look no skip is granted."""
+        with self._lock:
+            accepts = self.accept and state.best is not None
+            cut = accepts or (self.skip == state.coming_round and may_skip(state))
+            self.may_skip = self.may_skip and not last
+            return cut
 
 
 class LiveRuns:
@@ -106,8 +134,7 @@ def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
     events, run.told = events_since(state, run.told, final=final)
     if events:
         _keep(run, events)
-    run.round, run.over = state.coming_round, state.done
-    run.may_skip = doing == MAKING and may_skip(state)
+    run.enter(state, making=doing == MAKING)
     if doing:
         # Rewriting still belongs to the round that was read; before the first one, to that.
         number = max(1, run.round - (doing == REWRITING))
@@ -125,14 +152,14 @@ def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
     return run.id
 
 
-def wanted(state: LoopState) -> bool:
-    """The artist wants the coming round cut short, and that is possible."""
+def wanted(state: LoopState, *, last: bool = False) -> bool:
+    """The artist wants the coming round cut short, and that is possible.
+
+    Args:
+        last: nobody asks again before the round is read, so that a later skip must be refused.
+    """
     run = RUNS.here(state)
-    if run is None:
-        return False
-    return (run.accept and state.best is not None) or (
-        run.skip == state.coming_round and may_skip(state)
-    )
+    return run is not None and run.cuts(state, last=last)
 
 
 def cut_short(state: LoopState, **spent: Any) -> LoopState:
@@ -143,7 +170,7 @@ def cut_short(state: LoopState, **spent: Any) -> LoopState:
     """
     run = RUNS.here(state)
     skipped = skip_round(state, **spent)
-    if run is not None and run.accept:
+    if run is not None and run.accept and skipped.best is not None:
         return accept_best(replace(skipped, stop_reason=""))
     return skipped
 

@@ -39,7 +39,7 @@ from .loop_graph import (
     sampler_steps,
 )
 from .loop_policy import policy_from, policy_inputs
-from .loop_result import result_outputs, result_values, round_in_words
+from .loop_result import result_outputs, result_values, round_in_words, shown_meanwhile
 from .refining import refiner_of, suggestions_in_words
 from .scoring import readings_in_words
 from .sockets import (
@@ -195,7 +195,7 @@ class ScoreRound(io.ComfyNode):
     ) -> io.NodeOutput:
         generate_seconds = CLOCK.seconds(state.digest)
         stop_if_interrupted()
-        if wanted(state):
+        if wanted(state, last=True):
             left = cut_short(state, pictures=len(images), generate_seconds=generate_seconds)
             tell(left)
             return io.NodeOutput(left, ExecutionBlocker(None))  # no readings: nothing to run on
@@ -295,7 +295,7 @@ class EndLoop(io.ComfyNode):
             values, shown = result_values(state, run_id)
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
-        return io.NodeOutput(*links, expand=copies)
+        return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id))
 
 
 def _with_steps(state: LoopState, steps: int) -> LoopState:

@@ -64,6 +64,14 @@ def result_values(state: LoopState, run_id: str = "") -> tuple[list[Any], dict[s
     return values, {"emofb_report": [report], "emofb_run": [run_id]}
 
 
+def shown_meanwhile(run_id: str) -> dict[str, Any]:
+    """What the browser gets while the loop goes on: the server keeps this for cached runs.
+
+    It has the keys of a finished loop's: a list of targets runs several loops on one node.
+    """
+    return {"emofb_report": [], "emofb_run": [run_id]}
+
+
 def round_in_words(state: LoopState) -> str:
     """A line about the last round and the best picture so far."""
     if state.just_skipped:
@@ -75,7 +83,9 @@ def round_in_words(state: LoopState) -> str:
         f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
         f"best {best.gap.size:.2f} (round {state.rounds[best.round_index].number})"
     )
-    return f"{line}; stopped: {state.stop_reason}" if state.done else line
+    # The page breaks longer texts of a node in the middle of a word.
+    done = f"best gap {best.gap.size:.2f} in round {state.rounds[best.round_index].number}"
+    return f"{done}; stopped: {state.stop_reason}" if state.done else line
 
 
 def _all_pictures(state: LoopState) -> Tensor:

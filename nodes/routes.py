@@ -47,18 +47,8 @@ async def accept(request: web.Request) -> web.Response:
 async def skip(request: web.Request) -> web.Response:
     """Throw the round away that is being made; a round that is over by now stays."""
     run, body = await _steered(request, {"client_id", "round"})
-    number = body["round"]
-    if type(number) is not int or number != run.round:
-        raise _problem(
-            web.HTTPConflict, f"Round {number!r} is not the one being made ({run.round})."
-        )
-    if not run.may_skip:
-        raise _problem(
-            web.HTTPConflict,
-            f"Round {number} cannot be skipped: it is being read already, or the loop would end "
-            "without a picture.",
-        )
-    run.skip = number
+    if refusal := run.ask_to_skip(body["round"]):
+        raise _problem(web.HTTPConflict, refusal)
     return web.json_response({})
 
 

@@ -176,11 +176,14 @@ NEW_NODE = """async ([setting, value, type, name]) => {
 }"""
 
 
+OWN = "own default"
+
+
 def test_settings_are_what_new_nodes_start_with(canvas: Canvas) -> None:
-    for theme, wanted in (("dark", "dark"), ("light", "light"), ("", "light")):
+    for theme, wanted in (("dark", "dark"), ("light", "light"), (OWN, "light")):
         asked = ["ChartTheme", theme, "EmoFB_EmotionChart", "theme"]
         assert canvas.page.evaluate(NEW_NODE, asked) == wanted
-    for kind, wanted in (("server", "server"), ("", "ComfyUI CLIP")):
+    for kind, wanted in (("server", "server"), (OWN, "ComfyUI CLIP")):
         asked = ["Scorer", kind, "EmoFB_LoadEmotionScorer", "kind"]
         assert canvas.page.evaluate(NEW_NODE, asked) == wanted
     assert canvas.errors == []

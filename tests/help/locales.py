@@ -12,8 +12,12 @@ SETTINGS = ROOT / "web" / "js" / "settings.js"
 SPECIAL = re.compile(r"[{}@|$]")
 
 SETTING = re.compile(
-    r'id: "(?P<id>[^"]+)".*?name: "(?P<name>[^"]+)",\s*tooltip: "(?P<tooltip>[^"]+)"', re.DOTALL
+    r'id: "(?P<id>[^"]+)".*?name: "(?P<name>[^"]+)",\s*tooltip: "(?P<tooltip>[^"]+)"'
+    r".*?options: choices\((?P<values>[^)]+)\)",
+    re.DOTALL,
 )
+CATEGORY = re.compile(r"category: \[([^\]]+)\]")
+OWN_DEFAULT = {"own_default": "node's own"}
 
 
 def node_words(nodes: dict[str, Any]) -> dict[str, Any]:
@@ -22,10 +26,15 @@ def node_words(nodes: dict[str, Any]) -> dict[str, Any]:
 
 
 def page_words(nodes: dict[str, Any]) -> dict[str, Any]:
-    """What locales/en/main.json holds: names of the categories in the node menu."""
+    """What locales/en/main.json holds: categories of the node menu, and of the settings."""
     categories = {node.GET_SCHEMA().category for node in nodes.values()}
     parts = sorted({part for category in categories for part in category.split("/")})
-    return {"nodeCategories": {part: plain(part) for part in parts}}
+    script = SETTINGS.read_text(encoding="utf-8")
+    labels = dict.fromkeys(name for names in CATEGORY.findall(script) for name in _texts(names))
+    return {
+        "nodeCategories": {part: plain(part) for part in parts},
+        "settingsCategories": {label: plain(label.replace("_", " ")) for label in labels},
+    }
 
 
 def setting_words(script: str) -> dict[str, Any]:
@@ -34,9 +43,21 @@ def setting_words(script: str) -> dict[str, Any]:
         part["id"].replace(".", "_"): {
             "name": plain(part["name"]),
             "tooltip": plain(part["tooltip"]),
+            "options": OWN_DEFAULT
+            | {text.replace(" ", "_"): plain(text) for text in _values(part["values"], script)},
         }
         for part in SETTING.finditer(script)
     }
+
+
+def _values(argument: str, script: str) -> list[str]:
+    """The values of a list that is written out, or of a constant that is one."""
+    constant = re.search(rf"const {re.escape(argument)} = \[([^\]]+)\]", script)
+    return _texts(constant[1] if constant else argument)
+
+
+def _texts(code: str) -> list[str]:
+    return re.findall(r'"([^"]+)"', code)
 
 
 def plain(text: str) -> str:

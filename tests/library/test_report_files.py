@@ -1,14 +1,18 @@
 """The report's files: whole, closed to what hostile texts try, and true to the run."""
 
+import base64
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from emofeedback.emotion import Emotion
 from emofeedback.errors import LoopError
@@ -16,6 +20,7 @@ from emofeedback.loop import (
     record_refinement,
     record_scores,
     rewritten_for_target,
+    skip_round,
     start_loop,
 )
 from emofeedback.refining import Refinement, RefineRequest, Suggestion
@@ -28,7 +33,7 @@ from emofeedback.report_files import (
     report_json,
 )
 from emofeedback.scoring import Cue, Reading
-from emofeedback.state import LoopPolicy, LoopState
+from emofeedback.state import Best, LoopPolicy, LoopState
 
 HOSTILE = (
     "</bdi><script>alert(1)</script><img src='http://x.example/a.png' onerror=alert(2)> {{ 7*7 }}"
@@ -138,6 +143,28 @@ def test_the_page_tells_what_was_rewritten_before_the_first_picture() -> None:
     assert "before the first picture" not in report_html(run("a boat", rounds=1))
 
 
+@pytest.mark.parametrize(("count", "sides"), [(8, {320}), (16 * 50, {160})])
+def test_a_long_run_has_small_pictures_so_that_its_page_stays_light(
+    count: int, sides: set[int]
+) -> None:
+    state = start_loop("a boat", Emotion(1, 0), LoopPolicy(rounds=1))
+    flat = torch.full((1, 400, 400, 3), 0.5).expand(count, -1, -1, -1)
+    (record,) = record_scores(state, flat[:1], [Reading(emotion=Emotion(0, 0))]).rounds
+    many = replace(
+        record,
+        images=record.images * count,
+        readings=record.readings * count,
+        prompts=record.prompts * count,
+    )
+    page = report_html(replace(state, rounds=(many,), best=Best(0, 0, record.gap)))
+    found = re.findall(
+        r'<img loading="lazy" decoding="async" src="data:image/jpeg;base64,([^"]+)', page
+    )
+    assert len(found) == count
+    widths = {Image.open(io.BytesIO(base64.b64decode(data))).width for data in found}
+    assert widths == sides
+
+
 def test_json_and_table_hold_the_same_run() -> None:
     state = run("a boat", rounds=2, candidates=3)
     assert json.loads(report_json(state)) == json.loads(json.dumps(loop_report(state)))
@@ -151,6 +178,16 @@ def test_json_and_table_hold_the_same_run() -> None:
     ]
     assert float(best["gap_size"]) == pytest.approx(report["best"]["gap"]["size"], abs=1e-4)
     assert sum(int(row["best_of_round"]) for row in rows) == 2
+
+
+def test_a_skipped_round_leaves_the_others_their_pictures_and_numbers() -> None:
+    skipped = skip_round(start_loop("a boat", Emotion(1, 0), LoopPolicy(rounds=2)), pictures=7)
+    state = record_scores(skipped, torch.rand(2, 16, 16, 3), [Reading(emotion=Emotion(0, 0))] * 2)
+    page = report_html(state)
+    assert "Candidate 2 of round 2" in page and page.count("data:image/jpeg") == 2
+    assert '1, skipped by you</td><td class="number">7<' in page
+    rows = list(csv.DictReader(io.StringIO(report_csv(state))))
+    assert [(row["round"], row["best_of_all"]) for row in rows] == [("2", "1"), ("2", "0")]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "@SUM(A1)", " +cmd|' /C calc'!A0", "-2"])

@@ -76,8 +76,7 @@ class Run:
 
     @property
     def report(self) -> dict[str, Any]:
-        found = [out["emofb_report"][-1] for out in self.outputs.values() if "emofb_report" in out]
-        return json.loads(found[-1])
+        return json.loads(self.outputs_of("emofb_report")[-1])
 
     def outputs_of(self, key: str) -> list[Any]:
         """Everything that nodes showed under a key, oldest first."""

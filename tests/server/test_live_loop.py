@@ -103,6 +103,20 @@ def test_a_first_prompt_is_rewritten_once_and_that_is_told(comfy: Comfy) -> None
         assert not comfy.run(graph).executions
 
 
+def test_a_cached_run_names_the_story_to_a_page_that_never_saw_it(
+    default_comfy: Comfy, finished: Run
+) -> None:
+    cached = default_comfy.run(loop(seed=701))
+    assert cached.runs_of("KSampler") == 0
+    end = only(cached.graph, "EmoFB_EndLoop")
+    shown = [
+        e["data"]["output"]
+        for e in cached.events
+        if e["type"] == "executed" and e["data"]["node"] == end
+    ]
+    assert [output["emofb_run"] for output in shown] == [finished.outputs_of("emofb_run")[-1:]]
+
+
 def test_a_loop_inside_a_subgraph_is_told_on_its_inner_node(default_comfy: Comfy) -> None:
     graph = json.loads(json.dumps(loop(seed=702, rounds=1)))
     inside = {key: f"30:{key}" for key in graph}

@@ -27,6 +27,8 @@ declare namespace Comfy {
     onConfigure?: (...rest: any[]) => unknown;
     onConnectionsChange?: (...rest: any[]) => unknown;
     onExecuted?: (...rest: any[]) => unknown;
+    size: ArrayLike<number>;
+    setSize(size: [number, number]): void;
     setDirtyCanvas?(foreground: boolean, background?: boolean): void;
     addDOMWidget(
       name: string,

@@ -181,6 +181,16 @@ test("what a picture's words say is text, never markup", () => {
   expect(view.element.textContent).toContain("<img src=x");
 });
 
+test("a cue that the rationale names is not told twice", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const events = story(1, 1);
+  events[2].candidates[0].cues = ["mist", "a storm"].map((name) => ({ name, direction: "calms" }));
+  events[2].candidates[0].rationale = "The mist calms it.";
+  view.show(told(events), { going: false });
+  expect(view.element.textContent?.match(/mist/g)).toHaveLength(1);
+  expect(view.element.textContent).toContain("Seen: a storm: calms");
+});
+
 test("arrow keys go through the pictures in order and around", () => {
   const view = createRunView({ onAccept() {}, onSkip() {} });
   view.show(told(story(1, 3)), { going: false });

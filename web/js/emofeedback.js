@@ -10,6 +10,9 @@ import { SETTINGS, applyDefaults } from "./settings.js";
 
 const PAD_NODE = "EmoFB_EmotionTarget";
 const LOOP_NODES = ["EmoFB_EndLoop", "EmoFB_EmotionFeedback"];
+// A new node without widgets is too narrow for its own title; a panel needs lines to read.
+const LEAST_WIDTH = 210;
+const PANEL_WIDTH = 360;
 
 const panels = new Panels(app, api);
 
@@ -17,6 +20,14 @@ const panels = new Panels(app, api);
 function markChange() {
   app.canvas.emitBeforeChange();
   app.canvas.emitAfterChange();
+}
+
+/**
+ * @param {Comfy.Node} node one that was just made; a saved one gets its own size after this
+ * @param {number} least
+ */
+function widen(node, least) {
+  if (node.size[0] < least) node.setSize([least, node.size[1]]);
 }
 
 /** After the page has drawn the graph that is shown now. */
@@ -40,7 +51,9 @@ app.registerExtension({
       const places = node.constructor.nodeData?.input?.required?.preset?.[1]?.emofb_places ?? {};
       addPad(node, places, markChange);
     }
-    if (LOOP_NODES.includes(node.comfyClass)) panels.add(node);
+    const isLoop = LOOP_NODES.includes(node.comfyClass);
+    if (isLoop) panels.add(node);
+    widen(node, isLoop ? PANEL_WIDTH : LEAST_WIDTH);
   },
   afterConfigureGraph() {
     panels.recallAll();

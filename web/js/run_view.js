@@ -225,7 +225,10 @@ function reasonsOf(refinement) {
 function wordsOf(round, run) {
   const best = round.candidates[round.best];
   const refinement = run.refinements.get(round.number);
-  const cues = best.cues.map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
+  // What the rationale says anyway is not said twice.
+  const cues = best.cues
+    .filter((cue) => !best.rationale.includes(cue.name))
+    .map((cue) => [cue.name, cue.direction].filter(Boolean).join(": "));
   return [
     html(
       "div",

@@ -2,7 +2,8 @@
 
 /** @typedef {Comfy.Node} Node */
 
-const OWN = ""; // the node's own default
+const OWN = "own default"; // the node's; an empty value would show as an empty field
+const KINDS = ["ComfyUI CLIP", "model folder", "server", "embedded", "two scorers"];
 
 /** @type {Record<string, {node: RegExp, widget: string}>} */
 const DEFAULT_OF = {
@@ -10,34 +11,34 @@ const DEFAULT_OF = {
   "EmoFeedback.Defaults.ChartTheme": { node: /^EmoFB_/, widget: "theme" },
 };
 
+/**
+ * The node's own default, or one of its values. The page looks the texts up in the locale files,
+ * where it cannot find names with spaces.
+ * @param {string[]} values
+ */
+function choices(values) {
+  const named = values.map((value) => ({ text: value.replaceAll(" ", "_"), value }));
+  return [{ text: OWN.replaceAll(" ", "_"), value: OWN }, ...named];
+}
+
 /** @type {Comfy.Setting[]} */
 export const SETTINGS = [
   {
     id: "EmoFeedback.Defaults.Scorer",
-    category: ["EmoFeedback", "New nodes", "Scorer"],
+    category: ["EmoFeedback", "New_nodes", "Scorer"],
     name: "Default scorer",
     tooltip: "The kind of model that a new Load Emotion Scorer starts with.",
     type: "combo",
-    options: [
-      { text: "the node's own default", value: OWN },
-      ...["ComfyUI CLIP", "model folder", "server", "embedded", "two scorers"].map((kind) => ({
-        text: kind,
-        value: kind,
-      })),
-    ],
+    options: choices(KINDS),
     defaultValue: OWN,
   },
   {
     id: "EmoFeedback.Defaults.ChartTheme",
-    category: ["EmoFeedback", "New nodes", "Chart theme"],
+    category: ["EmoFeedback", "New_nodes", "Chart_theme"],
     name: "Chart theme",
     tooltip: "The colours that new nodes draw charts in.",
     type: "combo",
-    options: [
-      { text: "the node's own default", value: OWN },
-      { text: "light", value: "light" },
-      { text: "dark", value: "dark" },
-    ],
+    options: choices(["light", "dark"]),
     defaultValue: OWN,
   },
 ];
@@ -51,7 +52,7 @@ export const SETTINGS = [
 export function applyDefaults(node, setting) {
   for (const [id, place] of Object.entries(DEFAULT_OF)) {
     const value = setting(id);
-    if (!value || !place.node.test(node.comfyClass ?? "")) continue;
+    if (!place.node.test(node.comfyClass ?? "")) continue;
     const widget = node.widgets?.find(({ name }) => name === place.widget);
     const known = widget?.options?.values;
     if (!widget || !Array.isArray(known) || !known.includes(value)) continue;
