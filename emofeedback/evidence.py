@@ -26,7 +26,9 @@ CUE_SPREAD = 0.35
 """A prompt of three cues then misses its sum by 0.6 an axis, as on the embedded generator."""
 CANDIDATE_SPREAD = 0.3
 """Of the pictures of one prompt about their mean, on each axis."""
-NAMED_COST = 0.05
+NEAREST = 0.5
+"""Gap size that readings can tell from none: below it the loop goes on looking as if it were so."""
+NAMED_COST = 0.03
 """Share of the gap to close that one more named cue must win to be worth its words."""
 READING_SPREAD = 0.6
 """Of one candidate's reading about its prompt's mean: pictures differ by 0.3, readings err by 0.4,
@@ -135,7 +137,10 @@ class Evidence:
         return seen + NAMED_COST * best * table.named
 
     def best_gap(self, tried: Iterable[Tried], target: Emotion) -> float:
-        """Gap size of the nearest picture so far, as far as one noisy reading can tell."""
+        """Gap size of the nearest picture so far, as far as one noisy reading can tell.
+
+        Never below `NEAREST`: else every prompt but the best one looks equally hopeless.
+        """
         share = CANDIDATE_SPREAD**2 / READING_SPREAD**2
         sizes = []
         for cues, read in tried:
@@ -145,7 +150,7 @@ class Evidence:
                 arousal + share * (read.arousal - arousal),
             )
             sizes.append(target.gap_from(steady).size)
-        return min(sizes)
+        return max(min(sizes), NEAREST)
 
     def _missing(self, target: Emotion) -> np.ndarray:
         table = combinations()

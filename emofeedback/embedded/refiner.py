@@ -1,8 +1,9 @@
 """The embedded refiner: shows the model the round's best picture and asks what to change.
 
 The artist's prompt stays literal; the model writes only the affect clause. It is asked several
-times, and the proposal is taken that should come nearest by all readings of the loop so far, or the
-prompt is kept. Where no answer can be read, the rule refiner steps in, and the refinement says so.
+times, and what should win most by all readings of the loop so far is taken: one of its proposals, a
+prompt of the cues that its proposals name, or one that was drawn before. Where no answer can be
+read, the rule refiner steps in, and the refinement says so.
 """
 
 from __future__ import annotations
@@ -11,19 +12,32 @@ import re
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from ..cues import FAMILIES
 from ..emotion import Emotion
 from ..errors import ScorerAnswerError
-from ..evidence import Evidence, combination_of
+from ..evidence import Evidence, combination_of, combinations
 from ..prompts import fill_prompt
 from ..refining import Refinement, RefineRequest, Suggestion, checked_prompt, with_clause
-from ..rules import MAX_CLAUSE_WORDS, RuleRefiner, named_cues, prompt_costs, tried_so_far
+from ..rules import (
+    MAX_CLAUSE_WORDS,
+    RuleRefiner,
+    affect_clause,
+    change_suggestions,
+    named_cues,
+    prompt_costs,
+    tried_so_far,
+)
 from .answers import read_refinement, signed
 from .lvlm import Answer, DrawnLvlm
 
 NAME = "embedded"
 REFINE_PROMPT = "drawn_refine_v1"
 PROPOSALS = 4
+STRETCH = (1.0, 1.0, 1.6, 1.6)
+"""How many times the gap each proposal is asked to close: a generator draws cues weaker than words
+mean them."""
 MAX_PROMPT_WORDS = 24
 """The model has seen short prompts; of a long one it is shown the beginning."""
 
@@ -61,24 +75,36 @@ class EmbeddedRefiner:
                     f"{PROPOSALS} tries; the rule refiner wrote this prompt instead.",
                 ),
             )
-        proposals.append(_kept(request))
+        proposals += _drawn_before(request)
         costs = prompt_costs(request)
         chosen = min(proposals, key=lambda made: costs[combination_of(named_cues(made.prompt))])
+        composed = _composed(request, proposals, costs)
+        if (
+            costs[combination_of(named_cues(composed.prompt))]
+            < costs[combination_of(named_cues(chosen.prompt))]
+        ):
+            chosen = replace(composed, raw_text=written[0].text)
         return replace(chosen, seconds=time.perf_counter() - started, tokens=tokens)
 
     def _written(self, request: RefineRequest, evidence: Evidence) -> list[Answer]:
-        """The model's answers to one question: the likeliest one, then sampled ones."""
+        """The model's answers: the likeliest one, then sampled ones, also to stretched gaps."""
         felt = Emotion(*evidence.feeling(named_cues(request.prompt)))
         gap = request.target.gap_from(felt)
-        prompt = fill_prompt(
-            REFINE_PROMPT,
-            prompt=" ".join(request.artist_prompt.split()[:MAX_PROMPT_WORDS]),
-            valence=signed(gap.valence),
-            arousal=signed(gap.arousal),
-        )
+        prompts = [
+            fill_prompt(
+                REFINE_PROMPT,
+                prompt=" ".join(request.artist_prompt.split()[:MAX_PROMPT_WORDS]),
+                valence=signed(gap.valence * stretch),
+                arousal=signed(gap.arousal * stretch),
+            )
+            for stretch in STRETCH
+        ]
         image, first = request.images[request.best], len(request.history) * PROPOSALS
         seeds = (None, *range(first + 1, first + PROPOSALS))
-        return [self.lvlm.write(image, prompt, seed=seed) for seed in seeds]
+        return [
+            self.lvlm.write(image, prompt, seed=seed)
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
 
 
 def _proposal(request: RefineRequest, text: str) -> Refinement | None:
@@ -97,16 +123,43 @@ def _proposal(request: RefineRequest, text: str) -> Refinement | None:
     )
 
 
-def _kept(request: RefineRequest) -> Refinement:
-    """The proposal to make more pictures of the same prompt."""
+def _composed(request: RefineRequest, proposals: list[Refinement], costs: np.ndarray) -> Refinement:
+    """The best prompt of cues that any proposal names: the model says what, the readings which."""
+    own = named_cues(request.artist_prompt)
+    kept = {level.family for level in own if level.phrases}
+    named = [named_cues(made.prompt) for made in proposals]
+    open_to = np.ones(len(costs), dtype=bool)
+    for place, family in enumerate(FAMILIES.values()):
+        levels = {cues[place] for cues in named}
+        if family[0].family not in kept:
+            levels.add(family[0])
+        numbers = [family.index(level) for level in levels]
+        open_to &= np.isin(combinations().choices[:, place], numbers)
+    best = combinations().choices[int(np.where(open_to, costs, np.inf).argmin())]
+    after = tuple(family[number] for family, number in zip(FAMILIES.values(), best, strict=True))
+    clause = affect_clause(tuple(level for level in after if level.family not in kept))
     return Refinement(
-        prompt=request.prompt,
-        clause=request.prompt.removeprefix(request.artist_prompt).strip(" ,"),
-        suggestions=(
-            Suggestion("keep the prompt", reason="nothing proposed should come nearer by words"),
-        ),
+        prompt=with_clause(request.artist_prompt, clause),
+        clause=clause,
+        suggestions=change_suggestions(named_cues(request.prompt), after),
         refiner=NAME,
     )
+
+
+def _drawn_before(request: RefineRequest) -> list[Refinement]:
+    """The proposals to make more pictures of this prompt, or of an earlier round's."""
+    earlier = {record.prompt: record.number for record in request.history}
+    earlier.pop(request.prompt, None)
+    again = {f"go back to the prompt of round {n}": prompt for prompt, n in earlier.items()}
+    return [
+        Refinement(
+            prompt=prompt,
+            clause=prompt.removeprefix(request.artist_prompt).strip(" ,"),
+            suggestions=(Suggestion(text, reason="nothing proposed should come nearer by words"),),
+            refiner=NAME,
+        )
+        for text, prompt in ({"keep the prompt": request.prompt} | again).items()
+    ]
 
 
 def _says_nothing(suggestion: Suggestion) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from emofeedback.cues import find_cue
 from emofeedback.embedded import scorer as scorer_module
 from emofeedback.embedded.answers import write_refinement
 from emofeedback.embedded.foreign import FOREIGN_WARNING, SIZE, ForeignNet, shrunk
@@ -21,9 +22,11 @@ from emofeedback.embedded.scorer import (
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
+from emofeedback.loop import record_scores, start_loop
 from emofeedback.prompts import fill_prompt, load_prompt
 from emofeedback.refining import Refiner, RefineRequest, Suggestion
-from emofeedback.scoring import Calibration, Scorer, expected_digits
+from emofeedback.rules import named_cues
+from emofeedback.scoring import Calibration, Reading, Scorer, expected_digits
 
 pytest.importorskip("transformers")
 
@@ -231,16 +234,47 @@ def test_a_refiner_that_cannot_be_read_asks_again_and_then_lets_the_rules_speak(
     assert refined.clause
 
 
-def test_of_the_answers_that_can_be_read_the_one_expected_nearest_is_taken(
+def test_of_the_answers_that_can_be_read_the_one_expected_to_win_most_is_taken(
     request_for, monkeypatch
 ):
-    clauses = ("among flowers", "under storm clouds, under storm clouds, in the rain", "at dusk")
+    clauses = ("among flowers", "under storm clouds, under storm clouds, in the rain", "in pastels")
     written = ["hm", *(write_refinement([], clause) for clause in clauses)]
     answers = iter(written)
     monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(next(answers), 7))
     refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
     assert (refined.refiner, refined.clause) == ("embedded", "under storm clouds, in the rain")
     assert (refined.raw_text, refined.tokens) == (written[2], 28)
+
+
+def test_cues_of_several_answers_are_put_together_where_that_should_win_more(
+    request_for, monkeypatch
+):
+    clauses = ("under storm clouds", "reeling", "among flowers", "in pastel colours")
+    answers = iter([write_refinement([], clause) for clause in clauses])
+    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(next(answers), 7))
+    refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
+    named = {level.label for level in named_cues(refined.prompt) if not level.neutral}
+    assert named == {"dark storm sky", "reeling"}
+    assert {each.cue for each in refined.suggestions} == named
+    assert refined.prompt.startswith("a boat on the sea, ")
+
+
+def test_a_prompt_that_came_near_is_drawn_again_rather_than_a_poor_proposal(
+    request_for, monkeypatch, pictures
+):
+    storm = find_cue("sky", "storm")
+    request = replace(request_for(), target=Emotion(storm.valence, storm.arousal))
+    good, poor = (f"{request.prompt}, {clause}" for clause in ("under storm clouds", "sleeping"))
+    state = replace(start_loop(request.artist_prompt, request.target), prompt=good)
+    near, far = Reading(emotion=request.target), Reading(emotion=Emotion(0.5, -1.5))
+    history = record_scores(state, pictures[:2], [near, near]).rounds
+    answer = Answer(write_refinement([], "among flowers"), 7)
+    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: answer)
+    refined = EmbeddedRefiner(load_lvlm()).refine(
+        replace(request, prompt=poor, readings=(far, far), history=history)
+    )
+    assert (refined.prompt, refined.clause) == (good, "under storm clouds")
+    assert refined.suggestions[0].text == "go back to the prompt of round 1"
 
 
 def test_what_the_artist_settled_is_not_contradicted(request_for, monkeypatch):

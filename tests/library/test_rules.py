@@ -11,6 +11,7 @@ from emofeedback.emotion import Emotion
 from emofeedback.evidence import (
     CANDIDATE_SPREAD,
     NAMED_COST,
+    NEAREST,
     READING_SPREAD,
     Evidence,
     combination_of,
@@ -77,7 +78,8 @@ def test_one_lucky_reading_is_not_taken_for_the_best_gap():
     target, rain = Emotion(-2, 0), NEUTRAL
     tried = [(rain, Emotion(0, 0))] * 3 + [(rain, Emotion(-2, 0))]
     gap = Evidence.of(tried).best_gap(tried, target)
-    assert 0.5 < gap < 2
+    assert NEAREST < gap < 2
+    assert Evidence.of(tried).best_gap(tried, Emotion(-0.5, 0)) == NEAREST
 
 
 def test_only_cues_that_hide_the_picture_are_veiled():

@@ -38,7 +38,7 @@ SHOWN = 6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the prove-loop command."""
     parser.add_argument("--pairs", type=int, default=NUM_PAIRS)
-    parser.add_argument("--seed", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=130_000)
     parser.add_argument("--oracles", action="store_true", help="also run with the judge as scorer")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
