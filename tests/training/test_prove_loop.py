@@ -8,7 +8,7 @@ import pytest
 from emofeedback.emotion import Emotion
 from emofeedback.refining import blind_request
 from training.world.prove_loop import CLOSEST, proof_pairs
-from training.world.prove_report import RIVALS, curve, difference_table, final_gap
+from training.world.prove_report import RIVALS, curve, difference_table, final_gap, nearest_gap
 from training.world.scene import held_out
 from training.world.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
 
@@ -48,6 +48,7 @@ def test_the_result_is_the_picture_that_was_read_best_not_the_one_judged_best():
     one = trial("loop", [2.0, 0.5, 1.0], [1.8, 0.9, 0.1])
     assert final_gap(one) == pytest.approx(0.9)
     assert curve([one])[0].tolist() == pytest.approx([1.8, 0.9, 0.9])
+    assert nearest_gap(one) == pytest.approx(0.1)
 
 
 def test_a_loop_wins_only_against_both_rivals_and_with_the_content_kept():

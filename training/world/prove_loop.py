@@ -21,7 +21,7 @@ from .captions import neutral_prompt
 from .evaluate import ROOT
 from .prove_report import cue_table, difference_table, save_curves, save_pictures, system_table
 from .scene import NEUTRAL_CUES, Scene, sample_scene
-from .trials import ORACLES, SYSTEMS, Pair, System, Trial, run_trial
+from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, System, Trial, run_trial
 
 log = logging.getLogger(__name__)
 NUM_PAIRS = 60
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", type=int, default=NUM_PAIRS)
     parser.add_argument("--seed", type=int, default=130_000)
     parser.add_argument("--oracles", action="store_true", help="also run with the judge as scorer")
+    parser.add_argument(
+        "--own-prompt", action="store_true", help="also loops whose first prompt is not rewritten"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--run", dest="run_dir", type=Path, default=ROOT / "runs" / "prove-loop",
@@ -54,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     torch.set_num_threads(args.threads)
-    systems = SYSTEMS + (ORACLES if args.oracles else ())
+    systems = SYSTEMS + (OWN_PROMPT if args.own_prompt else ())
+    systems += ORACLES if args.oracles else ()
     pairs = proof_pairs(args.pairs, args.seed)
     args.run_dir.mkdir(parents=True, exist_ok=True)
     trials: list[list[Trial]] = []

@@ -82,6 +82,8 @@ SYSTEMS = (
         rewrite_first=True,
         emotion_input=True,
     ),
+)
+OWN_PROMPT = (
     System(name="loop from the artist's own prompt, LVLM refiner", refiner="embedded"),
     System(name="loop from the artist's own prompt, rule refiner", refiner="rules"),
 )
