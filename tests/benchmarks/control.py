@@ -29,7 +29,6 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from control_files import Album, Results, Work, judges_digest, painters_digest  # noqa: E402
 from control_report import report  # noqa: E402
 from control_ways import (  # noqa: E402
-    NEUTRAL,
     PATCHES,
     SIDE,
     WAYS,
@@ -65,7 +64,7 @@ def contents(count: int) -> Iterator[tuple[int, Scene, str]]:
 
 
 def grid_work(bench: Workbench, album: Album, ways: list[str], prompts: int) -> Iterator[Work]:
-    """Every way at 25 points, and the prompt alone from the same 25 noises."""
+    """Every way at 25 points, from 25 noises that are the same for all ways."""
 
     def measure(key: tuple[Any, ...], scene: Scene, prompt: str) -> dict[str, Any]:
         _, way, index = key
@@ -193,11 +192,10 @@ def main() -> int:
     ways = options.way or list(WAYS)
     with torch.inference_mode():  # as ComfyUI runs nodes
         bench = load_workbench(options.tree, options.steps)
-        both = list(dict.fromkeys([NEUTRAL, *ways]))
         swept = [way for way in SWEPT if way in ways]
         works = {
             "cost": cost_work(bench, [way for way in PATCHES if way in ways], options.repeats),
-            "grid": grid_work(bench, album, both, options.prompts),
+            "grid": grid_work(bench, album, ways, options.prompts),
             "image-to-image": change_work(bench, album, options.changes),
             "sweep": sweep_work(bench, album, swept, options.sweeps),
         }
