@@ -28,9 +28,6 @@ ANCHORS: dict[int, tuple[Emotion, ...]] = {
 """How many -> where they are; four are the corners."""
 
 _CHOSEN: dict[tuple[float, float], tuple[tuple[str, str], ...]] = {
-    (-LIMIT, LIMIT): (
-        ("palette", "red_black"), ("light", "spotlight"), ("signs", "lightning"), ("sky", "burning")
-    ),
     (0, -LIMIT): (
         ("light", "moonlight"), ("weather", "mist"), ("signs", "lanterns"), ("posture", "drooping")
     ),
