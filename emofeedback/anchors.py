@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .cues import find_cue
 from .emotion import LIMIT, Emotion
 from .errors import ConfigError, ScorerAnswerError
 from .refining import Refiner, blind_request, checked_prompt
-from .rules import RuleRefiner
+from .rules import RuleRefiner, affect_clause, named_cues
 
 # counter-clockwise from pleasure; on the square's rim, so that no point of the scale lies outside
 _RIM = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
@@ -25,6 +26,16 @@ ANCHORS: dict[int, tuple[Emotion, ...]] = {
     4: tuple(Emotion(LIMIT * x, LIMIT * y) for x, y in _RIM[1::2]),
 }
 """How many -> where they are; four are the corners."""
+
+_CHOSEN: dict[tuple[float, float], tuple[tuple[str, str], ...]] = {
+    (0, -LIMIT): (
+        ("light", "moonlight"), ("weather", "mist"), ("signs", "lanterns"), ("posture", "drooping")
+    ),
+}  # fmt: skip
+"""Cues for anchors where the words with the best sum hide the place on the embedded generator.
+
+Their effects in the table sum as far out, and `docs/emotion-control.md` has what both measure.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,12 @@ def _shares(
 
 def rule_clause(prompt: str, index: int, count: int = 8) -> str:
     """What the rules of the affect-phrase table add to a prompt for one anchor."""
-    return written_clause(prompt, ANCHORS[count][index], RuleRefiner())
+    emotion = ANCHORS[count][index]
+    chosen = _CHOSEN.get((emotion.valence, emotion.arousal), ())
+    # the artist's own words on a family stay, and the rules then make the best of the others
+    if chosen and not any(level.phrases for level in named_cues(checked_prompt(prompt))):
+        return affect_clause(tuple(find_cue(family, name) for family, name in chosen))
+    return written_clause(prompt, emotion, RuleRefiner())
 
 
 def written_clause(prompt: str, emotion: Emotion, refiner: Refiner) -> str:

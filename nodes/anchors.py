@@ -7,7 +7,7 @@ from typing import Any
 import comfy.utils
 from comfy_api.latest import io
 
-from ..emofeedback.anchors import ANCHORS, typed_clauses, written_clause
+from ..emofeedback.anchors import ANCHORS, rule_clause, typed_clauses, written_clause
 from ..emofeedback.refining import checked_prompt, with_clause
 from ..emofeedback.scoring import Scorer
 from .comfy_bridge import stop_if_interrupted
@@ -82,6 +82,8 @@ def anchor_clauses(
     checked_prompt(prompt)
     if texts.strip():
         return typed_clauses(texts, count)
+    if refiner is None:
+        return tuple(rule_clause(prompt, index, count) for index in range(count))
     writer, clauses = refiner_of(refiner), []
     progress = comfy.utils.ProgressBar(count)
     for emotion in ANCHORS[count]:

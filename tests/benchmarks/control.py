@@ -2,22 +2,21 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/control.py [--prompts 20] [--sweeps 12]
 
-Every measurement is appended to runs/control.jsonl under a digest of weights and steps, so an
-interrupted or widened run goes on where it stopped; `--part` and `--way` choose what is made. Times
-are ratios of processor time on one thread, taken alternately. Prints tables in Markdown of all that
-the file holds for these weights, and exits with 1 if a number is missed.
+Pictures are kept in runs/control by what painted them, measurements in runs/control.jsonl by the
+judge too: an interrupted or widened run goes on where it stopped, and another judge looks at the
+same pictures. `--part` and `--way` choose what is made. Times are ratios of processor time on one
+thread, taken alternately. Prints tables in Markdown of all that the file holds for these weights,
+and exits with 1 if a number is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,72 +26,34 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
+from control_files import Album, Results, Work, judges_digest, painters_digest  # noqa: E402
 from control_report import report  # noqa: E402
-from control_ways import NEUTRAL, WAYS, Point, Workbench, at_zero, load_workbench  # noqa: E402
+from control_ways import (  # noqa: E402
+    PATCHES,
+    SIDE,
+    WAYS,
+    Point,
+    Workbench,
+    at_zero,
+    load_workbench,
+)
 
 from emofeedback.embedded.clip import embed_images, load_clip  # noqa: E402
-from emofeedback.embedded.weights import FOLDER  # noqa: E402
 from emofeedback.metrics import GRID  # noqa: E402
 from training.world.captions import neutral_prompt  # noqa: E402
 from training.world.evaluate import Plan  # noqa: E402
-from training.world.judge import WEIGHTS, judge  # noqa: E402
+from training.world.judge import judge  # noqa: E402
 from training.world.measure_makers import grid_scenes  # noqa: E402
-from training.world.scene import Scene  # noqa: E402
+from training.world.render import render  # noqa: E402
+from training.world.scene import Scene, sample_scene  # noqa: E402
 
+PARTS = ("cost", "grid", "image-to-image", "sweep")
 SWEEP = tuple(float(value) for value in np.linspace(-3, 3, 9))
 SWEPT = ("phrase", "anchors", "adapter")
-TIMED = ("anchors", "anchors, half window", "anchors, conditionings")
+POINTS = [Point(v, a) for v in GRID for a in GRID]
+CORNERS = [Point(v, a) for v in (-3.0, 3.0) for a in (-3.0, 3.0)]
+DENOISE = (0.4, 0.6, 0.8)
 GENERIC = tuple(Point(v, a) for v, a in ((2.1, 0.9), (-0.8, 2.3), (-1.9, -0.7), (1.2, -2.6)))
-
-
-@dataclass(frozen=True)
-class Work:
-    """One thing to measure: its key in the results, and how."""
-
-    key: tuple[Any, ...]
-    measure: Callable[[], dict[str, Any]]
-
-
-def grid_work(bench: Workbench, ways: list[str], prompts: int) -> Iterator[Work]:
-    """Every way at 25 points, and the prompt alone from the same 25 noises."""
-    for index, scene, prompt in contents(prompts):
-        for way in ways:
-            made = WAYS[way](bench, prompt)
-            for place, (valence, arousal) in enumerate((v, a) for v in GRID for a in GRID):
-                point = Point(valence, arousal)
-                work = (lambda m, s, p, n: lambda: judged(bench, m(p), s, n))(
-                    made, scene, point, 25 * index + place
-                )
-                yield Work(("grid", way, index, valence, arousal), work)
-
-
-def sweep_work(bench: Workbench, ways: list[str], prompts: int) -> Iterator[Work]:
-    """Nine points of each axis from one noise."""
-    for index, scene, prompt in contents(prompts):
-        for way in ways:
-            for axis in ("valence", "arousal"):
-                made = WAYS[way](bench, prompt)
-                work = (lambda m, s, a, n: lambda: swept(bench, m, s, a, n))(
-                    made, scene, axis, index
-                )
-                yield Work(("sweep", way, index, axis), work)
-
-
-def cost_work(bench: Workbench, ways: list[str], repeats: int) -> Iterator[Work]:
-    """Seconds against stock sampling: at the grid's points, at generic ones, at strength 0."""
-    prompt = next(contents(1))[2]
-    kinds = {"grid": [Point(v, a) for v in GRID for a in GRID], "generic": list(GENERIC)}
-    # two in a hundred is a small difference, so that one is measured more often
-    kinds["still"] = [at_zero(point) for point in GENERIC] * 2
-    for repeat in range(repeats):
-        for way in ways:
-            made = WAYS[way](bench, prompt)
-            for kind, points in kinds.items():
-                for number, point in enumerate(points):
-                    work = (lambda m, p, late: lambda: timed(bench, m, prompt, p, late))(
-                        made, point, (repeat + number) % 2 == 1
-                    )
-                    yield Work(("cost", way, kind, repeat, number), work)
 
 
 def contents(count: int) -> Iterator[tuple[int, Scene, str]]:
@@ -102,32 +63,97 @@ def contents(count: int) -> Iterator[tuple[int, Scene, str]]:
         yield index, scene, neutral_prompt(scene, np.random.default_rng((plan.seed, index)))
 
 
-def judged(bench: Workbench, fed: tuple[Any, list[Any]], scene: Scene, seed: int) -> dict[str, Any]:
-    """What the judge sees in the picture of one sampling."""
-    model, positive = fed
-    seen = judge(bench.pictures(bench.stock(positive, seed, model)))
-    return {
-        "valence": seen.valence.item(),
-        "arousal": seen.arousal.item(),
-        "place": seen.places[0] == scene.place,
-        "subject": seen.subjects[0] == scene.subject,
-    }
+def grid_work(bench: Workbench, album: Album, ways: list[str], prompts: int) -> Iterator[Work]:
+    """Every way at 25 points, from 25 noises that are the same for all ways."""
+
+    def measure(key: tuple[Any, ...], scene: Scene, prompt: str) -> dict[str, Any]:
+        _, way, index = key
+        images = album.get(
+            key,
+            lambda: bench.pictures(
+                list(map(WAYS[way](bench, prompt), POINTS)), index, list(range(len(POINTS)))
+            ),
+        )
+        seen = judge(images)
+        return {
+            "valence": seen.valence.tolist(),
+            "arousal": seen.arousal.tolist(),
+            "place": [place == scene.place for place in seen.places],
+            "subject": [subject == scene.subject for subject in seen.subjects],
+        }
+
+    for index, scene, prompt in contents(prompts):
+        for way in ways:
+            key = ("grid", way, index)
+            yield Work(key, partial(measure, key, scene, prompt))
 
 
-def swept(bench: Workbench, made: Any, scene: Scene, axis: str, seed: int) -> dict[str, Any]:
-    """The judged axis along a sweep, and the steps between its pictures as CLIP sees them."""
-    points = [Point(*((x, 0.0) if axis == "valence" else (0.0, x))) for x in SWEEP]
-    images = []
-    for point in points:
-        model, positive = made(point)
-        images.append(bench.pictures(bench.stock(positive, seed, model)))
-    pictures = torch.cat(images)
-    with torch.inference_mode():
-        features = embed_images(load_clip()[0], pictures).numpy()
-    return {
-        "read": getattr(judge(pictures), axis).tolist(),
-        "steps": np.linalg.norm(np.diff(features, axis=0), axis=1).tolist(),
-    }
+def sweep_work(bench: Workbench, album: Album, ways: list[str], prompts: int) -> Iterator[Work]:
+    """Nine points of each axis from one noise: how they are read, how far CLIP sees them apart."""
+
+    def measure(key: tuple[Any, ...], prompt: str) -> dict[str, Any]:
+        _, way, index, axis = key
+        points = [Point(x, 0.0) if axis == "valence" else Point(0.0, x) for x in SWEEP]
+        images = album.get(
+            key,
+            lambda: bench.pictures(
+                list(map(WAYS[way](bench, prompt), points)), index, [0] * len(points)
+            ),
+        )
+        features = embed_images(load_clip()[0], images).numpy()
+        return {
+            "read": getattr(judge(images), axis).tolist(),
+            "steps": np.linalg.norm(np.diff(features, axis=0), axis=1).tolist(),
+        }
+
+    for index, _, prompt in contents(prompts):
+        for way in ways:
+            for axis in ("valence", "arousal"):
+                key = ("sweep", way, index, axis)
+                yield Work(key, partial(measure, key, prompt))
+
+
+def change_work(bench: Workbench, album: Album, pictures: int) -> Iterator[Work]:
+    """Drawn pictures of held-out pairs, with moods of their own, moved towards the four corners."""
+
+    def measure(key: tuple[Any, ...], scene: Scene, prompt: str) -> dict[str, Any]:
+        _, denoise, index = key
+        drawn = torch.from_numpy(np.array(render(scene, 8 * SIDE)))[None].float() / 255
+        # strength 0: what painting over the picture does by itself
+        points = [at_zero(CORNERS[0]), *CORNERS]
+        made = album.get(key, lambda: bench.changed(drawn, prompt, points, denoise, index))
+        seen = judge(torch.cat([drawn, made]))
+        return {
+            "felt": torch.stack([seen.valence, seen.arousal], 1).tolist(),
+            "targets": [[point.valence, point.arousal] for point in CORNERS],
+            "kept": [
+                place == scene.place and subject == scene.subject
+                for place, subject in zip(seen.places, seen.subjects, strict=True)
+            ],
+        }
+
+    random = np.random.default_rng(Plan().seed)
+    for index in range(pictures):
+        scene = sample_scene(random, split="held_out")
+        prompt = neutral_prompt(scene, np.random.default_rng((Plan().seed, index)))
+        for denoise in DENOISE:
+            key = ("image-to-image", denoise, index)
+            yield Work(key, partial(measure, key, scene, prompt))
+
+
+def cost_work(bench: Workbench, ways: list[str], repeats: int) -> Iterator[Work]:
+    """Seconds against stock sampling: at the grid's points, at generic ones, at strength 0."""
+    prompt = next(contents(1))[2]
+    # two in a hundred is a small difference, so that one is measured more often
+    kinds = {"grid": POINTS, "generic": GENERIC, "still": [at_zero(p) for p in GENERIC] * 2}
+    for repeat in range(repeats):
+        for way in ways:
+            made = PATCHES[way](bench, prompt)
+            for kind, points in kinds.items():
+                for number, point in enumerate(points):
+                    late = (repeat + number) % 2 == 1
+                    work = partial(timed, bench, made, prompt, point, late)
+                    yield Work(("cost", way, kind, repeat, number), work)
 
 
 def timed(bench: Workbench, made: Any, prompt: str, point: Point, late: bool) -> dict[str, Any]:
@@ -140,42 +166,9 @@ def timed(bench: Workbench, made: Any, prompt: str, point: Point, late: bool) ->
     for name in sorted(fed, reverse=late):
         model, positive = fed[name]
         started = time.process_time()
-        latents[name] = bench.stock(positive, 1, model)
+        latents[name] = bench.stock(positive, 1, model=model)
         seconds[name] = time.process_time() - started
     return {**seconds, "gap": float((latents["way"] - latents["stock"]).abs().max())}
-
-
-def digest(steps: int) -> str:
-    """Of everything the numbers depend on."""
-    files = [*sorted(path for path in FOLDER.rglob("*") if path.is_file()), WEIGHTS]
-    found = hashlib.sha256(f"{steps} steps".encode())
-    for path in files:
-        found.update(path.read_bytes())
-    return found.hexdigest()[:12]
-
-
-class Results:
-    """Measurements by key, appended to a file as they are made."""
-
-    def __init__(self, path: Path, weights: str) -> None:
-        self.path, self.weights = path, weights
-        self.found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-            record = json.loads(line)
-            if record["weights"] == weights:
-                self.found[tuple(record["key"])] = record["value"]
-
-    def complete(self, works: Iterator[Work]) -> None:
-        """Measures what is missing."""
-        for work in works:
-            if work.key in self.found:
-                continue
-            self.found[work.key] = value = work.measure()
-            record = {"weights": self.weights, "key": work.key, "value": value}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-            say(f"{' '.join(map(str, work.key))}")
 
 
 def main() -> int:
@@ -185,24 +178,30 @@ def main() -> int:
     parser.add_argument("tree", nargs="?", type=Path, default=Path(tree), help="ComfyUI's folder")
     parser.add_argument("--prompts", type=int, default=20, help="contents painted over the grid")
     parser.add_argument("--sweeps", type=int, default=12, help="contents swept along each axis")
+    parser.add_argument("--changes", type=int, default=12, help="drawn pictures to change")
     parser.add_argument("--repeats", type=int, default=2, help="of each time")
     parser.add_argument("--steps", type=int, default=20, help="of each sampling; 8 is a quick look")
-    parser.add_argument("--part", action="append", choices=("grid", "sweep", "cost"))
+    parser.add_argument("--part", action="append", choices=PARTS, help="default: all")
     parser.add_argument("--way", action="append", choices=list(WAYS), help="default: all")
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "control.jsonl")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    results = Results(options.results, digest(options.steps))
-    parts, ways = options.part or ("grid", "sweep", "cost"), options.way or list(WAYS)
+    painters = painters_digest(options.steps)
+    results = Results(options.results, judges_digest(painters))
+    album = Album(options.results.with_suffix("") / painters)
+    ways = options.way or list(WAYS)
     with torch.inference_mode():  # as ComfyUI runs nodes
         bench = load_workbench(options.tree, options.steps)
-        if "cost" in parts:
-            results.complete(cost_work(bench, [w for w in TIMED if w in ways], options.repeats))
-        if "grid" in parts:
-            both = list(dict.fromkeys([NEUTRAL, *ways]))
-            results.complete(grid_work(bench, both, options.prompts))
-        if "sweep" in parts:
-            results.complete(sweep_work(bench, [w for w in SWEPT if w in ways], options.sweeps))
+        swept = [way for way in SWEPT if way in ways]
+        works = {
+            "cost": cost_work(bench, [way for way in PATCHES if way in ways], options.repeats),
+            "grid": grid_work(bench, album, ways, options.prompts),
+            "image-to-image": change_work(bench, album, options.changes),
+            "sweep": sweep_work(bench, album, swept, options.sweeps),
+        }
+        for part in options.part or PARTS:
+            for key in results.complete(works[part]):
+                say(" ".join(map(str, key)))
     lines, reached = report(results.found)
     say("\n".join(lines))
     return 0 if reached else 1

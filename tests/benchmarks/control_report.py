@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from control_ways import NEUTRAL
 
-from emofeedback.metrics import (
-    axis_metrics,
-    kendall_tau,
-    paired_difference,
-)
+from emofeedback.metrics import GRID, axis_metrics, kendall_tau, paired_difference
 
 Found = Mapping[tuple[Any, ...], dict[str, Any]]
 SWEEP = np.linspace(-3, 3, 9)
@@ -34,7 +31,7 @@ CONTENT_LOSS, OVERHEAD = 3.0, 1.02
 def report(found: Found) -> tuple[list[str], bool]:
     """The lines of all tables, and whether every number that was measured was reached."""
     lines: list[str] = []
-    for table in (_grid_table, _sweep_table, _cost_table, _still_table):
+    for table in (_grid_table, _sweep_table, _cost_table, _still_table, _change_table):
         rows = list(table(found))
         lines += [*rows, ""] if len(rows) > 2 else []
     missed = any(mark in line for line in lines for mark in (" missed",))
@@ -52,10 +49,13 @@ def _grid_table(found: Found) -> Iterator[str]:
     )
     yield "| --- " * 10 + "|"
     for way in dict.fromkeys(key[1] for key in found if key[0] == "grid" and key[1] != NEUTRAL):
-        keys = [key for key in found if key[:2] == ("grid", way)]
-        valence = axis_metrics([key[3] for key in keys], [found[key]["valence"] for key in keys])
-        arousal = axis_metrics([key[4] for key in keys], [found[key]["arousal"] for key in keys])
-        content = _content_change(found, keys)
+        grids = {key[2]: value for key, value in found.items() if key[:2] == ("grid", way)}
+        targets = np.tile([(v, a) for v in GRID for a in GRID], (len(grids), 1))
+        valence, arousal = (
+            axis_metrics(targets[:, axis].tolist(), [x for g in grids.values() for x in g[name]])
+            for axis, name in enumerate(("valence", "arousal"))
+        )
+        content = _content_change(found, grids)
         wanted = GRID_WANTED.get(way)
         reached = content[0] >= -CONTENT_LOSS
         told = f"content -{CONTENT_LOSS:.0f}"
@@ -66,19 +66,22 @@ def _grid_table(found: Found) -> Iterator[str]:
                 told = f"{told}; errors {wanted[2]:.2f}"
                 reached &= max(valence.error, arousal.error) <= wanted[2]
         yield (
-            f"| {way} | {len(keys)} | {valence.spearman:.3f} | {arousal.spearman:.3f} | "
+            f"| {way} | {len(targets)} | {valence.spearman:.3f} | {arousal.spearman:.3f} | "
             f"{valence.error:.2f} | {arousal.error:.2f} | {valence.constant_error:.2f} | "
             f"{content[0]:+.1f} ({content[1]:+.1f} to {content[2]:+.1f}) | {told} | "
             f"{_mark(reached)} |"
         )
 
 
-def _content_change(found: Found, keys: list[tuple[Any, ...]]) -> tuple[float, float, float]:
-    """Place and subject both right, in points against the neutral picture of the same noise."""
+def _content_change(
+    found: Found, grids: Mapping[int, dict[str, Any]]
+) -> tuple[float, float, float]:
+    """Place and subject both right, in points against the neutral pictures of the same noises."""
     pairs = [
-        (_right(found[key]), _right(found[("grid", NEUTRAL, *key[2:])]))
-        for key in keys
-        if ("grid", NEUTRAL, *key[2:]) in found
+        pair
+        for index, grid in grids.items()
+        if ("grid", NEUTRAL, index) in found
+        for pair in zip(_right(grid), _right(found["grid", NEUTRAL, index]), strict=True)
     ]
     if not pairs:
         return float("nan"), float("nan"), float("nan")
@@ -86,8 +89,8 @@ def _content_change(found: Found, keys: list[tuple[Any, ...]]) -> tuple[float, f
     return 100 * change.mean, 100 * change.low, 100 * change.high
 
 
-def _right(value: dict[str, Any]) -> float:
-    return float(value["place"] and value["subject"])
+def _right(grid: dict[str, Any]) -> list[float]:
+    return [float(p and s) for p, s in zip(grid["place"], grid["subject"], strict=True)]
 
 
 def _sweep_table(found: Found) -> Iterator[str]:
@@ -138,3 +141,33 @@ def _still_table(found: Found) -> Iterator[str]:
         ratio = sum(v["way"] for v in values) / sum(v["stock"] for v in values)
         reached = gap == 0 and ratio <= OVERHEAD
         yield f"| {way} | {len(values)} | {gap} | {ratio:.3f} | {_mark(reached)} |"
+
+
+def _change_table(found: Found) -> Iterator[str]:
+    yield (
+        "| image-to-image, denoise | drawn pictures x targets | gap of the drawn picture | "
+        "repainted at strength 0 | at strength 1 (95 % of the change) | nearer | "
+        "content read in the drawn one | at 0 | at 1 |"
+    )
+    yield "| --- " * 9 + "|"
+    for denoise in dict.fromkeys(key[1] for key in found if key[0] == "image-to-image"):
+        rows = [v for key, v in found.items() if key[:2] == ("image-to-image", denoise)]
+        # of each: the drawn picture, repainted at strength 0, then towards each target
+        gaps = [
+            (math.dist(at, drawn), math.dist(at, plain), math.dist(at, felt))
+            for drawn, plain, at, felt in (
+                (row["felt"][0], row["felt"][1], *pair)
+                for row in rows
+                for pair in zip(row["targets"], row["felt"][2:], strict=True)
+            )
+        ]
+        before, still, after = zip(*gaps, strict=True)
+        change = paired_difference(after, still)
+        nearer = np.mean([late < early for late, early in zip(after, before, strict=True)])
+        kept = np.array([row["kept"] for row in rows])
+        yield (
+            f"| {denoise} | {len(rows)} x {len(gaps) // len(rows)} | {np.mean(before):.2f} | "
+            f"{np.mean(still):.2f} | {np.mean(after):.2f} "
+            f"({change.low:+.2f} to {change.high:+.2f}) | {nearer:.0%} | "
+            f"{kept[:, 0].mean():.0%} | {kept[:, 1].mean():.0%} | {kept[:, 2:].mean():.0%} |"
+        )

@@ -88,6 +88,13 @@ def test_the_rules_words_carry_each_anchor_far_out(index: int) -> None:
     assert math.dist((valence, arousal), (anchor.valence, anchor.arousal)) < 1.5
 
 
+def test_chosen_cues_give_way_to_words_that_the_artist_has_used() -> None:
+    sleepy = ANCHORS[8].index(Emotion(0, -LIMIT))
+    assert "moonlight" in rule_clause("a boat on the sea", sleepy)
+    lit = rule_clause("a boat on the sea in neon light", sleepy)
+    assert "light" not in {cue.family for cue in named_cues(lit) if cue.phrases}
+
+
 def test_typed_texts_are_one_line_an_anchor() -> None:
     lines = [f"words {number}" for number in range(4)]
     assert typed_clauses("\n".join(lines) + "\n\n", 4) == tuple(lines)
