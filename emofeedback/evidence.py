@@ -113,8 +113,7 @@ class Evidence:
 
         What is unknown of all of them alike is left out: it is no reason to prefer one.
         """
-        missing, variance = self._missing(target), self.variance()
-        return np.sqrt((missing**2).sum(1) + 2 * (variance - variance.min()))
+        return np.sqrt((self._missing(target) ** 2).sum(1) + 2 * self.variance())
 
     def expected_best(self, target: Emotion, best: float) -> np.ndarray:
         """[N] the best gap size to expect after one more picture of each of `combinations()`.

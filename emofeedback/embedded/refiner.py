@@ -34,10 +34,10 @@ from .lvlm import Answer, DrawnLvlm
 
 NAME = "embedded"
 REFINE_PROMPT = "drawn_refine_v1"
-PROPOSALS = 4
 STRETCH = (1.0, 1.0, 1.6, 1.6)
 """How many times the gap each proposal is asked to close: a generator draws cues weaker than words
 mean them."""
+PROPOSALS = len(STRETCH)
 MAX_PROMPT_WORDS = 24
 """The model has seen short prompts; of a long one it is shown the beginning."""
 
@@ -77,13 +77,9 @@ class EmbeddedRefiner:
             )
         proposals += _drawn_before(request)
         costs = prompt_costs(request)
+        # the last, so that of equals the one that came with the model's own reasons is taken
+        proposals.append(replace(_composed(request, proposals, costs), raw_text=written[0].text))
         chosen = min(proposals, key=lambda made: costs[combination_of(named_cues(made.prompt))])
-        composed = _composed(request, proposals, costs)
-        if (
-            costs[combination_of(named_cues(composed.prompt))]
-            < costs[combination_of(named_cues(chosen.prompt))]
-        ):
-            chosen = replace(composed, raw_text=written[0].text)
         return replace(chosen, seconds=time.perf_counter() - started, tokens=tokens)
 
     def _written(self, request: RefineRequest, evidence: Evidence) -> list[Answer]:
