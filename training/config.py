@@ -14,6 +14,7 @@ from .dynamics import DYNAMICS
 from .losses import RATIO_LOSSES
 
 FORWARD_LOSSES = ("nft",)
+PATHWISE = "pathwise"
 STAGES = ("generator", "adapter", "scorer")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
@@ -80,7 +81,8 @@ class RolloutConfig:
     """How training pictures are made."""
 
     group_size: int = 8
-    """Pictures of one prompt and target; an advantage compares within the group only."""
+    """Pictures of one prompt and target; an advantage compares within the group only. pathwise
+    compares nothing: 1 shows it most prompts."""
     num_inference_steps: int = 10
     guidance_scale: float = 1.0
     """1: no guidance, half the cost; above, both branches are trained."""
@@ -98,7 +100,7 @@ class RolloutConfig:
     """Pictures in one forward pass."""
 
     def __post_init__(self) -> None:
-        at_least("rollout.group_size", self.group_size, 2, "a group needs peers to compare with")
+        at_least("rollout.group_size", self.group_size, 1, "a group has a picture")
         at_least("rollout.num_inference_steps", self.num_inference_steps, 2, "one step draws noise")
         at_least("rollout.micro_batch", self.micro_batch, 1, "a forward pass needs a picture")
         choose("rollout.dynamics", self.dynamics, tuple(DYNAMICS))
@@ -172,7 +174,8 @@ class LossConfig:
     """How rewards change the policy."""
 
     kind: str = "clip"
-    """Reverse process: clip or guard. Forward process: nft."""
+    """Reverse process: clip or guard. Forward process: nft. Through sampler, decoder and reward:
+    pathwise, for rewards that have a gradient."""
     clip_range: float = 1e-5
     """Room of the ratio at 512 px; scaled by the root of the dims for other sizes."""
     kl_coef: float = 1e-4
@@ -187,19 +190,27 @@ class LossConfig:
     """nft: the old policy's decay grows by this a step ..."""
     old_decay_max: float = 0.5
     """... up to this."""
+    path_steps: int = 0
+    """pathwise: the gradient goes back through this many last sampler steps; 0: through all."""
 
     def __post_init__(self) -> None:
-        choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES))
+        choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
         choose("loss.kl_form", self.kl_form, ("velocity", "mean"))
         choose("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
         at_least("loss.kl_coef", self.kl_coef, 0, "KL is a penalty")
-        if self.forward and self.kl_form == "mean":
-            raise ConfigError("loss.kl_form is 'mean', which nft has not: set 'velocity'.")
+        if self.kind not in RATIO_LOSSES and self.kl_form == "mean":
+            raise ConfigError(f"loss.kl_form is 'mean', which {self.kind} has not: set 'velocity'.")
+        at_least("loss.path_steps", self.path_steps, 0, "a sampler has no step before its first")
 
     @property
     def forward(self) -> bool:
         """Whether the loss belongs to the forward process."""
         return self.kind in FORWARD_LOSSES
+
+    @property
+    def pathwise(self) -> bool:
+        """Whether the gradient comes through the reward itself."""
+        return self.kind == PATHWISE
 
     def scaled_clip_range(self, dims: int) -> float:
         """The clip range for this many latent dims: a mean over d dims spreads as 1 / sqrt(d)."""
@@ -312,6 +323,16 @@ class TrainConfig:
         at_least("steps", self.steps, 0, "a run cannot go backwards")
         at_least("checkpoint_every", self.checkpoint_every, 1, "a run must be resumable")
         at_least("keep_checkpoints", self.keep_checkpoints, 1, "one checkpoint must stay")
+        if not self.loss.pathwise:
+            at_least(
+                "rollout.group_size", self.rollout.group_size, 2,
+                "a group needs peers to compare with",
+            )  # fmt: skip
+        elif self.optim.updates != 1:
+            raise ConfigError(
+                f"optim.updates is {self.optim.updates}, but loss.kind=pathwise has one gradient "
+                "for each set of pictures: set 1."
+            )
         if self.optim.updates < 1 or self.rollout.group_size % self.optim.updates:
             raise ConfigError(
                 f"optim.updates is {self.optim.updates}, which does not divide the "

@@ -15,11 +15,15 @@ from .config import RewardConfig
 from .rewards import EmotionReader, PairScore, RewardStack
 
 
-def build_rewards(config: RewardConfig) -> RewardStack:
+def build_rewards(config: RewardConfig, *, gradient: bool = False) -> RewardStack:
     """The reward that a config describes.
 
-    Raises: ConfigError, CheckpointError: a model is missing or no CLIP.
+    Args:
+        gradient: with rewards that hand on a gradient to the pictures.
+    Raises: ConfigError, CheckpointError: a model is missing or no CLIP, or one has no gradient.
     """
+    if gradient:
+        return _with_gradient(config)
     pairs: dict[str, PairScore] = {}
     if config.content:
         pairs["content"] = drawn_content_score
@@ -31,6 +35,29 @@ def build_rewards(config: RewardConfig) -> RewardStack:
         pairs["brightness"] = brightness
     reader = emotion_reader(config) if config.emotion else None
     return RewardStack(config, reader, pairs, overlap=config.scorer == "server")
+
+
+def _with_gradient(config: RewardConfig) -> RewardStack:
+    without = [name for name in ("clip_score", "pick_score") if getattr(config, name)]
+    if config.emotion and config.scorer == "server":
+        without.append("scorer=server")
+    if config.emotion and config.emotion_form == "threshold":
+        without.append("emotion_form=threshold")
+    if without:
+        raise ConfigError(
+            f"loss.kind=pathwise needs rewards with a gradient, which reward.{without[0]} has not. "
+            "Use reward.emotion with scorer=embedded or rules and emotion_form=continuous, "
+            "reward.content or reward.brightness; or another loss.kind."
+        )
+    pairs: dict[str, PairScore] = {}
+    if config.content:
+        pairs["content"] = drawn_content
+    if config.brightness:
+        pairs["brightness"] = brightness
+    reader = None
+    if config.emotion:
+        reader = read_by_rules if config.scorer == "rules" else read_path
+    return RewardStack(config, reader, pairs, cache=False)
 
 
 def emotion_reader(config: RewardConfig) -> EmotionReader:
@@ -48,6 +75,17 @@ def read_embedded(images: Tensor) -> Tensor:
 
     readings = load_scorer().score(images)
     return torch.tensor([(r.emotion.valence, r.emotion.arousal) for r in readings])
+
+
+def read_path(images: Tensor) -> Tensor:
+    """As `read_embedded`, and the gradient comes back to the pictures."""
+    from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
+    from emofeedback.prompts import load_prompt
+    from emofeedback.scoring import expected_digits
+
+    lvlm = load_scorer().lvlm
+    joint, _ = lvlm.rate(images, load_prompt(RATE_PROMPT))
+    return torch.stack([expected_digits(joint.logsumexp(axis))[0] for axis in (2, 1)], 1)
 
 
 def read_by_rules(images: Tensor) -> Tensor:
@@ -70,12 +108,18 @@ def brightness(images: Tensor, prompts: Sequence[str]) -> Tensor:
 
 @torch.no_grad()
 def drawn_content_score(images: Tensor, prompts: Sequence[str]) -> Tensor:
+    """As `drawn_content`, without a gradient."""
+    return drawn_content(images, prompts)
+
+
+def drawn_content(images: Tensor, prompts: Sequence[str]) -> Tensor:
     """How surely each picture shows its prompt, by the drawn world's CLIP pair: [B] in 0..1."""
     from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
 
     model, tokenizer = load_clip()
     names = sorted(set(prompts))
-    texts = embed_texts(model, tokenizer, names)[[names.index(each) for each in prompts]]
+    with torch.no_grad():
+        texts = embed_texts(model, tokenizer, names)[[names.index(each) for each in prompts]]
     return model.calibration.apply((embed_images(model, images) * texts).sum(1))
 
 

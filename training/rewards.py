@@ -56,18 +56,22 @@ def emotion_reward(readings: Tensor, targets: Tensor, *, form: str, threshold: f
     return 1 - gaps.mean(1) / 6
 
 
-def reward_log(rewards: Rewards, totals: Tensor, advantages: Advantages) -> dict[str, float]:
+def reward_log(
+    rewards: Rewards, totals: Tensor, advantages: Advantages | None = None
+) -> dict[str, float]:
     """Numbers of a step's rewards.
 
     Args:
         rewards: of this process. totals: [B] of all processes.
+        advantages: None where groups are not compared.
     """
     numbers = {
         "reward/mean": float(totals.nanmean()),
         "reward/std": float(totals[~totals.isnan()].std(unbiased=False)),
-        "reward/zero_std_ratio": advantages.zero_std_ratio,
-        "reward/nan_ratio": advantages.nan_ratio,
+        "reward/nan_ratio": float(totals.isnan().float().mean()),
     }
+    if advantages is not None:
+        numbers["reward/zero_std_ratio"] = advantages.zero_std_ratio
     return numbers | {f"reward/{name}": float(v.nanmean()) for name, v in rewards.parts.items()}
 
 
@@ -106,6 +110,7 @@ class RewardStack:
         reader: who reads emotions; None without an emotion reward.
         pair_scores: the parts that compare picture and prompt, by name of their weight.
         overlap: run in threads beside the rollout (for servers).
+        cache: keep readings by picture; not where their gradient is wanted.
     """
 
     def __init__(
@@ -115,9 +120,10 @@ class RewardStack:
         pair_scores: Mapping[str, PairScore],
         *,
         overlap: bool = False,
+        cache: bool = True,
     ) -> None:
         self.config, self.pair_scores = config, dict(pair_scores)
-        self.reader = ReadingCache(reader) if reader is not None else None
+        self.reader = ReadingCache(reader) if reader is not None and cache else reader
         self._pool = ThreadPoolExecutor(max_workers=config.workers) if overlap else None
 
     def submit(self, images: Tensor, tasks: Sequence[Task]) -> Future[dict[str, Tensor]]:

@@ -14,9 +14,12 @@ from typing import Any
 
 import torch
 
+from emofeedback.errors import ConfigError
+
 from .config_files import load_config, preset_path
 from .dynamics import DYNAMICS, sde_window, sigma_schedule
 from .families.choose import load_family
+from .losses import RATIO_LOSSES
 from .measure import condition
 from .policy import Policy
 from .prompts import load_prompts
@@ -49,7 +52,7 @@ def measure(options: argparse.Namespace) -> None:
     log.info("GFLOP a picture        %.2f (model only, rollout and update)", flops / 1e9)
     log.info("GEMM peak              %.1f GFLOP/s (%s, before and after)", peak / 1e9, dtype)
     for name in ("rollout", "decode", "reward_submit", "reward", "update"):
-        median = statistics.median(n[f"time/{name}_s"] for _, n in steps)
+        median = statistics.median(n.get(f"time/{name}_s", 0.0) for _, n in steps)
         log.info("%-22s %.3f s a step", name, median)
     model = statistics.median(model_seconds(n) for _, n in steps)
     log.info(
@@ -72,7 +75,8 @@ def new_trainer(preset: str, overrides: Sequence[str], device: Any) -> Any:
     config = load_config(preset_path(preset), overrides)
     policy = Policy(load_family(config, device=device), config.model)
     prompts = load_prompts(config.data.prompts)
-    return Trainer(config, policy, build_rewards(config.reward), prompts)
+    rewards = build_rewards(config.reward, gradient=config.loss.pathwise)
+    return Trainer(config, policy, rewards, prompts)
 
 
 def gemm_peak(device: Any, dtype: Any, side: int = 0) -> float:
@@ -100,15 +104,26 @@ def step_flops(trainer: Any) -> float:
     shape = trainer.policy.family.latent_shape
     count = trainer.config.rollout.group_size * trainer.config.data.prompts_per_step
     with FlopCounterMode(display=False) as outside:
-        images = decode(torch.zeros(count, *shape), quick=True)
+        pathwise = trainer.config.loss.pathwise
+        images = decode(torch.zeros(count, *shape, requires_grad=pathwise), quick=True)
         tasks, _ = trainer._share_of_step()
-        trainer.rewards.collect([trainer.rewards.submit(images, tasks)])
+        rewards = trainer.rewards.collect([trainer.rewards.submit(images, tasks)])
+        if pathwise:
+            rewards.total.sum().backward()
     assert trainer.step == step
     return float(whole.get_total_flops() - outside.get_total_flops())
 
 
 def compare(trainer: Any, pairs: int, device: Any) -> None:
-    """Model time of a step against `plain_loop`, interleaved."""
+    """Model time of a step against `plain_loop`, interleaved.
+
+    Raises: ConfigError: the loss is none of the reverse process, which the plain loop is.
+    """
+    if trainer.config.loss.kind not in RATIO_LOSSES:
+        raise ConfigError(
+            f"--compare knows losses of the reverse process, not {trainer.config.loss.kind!r}: use "
+            "--preset tiny-window, or loss.kind=guard."
+        )
     ratios = []
     plain_loop(trainer)
     for _ in range(pairs):
@@ -177,9 +192,10 @@ def _seconds_a_picture(trainer: Any, device: Any) -> tuple[float, float]:
 
 
 def model_seconds(numbers: dict[str, float]) -> float:
-    """Rollout and update of a step without decoding and scoring."""
-    extra = numbers["time/decode_s"] + numbers["time/reward_submit_s"]
-    return numbers["time/rollout_s"] + numbers["time/update_s"] - extra
+    """Rollout and update of a step without decoding and scoring; pathwise steps cannot be told
+    apart and count whole."""
+    extra = numbers.get("time/decode_s", 0.0) + numbers.get("time/reward_submit_s", 0.0)
+    return numbers.get("time/rollout_s", 0.0) + numbers["time/update_s"] - extra
 
 
 def plain_loop(trainer: Any) -> None:

@@ -20,6 +20,7 @@ from .config import TrainConfig
 from .dynamics import sde_window
 from .measure import condition
 from .optimise import follow, new_optimizer, optimise
+from .pathwise import pathwise_update
 from .policy import Policy
 from .prompts import PromptSet, Task, draw_tasks, read_targets
 from .rewards import Rewards, RewardStack, reward_log
@@ -103,6 +104,16 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One rollout and its updates; returns the log of the step."""
         phases = Phases()
+        one_step = self._pathwise_step if self.config.loss.pathwise else self._grouped_step
+        numbers, images = one_step(phases)
+        self.step += 1
+        self._average()
+        numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}
+        self._keep(numbers, images)
+        return numbers
+
+    def _grouped_step(self, phases: Phases) -> tuple[dict[str, float], Tensor]:
+        """Learns from how the pictures of a group compare."""
         tasks, pictures = self._share_of_step()
         with phases.phase("rollout"):
             batch, futures, images = self._roll_out(tasks, pictures, phases)
@@ -112,12 +123,20 @@ class Trainer:
         batch = replace(batch, advantages=self._mine(advantages.values))
         with phases.phase("update"):
             numbers = self._update(batch)
-        self.step += 1
-        self._average()
-        numbers |= reward_log(rewards, self._gathered(rewards.total), advantages)
-        numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}
-        self._keep(numbers, images)
-        return numbers
+        return numbers | reward_log(rewards, self._gathered(rewards.total), advantages), images
+
+    def _pathwise_step(self, phases: Phases) -> tuple[dict[str, float], Tensor]:
+        """Learns from how each picture should have been different."""
+        tasks, pictures = self._share_of_step()
+        config = self.config
+        plan = RolloutPlan(config.rollout, range(0), config.seed, self.step, pictures)
+        self.optimizer.zero_grad(set_to_none=True)
+        with phases.phase("update"):
+            numbers, rewards, images = pathwise_update(
+                self.policy, tasks, plan, self.rewards, config
+            )
+            numbers |= self._optimise()
+        return numbers | reward_log(rewards, self._gathered(rewards.total)), images
 
     def _share_of_step(self) -> tuple[list[Task], tuple[int, ...]]:
         """This process's tasks, one a picture, and the numbers of the pictures in the step."""
@@ -289,6 +308,8 @@ class Trainer:
         config = self.config
         if self.folder is not None and not self.rank and self.tracker is None:
             self.tracker = Tracker(self.folder, tensorboard=config.tensorboard, step=self.step)
+        if config.loss.pathwise:
+            return
         if config.rollout.group_size < SMALL_GROUP or config.data.prompts_per_step < 2:
             self._warn(
                 "small",

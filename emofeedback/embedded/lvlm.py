@@ -94,19 +94,18 @@ class DrawnLvlm:
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
         return to_patches((pictures - mean) / std, vision)
 
-    @torch.inference_mode()
     def features(self, images: Tensor) -> Tensor:
         """What the vision tower sees: [B, N, C], one vector for each merged patch."""
-        pixels, grid = self.pixel_values(images)
-        seen = self.model.model.get_image_features(pixels, grid, return_dict=True)
-        return torch.stack(list(seen.pooler_output))
+        with _gradient_of(images):
+            pixels, grid = self.pixel_values(images)
+            seen = self.model.model.get_image_features(pixels, grid, return_dict=True)
+            return torch.stack(list(seen.pooler_output))
 
-    @torch.inference_mode()
     def rate(self, images: Tensor, prompt: str) -> tuple[Tensor, int]:
         """Joint log-probabilities of a two-digit rating.
 
         Args:
-            images: [B, H, W, 3] in 0..1.
+            images: [B, H, W, 3] in 0..1; where they carry a gradient, the result does.
             prompt: the rating prompt.
         Returns: [B, 9, 9] over (valence digit, arousal digit), summing to one as probabilities
             over the digits, and the number of tokens read for each picture.
@@ -114,8 +113,8 @@ class DrawnLvlm:
         ids, digits = self.prompt_ids(prompt), self.digit_ids
         length, count = len(ids), len(images)
         rows = torch.tensor(ids + digits).expand(count, -1)
-        embeds = self._embed(rows, self.features(images))
-        with _ONE_AT_A_TIME:
+        with _gradient_of(images), _ONE_AT_A_TIME:
+            embeds = self._embed(rows, self.features(images))
             logits = self.model(
                 inputs_embeds=embeds,
                 position_ids=self._positions(rows[:, :length]),
@@ -123,9 +122,9 @@ class DrawnLvlm:
                 logits_to_keep=len(digits) + 1,
                 use_cache=False,
             ).logits[..., digits]
-        first = logits[:, 0].float().log_softmax(-1)
-        second = logits[:, 1:].float().log_softmax(-1)
-        return first.unsqueeze(-1) + second, length + len(digits)
+            first = logits[:, 0].float().log_softmax(-1)
+            second = logits[:, 1:].float().log_softmax(-1)
+            return first.unsqueeze(-1) + second, length + len(digits)
 
     @torch.inference_mode()
     def write(
@@ -171,6 +170,10 @@ class DrawnLvlm:
         )
         branch = (positions.amax((0, 2)) + 1).view(1, -1, 1).expand(3, -1, NUM_DIGITS)
         return torch.cat([positions, branch], dim=2)
+
+
+def _gradient_of(images: Tensor) -> torch.inference_mode:
+    return torch.inference_mode(not images.requires_grad)
 
 
 @contextmanager

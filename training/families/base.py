@@ -44,6 +44,7 @@ class Family(Protocol):
         """Pictures [B, H, W, 3] in 0..1, on the CPU.
 
         Args:
-            quick: half precision will do, as for rewards of a rollout.
+            quick: half precision and half the size will do, as for rewards of a rollout. Where
+                the decoder can, the gradient of the pictures then comes back to the latents.
         """
         ...

@@ -1,0 +1,105 @@
+"""The third way from rewards to gradients: back through the reward, the decoder and the sampler.
+
+A group of pictures says which noise was lucky; from 48 pictures that says almost nothing about
+hundreds of thousands of weights. A reward that is itself a network also says how each picture
+should have been different, and the deterministic sampler hands that on to the weights. It needs a
+reward and a decoder with gradients, which the embedded models have, and it finds a reward's weak
+spots sooner: the watch by the judge, which is never a reward, is what to trust.
+
+Source: DRaFT (arXiv 2309.17400) and AlignProp (arXiv 2310.03739).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from emofeedback.errors import ConfigError
+
+from .config import TrainConfig
+from .dynamics import ode_step, sigma_schedule
+from .losses import velocity_kl
+from .measure import condition
+from .policy import Asked, Policy
+from .prompts import Task
+from .rewards import Rewards, RewardStack
+from .rollout import RolloutPlan
+from .updates import Log
+
+
+@dataclass(frozen=True)
+class Path:
+    """Pictures whose gradient reaches the policy."""
+
+    clean: Tensor
+    """[B, ...] endpoints of the deterministic sampler."""
+    kl: Tensor
+    """[B] mean over the steps with a gradient; 0 without a KL coefficient."""
+
+
+def pathwise_update(
+    policy: Policy,
+    tasks: list[Task],
+    plan: RolloutPlan,
+    rewards: RewardStack,
+    config: TrainConfig,
+) -> tuple[dict[str, float], Rewards, Tensor]:
+    """Paint the pictures of a step and add the gradient of their mean reward, less the KL.
+
+    Args:
+        tasks: one a picture.
+        rewards: built with gradients.
+    Returns: the log, the rewards and the pictures, both without gradients.
+    Raises: ConfigError: the reward does not depend on the policy in a way that has a gradient.
+    """
+    log, found, images = Log(), [], []
+    size = config.optim.micro_batch
+    for start in range(0, len(tasks), size):
+        rows = slice(start, min(start + size, len(tasks)))
+        asked = condition(policy, tasks[rows], config.rollout.guidance_scale)
+        path = follow_path(policy, asked, plan, rows, config)
+        pictures = policy.family.decode(path.clean, quick=True)
+        reward = rewards.collect([rewards.submit(pictures, tasks[rows])])
+        if not reward.total.requires_grad:
+            raise ConfigError(
+                "The reward has no gradient back to the pictures, which loss.kind=pathwise needs: "
+                "use the embedded generator with embedded rewards, or another loss.kind."
+            )
+        loss = config.loss.kl_coef * path.kl - reward.total.to(path.kl.device)
+        (loss.nansum() / len(tasks)).backward()
+        log.add({"loss": loss.detach().nanmean(), "kl": path.kl.detach().mean()}, len(loss))
+        found.append(reward)
+        images.append(pictures.detach())
+    return log.result(), _without_gradient(found), torch.cat(images)
+
+
+def follow_path(
+    policy: Policy, asked: Asked, plan: RolloutPlan, rows: slice, config: TrainConfig
+) -> Path:
+    """The deterministic sampler, with gradients in its last `loss.path_steps` steps."""
+    family, count = policy.family, plan.config.num_inference_steps
+    sigmas = sigma_schedule(count, family.shift).to(asked.emotion.device)
+    latents = plan.noise(family.latent_shape, rows, 0).to(asked.emotion.device)
+    kl = torch.zeros(len(latents), device=latents.device)
+    learnt = config.loss.path_steps or count
+    for index in range(count):
+        sigma = sigmas[index].expand(len(latents))
+        with torch.set_grad_enabled(index >= count - learnt):
+            velocity = policy.velocity(latents, sigma, asked)
+            if config.loss.kl_coef and index >= count - learnt:
+                with torch.no_grad(), policy.reference():
+                    reference = policy.velocity(latents, sigma, asked)
+                kl = kl + velocity_kl(velocity, reference) / min(learnt, count)
+            latents = ode_step(latents, velocity, sigmas[index], sigmas[index + 1])
+    return Path(latents, kl)
+
+
+def _without_gradient(parts: list[Rewards]) -> Rewards:
+    """The micro-batches of a step as one."""
+    names = parts[0].parts
+    return Rewards(
+        torch.cat([each.total.detach() for each in parts]),
+        {name: torch.cat([each.parts[name].detach() for each in parts]) for name in names},
+    )
