@@ -27,7 +27,7 @@ from ..prompts import load_prompt
 from ..readout import AnswerForm, answer_form, label_logits, yes_probability
 from ..scoring import expected_digits
 from .answer_shape import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
-from .branches import branch_inputs
+from .branches import read_branches, with_suffix
 
 LONG_SIDE = 512
 """Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
@@ -193,25 +193,16 @@ class TransformersLvlm:
         )
 
     def _rate_filled(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
-        """Arousal after each valence digit, weighted by its probability: nine branches, one pass.
-
-        The prompt is read once; the branches continue from its cache.
-        """
+        """Arousal after each valence digit, weighted by its probability: nine branches."""
         valence, arousal = form.slots
-        out = self.model(**inputs, use_cache=True, logits_to_keep=1)
-        first, share = label_logits(out.logits[:, -1], valence)
-        steps = torch.tensor(
-            [[label, *arousal.token_ids] for label in valence.label_ids], device=first.device
-        )
-        count, length = inputs["input_ids"].shape
-        again = self.model(
-            **branch_inputs(self.model, steps, length=length, count=count),
-            past_key_values=out.past_key_values,
-        ).logits
-        second = label_logits(again, arousal)[0].float().log_softmax(-1)
+        device = inputs["input_ids"].device
+        steps = torch.tensor([[label, *arousal.token_ids] for label in valence.label_ids])
+        after_prompt, after_digits = read_branches(self.model, inputs, steps.to(device))
+        first, share = label_logits(after_prompt, valence)
+        second = label_logits(after_digits, arousal)[0].float().log_softmax(-1)
         joint = first.float().log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
         means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
-        tokens = length + steps.numel()
+        tokens = inputs["input_ids"].shape[1] + steps.numel()
         return _ratings(means, None, share, tokens, self.prompts.rate)
 
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
@@ -263,26 +254,6 @@ def to_pil(image: Tensor) -> Image.Image:
     if max(picture.size) > LONG_SIDE:
         picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     return picture
-
-
-def with_suffix(inputs: dict[str, Tensor], token_ids: Sequence[int]) -> dict[str, Tensor]:
-    """The same inputs with further text tokens at the end of every row.
-
-    What runs beside the tokens ([B, L]: mask, token types) is continued: ones for the mask, zeros
-    (text) for the rest.
-    """
-    ids = inputs["input_ids"]
-    if not token_ids:
-        return inputs
-    longer = {}
-    for key, value in inputs.items():
-        if value.shape != ids.shape:
-            longer[key] = value
-            continue
-        tail = torch.tensor(list(token_ids)) if key == "input_ids" else torch.zeros(len(token_ids))
-        tail = tail + (1 if key == "attention_mask" else 0)
-        longer[key] = torch.cat([value, tail.to(value).expand(len(ids), -1)], 1)
-    return longer
 
 
 def ratings_of(

@@ -28,7 +28,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from emofeedback.backends.branches import branch_inputs  # noqa: E402
+from emofeedback.backends.branches import tree_inputs  # noqa: E402
 from emofeedback.backends.folder import SETTINGS, load_folder  # noqa: E402
 from emofeedback.backends.transformers_lvlm import TransformersLvlm, to_pil  # noqa: E402
 from emofeedback.calibration import fit_calibration  # noqa: E402
@@ -146,10 +146,7 @@ def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     @torch.inference_mode()
     def bare() -> Tensor:
         inputs = lvlm.processor(text=[chat] * GROUP, images=pictures, return_tensors="pt")
-        out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
-        length = inputs["input_ids"].shape[1]
-        branches = branch_inputs(lvlm.model, steps, length=length, count=GROUP)
-        return lvlm.model(**branches, past_key_values=out.past_key_values).logits
+        return lvlm.model(**tree_inputs(lvlm.model, inputs, steps), use_cache=False).logits
 
     found = ratios(lambda: scorer.score(images), bare, repeats)
     ratio = statistics.median(found) - 1

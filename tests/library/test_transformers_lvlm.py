@@ -9,9 +9,8 @@ import torch
 from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
 from emofeedback.answer_reading import read_reasoned
-from emofeedback.backends.branches import branch_inputs
 from emofeedback.backends.folder import load_folder
-from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil, with_suffix
+from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil
 from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
@@ -68,21 +67,6 @@ def test_a_batch_reads_as_its_pictures_read_alone(name, models, pictures):
     together = scorer.score(pictures)
     torch.testing.assert_close(felt(together), felt(alone), atol=1e-3, rtol=0)
     assert felt(together).std(0).min() > 0.001  # the pictures are seen
-
-
-@torch.inference_mode()
-def test_branches_from_one_cache_are_what_rereading_each_digit_gives(models, pictures):
-    lvlm = models["drawn"]
-    inputs = lvlm.inputs(pictures[:2, :, :96], lvlm.chat("What?"), torch.device("cpu"))
-    steps = torch.tensor([lvlm.encode(f"{digit};") for digit in (1, 5, 9)])
-    out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
-    length = inputs["input_ids"].shape[1]
-    branches = branch_inputs(lvlm.model, steps, length=length, count=2)
-    together = lvlm.model(**branches, past_key_values=out.past_key_values).logits
-    for index, step in enumerate(steps):
-        alone = lvlm.model(**with_suffix(inputs, step.tolist()), logits_to_keep=1).logits[:, 0]
-        torch.testing.assert_close(together[:, index], alone, atol=1e-3, rtol=0)
-    assert (together[:, 0] - together[:, 2]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("name", MAKERS)
