@@ -10,6 +10,7 @@ from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
 from emofeedback.answer_reading import read_reasoned
 from emofeedback.backends.folder import load_folder
+from emofeedback.backends.patches import WholePatchConv
 from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil
 from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
 from emofeedback.emotion import Emotion
@@ -256,6 +257,18 @@ def test_every_size_alpha_and_float_type_is_read(size, models):
     images = torch.rand(1, *size, 4, dtype=torch.float64)
     assert len(LvlmScorer(models["Qwen3-VL"]).score(images)) == 1
     assert max(to_pil(images[0, ..., :3]).size) <= max(LONG_SIDE, 9)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_patches_are_embedded_by_a_product_as_by_the_convolution(name, models):
+    proj = models[name].model.model.visual.patch_embed.proj
+    assert isinstance(proj, WholePatchConv)
+    random = torch.Generator().manual_seed(6)
+    weights = (proj.weight, proj.bias)
+    for shape in (proj.weight.shape, tuple(2 * side for side in proj.weight.shape)):
+        patches = torch.randn(5, 3, *shape[2:], generator=random)
+        convolved = torch.nn.functional.conv3d(patches, *weights, stride=proj.stride)
+        torch.testing.assert_close(proj(patches), convolved, atol=1e-4, rtol=0)
 
 
 def test_a_strip_is_refused_before_the_image_processor_fails(models):
