@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT)]
 
 from emofeedback.backends.branches import tree_inputs  # noqa: E402
 from emofeedback.backends.folder import SETTINGS, load_folder  # noqa: E402
+from emofeedback.backends.repeated_text import RepeatedText  # noqa: E402
 from emofeedback.backends.transformers_lvlm import TransformersLvlm, to_pil  # noqa: E402
 from emofeedback.calibration import fit_calibration  # noqa: E402
 from emofeedback.embedded.weights import FOLDER  # noqa: E402
@@ -143,12 +144,12 @@ def batch_against_single(lvlm: TransformersLvlm, images: Tensor, repeats: int) -
 def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     """score() against processor and model calls alone, on the same pictures."""
     scorer, pictures = LvlmScorer(lvlm), [to_pil(image) for image in images]
-    chat = lvlm.chat(load_prompt(lvlm.prompts.rate))
+    question = RepeatedText(lvlm.processor, lvlm.chat(load_prompt(lvlm.prompts.rate)))
     steps = torch.tensor([lvlm.encode(str(n)) for n in range(1, 10)])
 
     @torch.inference_mode()
     def bare() -> Tensor:
-        inputs = lvlm.processor(text=[chat] * GROUP, images=pictures, return_tensors="pt")
+        inputs = question(pictures)
         return lvlm.model(**tree_inputs(lvlm.model, inputs, steps), use_cache=False).logits
 
     found = ratios(lambda: scorer.score(images), bare, repeats)
