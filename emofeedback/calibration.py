@@ -2,7 +2,7 @@
 
 Zero-shot models over-state how strong a feeling is, above all arousal; a scale and an offset per
 axis take most of that back. What the map is worth is told by cross-validation: every picture is
-calibrated by a map that never saw its theme.
+calibrated by a map that never saw its theme. What it then still misses widens the readings' spread.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def fit_calibration(
     ratings: Sequence[tuple[float, float]],
     readings: Sequence[tuple[float, float]],
     themes: Sequence[str],
+    spreads: Sequence[tuple[float, float]] | None = None,
 ) -> CalibrationFit:
     """The calibration of a scorer on rated pictures.
 
@@ -105,12 +106,15 @@ def fit_calibration(
         ratings: what people felt, (valence, arousal) on [-3, 3].
         readings: what the uncalibrated scorer read, in the same order.
         themes: of each picture, for cross-validation.
+        spreads: the readings' stated standard deviations; without them the calibration only scales
+            what a reading states.
     Raises: ConfigError: too few pictures, counts that differ, a single theme.
     """
-    if not len(ratings) == len(readings) == len(themes):
-        raise ConfigError(
-            f"{len(ratings)} ratings came with {len(readings)} readings and {len(themes)} themes."
-        )
+    given = {"ratings": ratings, "readings": readings, "themes": themes, "spreads": spreads}
+    counts = {what: len(values) for what, values in given.items() if values is not None}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count} {what}" for what, count in counts.items())
+        raise ConfigError(f"Every picture needs one of each, but there are {told}.")
     if len(ratings) < FEWEST:
         raise ConfigError(
             f"{len(ratings)} rated pictures are too few to fit a map on; rate {FEWEST} or more, "
@@ -120,18 +124,43 @@ def fit_calibration(
     true, read = np.asarray(ratings, float), np.asarray(readings, float)
     maps = [fit_axis(true[:, axis], read[:, axis]) for axis in (0, 1)]
     fits = [axis_fit(true[:, axis], read[:, axis], folds) for axis in (0, 1)]
-    calibration = Calibration(name, (maps[0][0], maps[1][0]), (maps[0][1], maps[1][1]))
-    return CalibrationFit(calibration, *fits)
+    scale, offset = (maps[0][0], maps[1][0]), (maps[0][1], maps[1][1])
+    left = (0.0, 0.0)
+    if spreads is not None:
+        after = np.stack([held_out(true[:, axis], read[:, axis], folds)[0] for axis in (0, 1)], 1)
+        left = unexplained_spread(true - after, np.asarray(spreads, float) * scale)
+    return CalibrationFit(Calibration(name, scale, offset, left), *fits)
+
+
+def unexplained_spread(residuals: np.ndarray, stated: np.ndarray) -> tuple[float, float]:
+    """The standard deviation that makes stated spreads account for residuals, for each axis.
+
+    A residual's variance is the reading's own, which it states, and that of everything else: other
+    themes, people who differ, a map that is not a line. With u for the latter, the mean of r^2 is
+    that of s^2 + u^2; u is 0 where the stated spread is too wide already.
+
+    Args: residuals r and stated standard deviations s, [N, 2] in scale points.
+    """
+    valence, arousal = np.sqrt(np.clip((residuals**2 - stated**2).mean(0), 0, None))
+    return float(valence), float(arousal)
+
+
+def held_out(
+    ratings: np.ndarray, readings: np.ndarray, folds: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each picture calibrated by a map fitted outside its fold, and the mean rating out there."""
+    after, mean = np.empty_like(ratings), np.empty_like(ratings)
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(ratings)), fold)
+        scale, offset = fit_axis(ratings[rest], readings[rest])
+        after[fold] = np.clip(scale * readings[fold] + offset, -3, 3)
+        mean[fold] = ratings[rest].mean()
+    return after, mean
 
 
 def axis_fit(ratings: np.ndarray, readings: np.ndarray, folds: Sequence[np.ndarray]) -> AxisFit:
     """Agreement of one axis, with the errors of maps fitted outside each fold."""
-    after, mean = np.empty_like(ratings), np.empty_like(ratings)
-    for held_out in folds:
-        rest = np.setdiff1d(np.arange(len(ratings)), held_out)
-        scale, offset = fit_axis(ratings[rest], readings[rest])
-        after[held_out] = np.clip(scale * readings[held_out] + offset, -3, 3)
-        mean[held_out] = ratings[rest].mean()
+    after, mean = held_out(ratings, readings, folds)
     return AxisFit(
         pearson=pearson(ratings, readings),
         spearman=spearman(ratings.tolist(), readings.tolist()),
@@ -157,6 +186,7 @@ def save_calibration(fit: CalibrationFit, path: Path, *, scorer: str, pictures: 
         "name": fit.calibration.name,
         "scale": list(fit.calibration.scale),
         "offset": list(fit.calibration.offset),
+        "unexplained": list(fit.calibration.unexplained),
         "scorer": scorer,
         "pictures": pictures,
         "valence": _plain(fit.valence),
@@ -180,8 +210,9 @@ def load_calibration(path: Path) -> Calibration:
             f"{path} is not a calibration ({type(error).__name__}: {error}). Make one with "
             "`python -m emofeedback calibrate`."
         ) from error
-    numbers = (*made.scale, *made.offset)
-    if not all(math.isfinite(number) and abs(number) <= 100 for number in numbers):
+    numbers = (*made.scale, *made.offset, *made.unexplained)
+    usable = all(math.isfinite(number) and abs(number) <= 100 for number in numbers)
+    if not usable or min(made.unexplained) < 0:
         raise ConfigError(f"{path} holds the map {numbers}, which no fit gives. Make it again.")
     return made
 

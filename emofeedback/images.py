@@ -44,7 +44,7 @@ def check_images(images: object) -> Tensor:
             f"Use pictures of at least {SMALLEST_SIDE} x {SMALLEST_SIDE}."
         )
     pixels = images.float()
-    if not torch.isfinite(pixels).all():
+    if not torch.stack(pixels.aminmax()).isfinite().all():  # NaN is an extreme, too; much quicker
         count = int((~torch.isfinite(pixels)).flatten(1).any(1).sum())
         raise ImageError(
             f"{count} of {shape[0]} images hold NaN or infinite pixels, usually a half-precision "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +14,10 @@ from .emotion import Emotion, clipped_emotion, from_scale
 from .errors import ImageError
 
 NUM_DIGITS = 9
+
+
+def _pair(numbers: Sequence[float]) -> tuple[float, float]:
+    return float(numbers[0]), float(numbers[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +144,14 @@ class Calibration:
         name: shown in every reading that used it.
         scale: for valence and for arousal.
         offset: for valence and for arousal, in scale points.
+        unexplained: standard deviation, in scale points, of what separates calibrated readings from
+            ratings beyond the spread that the readings state themselves.
     """
 
     name: str = ""
     scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
+    unexplained: tuple[float, float] = (0.0, 0.0)
 
     def apply(self, valence: float, arousal: float) -> tuple[Emotion, bool]:
         """The calibrated emotion and whether it had to be clipped to the scale."""
@@ -153,15 +161,14 @@ class Calibration:
 
     def spread(self, valence: float, arousal: float) -> tuple[float, float]:
         """Standard deviations of the calibrated readings, from those of the raw ones."""
-        return valence * abs(self.scale[0]), arousal * abs(self.scale[1])
+        return (
+            math.hypot(valence * self.scale[0], self.unexplained[0]),
+            math.hypot(arousal * self.scale[1], self.unexplained[1]),
+        )
 
     @classmethod
     def from_mapping(cls, record: Mapping[str, Any]) -> Calibration:
-        """Reads what a calibration's JSON file holds."""
-        scale: Sequence[float] = record["scale"]
-        offset: Sequence[float] = record["offset"]
-        return cls(
-            str(record["name"]),
-            (float(scale[0]), float(scale[1])),
-            (float(offset[0]), float(offset[1])),
-        )
+        """Reads what a calibration's JSON file holds; earlier files say nothing of the spread."""
+        scale, offset = record["scale"], record["offset"]
+        left = record.get("unexplained", (0.0, 0.0))
+        return cls(str(record["name"]), _pair(scale), _pair(offset), _pair(left))

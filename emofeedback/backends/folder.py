@@ -14,6 +14,7 @@ import torch
 
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
 from ..lvlm import prompt_set
+from .patches import embed_whole_patches
 from .transformers_lvlm import TransformersLvlm
 
 SETTINGS = "emofeedback.json"
@@ -68,6 +69,7 @@ def load_folder(
     if adapter is not None:
         model = _with_adapter(model, adapter)
         name = f"{folder.name}+{adapter.name}"
+    embed_whole_patches(model)
     return TransformersLvlm(model.eval().requires_grad_(False), processor, name, prompts)
 
 

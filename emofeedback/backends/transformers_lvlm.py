@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +27,8 @@ from ..prompts import load_prompt
 from ..readout import AnswerForm, answer_form, label_logits, yes_probability
 from ..scoring import expected_digits
 from .answer_shape import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
-from .branches import branch_inputs
+from .branches import read_branches, with_suffix
+from .repeated_text import RepeatedText
 
 LONG_SIDE = 512
 """Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
@@ -70,12 +71,12 @@ class TransformersLvlm:
 
         Raises: ScorerError: the tokenizer has no digits.
         """
-        form, chat = self._rating_form(prompt), self._rating_chat
+        form = self._rating_form(prompt)
         ratings: list[Rating] = []
         while len(ratings) < len(images):
             part = images[len(ratings) : len(ratings) + self._at_once(images)]
             watch(len(ratings), len(images))
-            ratings += self._rate_part(part, chat, form)
+            ratings += self._rate_part(part, form)
         watch(len(images), len(images))
         return ratings
 
@@ -107,8 +108,8 @@ class TransformersLvlm:
         return self._forms[prompt]
 
     @cached_property
-    def _rating_chat(self) -> str:
-        return self.chat(load_prompt(self.prompts.rate))
+    def _rating_question(self) -> RepeatedText:
+        return RepeatedText(self.processor, self.chat(load_prompt(self.prompts.rate)))
 
     @property
     def _tokenizer(self) -> Any:
@@ -145,9 +146,12 @@ class TransformersLvlm:
         """
         pictures = None if images is None else [to_pil(image) for image in images]
         texts = [chat] * (1 if pictures is None else len(pictures))
-        inputs = self.processor(text=texts, images=pictures, return_tensors="pt").to(device)
+        return self._ready(self.processor(text=texts, images=pictures, return_tensors="pt"), device)
+
+    def _ready(self, inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+        """Inputs where the model is, pictures in its precision."""
         return {
-            key: value.to(self.model.dtype) if value.is_floating_point() else value
+            key: value.to(device, self.model.dtype if value.is_floating_point() else None)
             for key, value in inputs.items()
         }
 
@@ -156,7 +160,7 @@ class TransformersLvlm:
             return MOST_AT_ONCE
         return max(1, min(MOST_AT_ONCE, self.room() // self.pass_bytes(*images.shape[1:3])))
 
-    def _rate_part(self, images: Tensor, chat: str, form: AnswerForm) -> list[Rating]:
+    def _rate_part(self, images: Tensor, form: AnswerForm) -> list[Rating]:
         """Halves the pictures where memory runs out after all.
 
         Raises: ScorerError: there is not enough for a single one.
@@ -164,7 +168,9 @@ class TransformersLvlm:
         try:
             needed = self.pass_bytes(*images.shape[1:3]) * len(images)
             with self._turn, self._placed(needed) as device:
-                inputs = with_suffix(self.inputs(images, chat, device), form.token_ids)
+                pictures = [to_pil(image) for image in images]
+                inputs = self._ready(self._rating_question(pictures), device)
+                inputs = with_suffix(inputs, form.token_ids)
                 if self.prompts.filled:
                     return self._rate_filled(inputs, form)
                 return self._rate_marked(inputs, form)
@@ -175,9 +181,7 @@ class TransformersLvlm:
                     "smaller model, or read it through a ComfyUI CLIP or a server."
                 ) from error
         half = len(images) // 2
-        return [
-            r for part in (images[:half], images[half:]) for r in self._rate_part(part, chat, form)
-        ]
+        return [r for part in (images[:half], images[half:]) for r in self._rate_part(part, form)]
 
     def _rate_marked(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
         length = inputs["input_ids"].shape[1]
@@ -193,25 +197,16 @@ class TransformersLvlm:
         )
 
     def _rate_filled(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
-        """Arousal after each valence digit, weighted by its probability: nine branches, one pass.
-
-        The prompt is read once; the branches continue from its cache.
-        """
+        """Arousal after each valence digit, weighted by its probability: nine branches."""
         valence, arousal = form.slots
-        out = self.model(**inputs, use_cache=True, logits_to_keep=1)
-        first, share = label_logits(out.logits[:, -1], valence)
-        steps = torch.tensor(
-            [[label, *arousal.token_ids] for label in valence.label_ids], device=first.device
-        )
-        count, length = inputs["input_ids"].shape
-        again = self.model(
-            **branch_inputs(self.model, steps, length=length, count=count),
-            past_key_values=out.past_key_values,
-        ).logits
-        second = label_logits(again, arousal)[0].float().log_softmax(-1)
+        device = inputs["input_ids"].device
+        steps = torch.tensor([[label, *arousal.token_ids] for label in valence.label_ids])
+        after_prompt, after_digits = read_branches(self.model, inputs, steps.to(device))
+        first, share = label_logits(after_prompt, valence)
+        second = label_logits(after_digits, arousal)[0].float().log_softmax(-1)
         joint = first.float().log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
         means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
-        tokens = length + steps.numel()
+        tokens = inputs["input_ids"].shape[1] + steps.numel()
         return _ratings(means, None, share, tokens, self.prompts.rate)
 
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
@@ -263,26 +258,6 @@ def to_pil(image: Tensor) -> Image.Image:
     if max(picture.size) > LONG_SIDE:
         picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     return picture
-
-
-def with_suffix(inputs: dict[str, Tensor], token_ids: Sequence[int]) -> dict[str, Tensor]:
-    """The same inputs with further text tokens at the end of every row.
-
-    What runs beside the tokens ([B, L]: mask, token types) is continued: ones for the mask, zeros
-    (text) for the rest.
-    """
-    ids = inputs["input_ids"]
-    if not token_ids:
-        return inputs
-    longer = {}
-    for key, value in inputs.items():
-        if value.shape != ids.shape:
-            longer[key] = value
-            continue
-        tail = torch.tensor(list(token_ids)) if key == "input_ids" else torch.zeros(len(token_ids))
-        tail = tail + (1 if key == "attention_mask" else 0)
-        longer[key] = torch.cat([value, tail.to(value).expand(len(ids), -1)], 1)
-    return longer
 
 
 def ratings_of(

@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         [(p.emotion.valence, p.emotion.arousal) for p in pictures],
         [(r.emotion.valence, r.emotion.arousal) for r in readings],
         [p.theme for p in pictures],
+        [r.uncertainty for r in readings],
     )
     log.info("%s", fit_table(fit))
     save_calibration(fit, options.out, scorer=scorer.name, pictures=options.pictures.name)
@@ -55,6 +56,11 @@ def fit_table(fit: CalibrationFit) -> str:
     lines.append(
         f"valence = {scale[0]:.3f} * reading {offset[0]:+.3f}, "
         f"arousal = {scale[1]:.3f} * reading {offset[1]:+.3f}, {fit.valence.count} pictures"
+    )
+    left = fit.calibration.unexplained
+    lines.append(
+        f"A calibrated reading's spread grows by what is left unexplained: valence {left[0]:.2f}, "
+        f"arousal {left[1]:.2f}, added in squares"
     )
     return "\n".join(lines)
 

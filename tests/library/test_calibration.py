@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -69,13 +70,36 @@ def test_a_scorer_that_knows_nothing_is_calibrated_to_the_mean():
     assert fit_axis([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])[0] == 0.0  # never turned round
 
 
+def test_the_calibrated_spread_accounts_for_what_held_out_pictures_show():
+    ratings, readings, themes = rated_world(600)
+    own = RNG.uniform(0.02, 0.1, (600, 2))  # far less than the 0.3 by which the readings err
+    fit = fit_calibration("sure", ratings, readings, themes, own.tolist())
+    spread = np.array([fit.calibration.spread(*pair) for pair in own])
+    errors = np.array([axis.error_after for axis in (fit.valence, fit.arousal)])
+    # a normal deviate is off by sqrt(2 / pi) of its standard deviation on average
+    assert np.sqrt((spread**2).mean(0)) == pytest.approx(errors * math.sqrt(math.pi / 2), rel=0.1)
+    assert np.corrcoef(spread[:, 0], own[:, 0])[0, 1] > 0.9  # less sure stays less sure
+    assert 0.25 < fit.calibration.unexplained[0] < 0.35
+    unsure = fit_calibration("unsure", ratings, readings, themes, [(2.0, 2.0)] * 600)
+    assert unsure.calibration.unexplained == (0.0, 0.0)
+    with pytest.raises(ConfigError, match="600 themes, 599 spreads"):
+        fit_calibration("x", ratings, readings, themes, own.tolist()[1:])
+
+
+def test_a_file_from_before_spreads_were_widened_only_scales_them(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text('{"name": "old", "scale": [0.5, 1], "offset": [0, 0]}', encoding="utf-8")
+    assert load_calibration(path).spread(0.4, 0.4) == (0.2, 0.4)
+
+
 def test_a_calibration_survives_its_file_and_a_broken_file_is_refused(tmp_path):
-    fit = fit_calibration("oasis", *rated_world())
+    fit = fit_calibration("oasis", *rated_world(), [(0.1, 0.2)] * 120)
     path = tmp_path / "sub" / "oasis.json"
     save_calibration(fit, path, scorer="s", pictures="p")
     assert load_calibration(path) == fit.calibration
     for text in ("{}", "[1]", "{", '{"name":"x","scale":[1],"offset":[0,0]}',
-                 '{"name":"x","scale":[NaN,1],"offset":[0,0]}'):  # fmt: skip
+                 '{"name":"x","scale":[NaN,1],"offset":[0,0]}',
+                 '{"name":"x","scale":[1,1],"offset":[0,0],"unexplained":[0,-1]}'):  # fmt: skip
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=r"oasis.json (is not a calibration|holds the map)"):
             load_calibration(path)
@@ -171,6 +195,7 @@ def test_the_commands_fit_and_measure_on_rated_pictures(tmp_path, caplog):
     assert "after (held-out themes)" in caplog.text
     record = json.loads(out.read_text(encoding="utf-8"))
     assert record["valence"]["count"] == 12 and record["scorer"] == "embedded"
+    assert "valence {:.2f}, arousal {:.2f}, added".format(*record["unexplained"]) in caplog.text
     report = tmp_path / "report.json"
     options = ["--scale", "sam9", "--calibration", str(out), "--json", str(report)]
     assert main(["evaluate", "scorer", str(tmp_path), *options]) == 0

@@ -11,6 +11,12 @@ from emofeedback.images import check_images
 from emofeedback.scoring import Calibration, expected_digits
 
 
+def one_odd_pixel(value: float) -> torch.Tensor:
+    images = torch.rand(3, 8, 8, 3)
+    images[1, 2, 3, 0] = value
+    return images
+
+
 @pytest.mark.parametrize(
     ("images", "text"),
     [
@@ -21,6 +27,9 @@ from emofeedback.scoring import Calibration, expected_digits
         (torch.zeros(2, 1, 1, 3), "1 x 1 pixels"),
         (torch.zeros(1, 8, 8, 1), r"shape \(1, 8, 8, 1\)"),
         (torch.full((2, 8, 8, 3), float("nan")), "2 of 2 images hold NaN"),
+        (one_odd_pixel(float("nan")), "1 of 3 images hold NaN"),
+        (one_odd_pixel(float("inf")), "1 of 3 images hold NaN or infinite"),
+        (one_odd_pixel(float("-inf")), "1 of 3 images hold NaN or infinite"),
     ],
 )
 def test_unusable_images_are_refused_with_the_reason(images, text):

@@ -9,9 +9,9 @@ import torch
 from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
 from emofeedback.answer_reading import read_reasoned
-from emofeedback.backends.branches import branch_inputs
 from emofeedback.backends.folder import load_folder
-from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil, with_suffix
+from emofeedback.backends.patches import WholePatchConv
+from emofeedback.backends.transformers_lvlm import LONG_SIDE, to_pil
 from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
 from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
@@ -68,21 +68,6 @@ def test_a_batch_reads_as_its_pictures_read_alone(name, models, pictures):
     together = scorer.score(pictures)
     torch.testing.assert_close(felt(together), felt(alone), atol=1e-3, rtol=0)
     assert felt(together).std(0).min() > 0.001  # the pictures are seen
-
-
-@torch.inference_mode()
-def test_branches_from_one_cache_are_what_rereading_each_digit_gives(models, pictures):
-    lvlm = models["drawn"]
-    inputs = lvlm.inputs(pictures[:2, :, :96], lvlm.chat("What?"), torch.device("cpu"))
-    steps = torch.tensor([lvlm.encode(f"{digit};") for digit in (1, 5, 9)])
-    out = lvlm.model(**inputs, use_cache=True, logits_to_keep=1)
-    length = inputs["input_ids"].shape[1]
-    branches = branch_inputs(lvlm.model, steps, length=length, count=2)
-    together = lvlm.model(**branches, past_key_values=out.past_key_values).logits
-    for index, step in enumerate(steps):
-        alone = lvlm.model(**with_suffix(inputs, step.tolist()), logits_to_keep=1).logits[:, 0]
-        torch.testing.assert_close(together[:, index], alone, atol=1e-3, rtol=0)
-    assert (together[:, 0] - together[:, 2]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -272,6 +257,18 @@ def test_every_size_alpha_and_float_type_is_read(size, models):
     images = torch.rand(1, *size, 4, dtype=torch.float64)
     assert len(LvlmScorer(models["Qwen3-VL"]).score(images)) == 1
     assert max(to_pil(images[0, ..., :3]).size) <= max(LONG_SIDE, 9)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_patches_are_embedded_by_a_product_as_by_the_convolution(name, models):
+    proj = models[name].model.model.visual.patch_embed.proj
+    assert isinstance(proj, WholePatchConv)
+    random = torch.Generator().manual_seed(6)
+    weights = (proj.weight, proj.bias)
+    for shape in (proj.weight.shape, tuple(2 * side for side in proj.weight.shape)):
+        patches = torch.randn(5, 3, *shape[2:], generator=random)
+        convolved = torch.nn.functional.conv3d(patches, *weights, stride=proj.stride)
+        torch.testing.assert_close(proj(patches), convolved, atol=1e-4, rtol=0)
 
 
 def test_a_strip_is_refused_before_the_image_processor_fails(models):

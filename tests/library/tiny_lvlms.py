@@ -79,15 +79,21 @@ def random_qwen3(folder: Path) -> Path:
     return _save(Qwen3VLForConditionalGeneration, config, folder, patch=16)
 
 
-def _save(kind: Any, config: Any, folder: Path, *, patch: int) -> Path:
-    """Seeded weights with outspoken logits, and the shipped tokenizer beside them."""
-    folder.mkdir(parents=True)
+def seeded(kind: Any, config: Any) -> Any:
+    """A model of a class with seeded weights and outspoken logits."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         model = kind(config)
         for weight in model.parameters():
             if weight.ndim > 1:
                 torch.nn.init.normal_(weight, std=0.2)
+    return model.eval()
+
+
+def _save(kind: Any, config: Any, folder: Path, *, patch: int) -> Path:
+    """Random weights, and the shipped tokenizer beside them."""
+    folder.mkdir(parents=True)
+    model = seeded(kind, config)
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = 2, 0
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
