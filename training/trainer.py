@@ -135,8 +135,10 @@ class Trainer:
             numbers, rewards, images = pathwise_update(
                 self.policy, tasks, plan, self.rewards, config
             )
+            totals = self._gathered(rewards.total)
+            self._check_nan(float(totals.isnan().float().mean()))
             numbers |= self._optimise()
-        return numbers | reward_log(rewards, self._gathered(rewards.total)), images
+        return numbers | reward_log(rewards, totals), images
 
     def _share_of_step(self) -> tuple[list[Task], tuple[int, ...]]:
         """This process's tasks, one a picture, and the numbers of the pictures in the step."""
@@ -186,13 +188,7 @@ class Trainer:
             limit=config.loss.advantage_limit,
             scale=config.loss.advantage_scale,
         )
-        if found.nan_ratio > 0.5:
-            raise EmoFeedbackError(
-                f"{found.nan_ratio:.0%} of the pictures got no reward (NaN), so there is nothing "
-                "to learn from. Look at the pictures in the run's sheets and at the reward model."
-            )
-        if found.nan_ratio:
-            self._warn("nan", f"{found.nan_ratio:.0%} of the pictures got NaN for a reward.")
+        self._check_nan(found.nan_ratio)
         if found.zero_std_ratio > 0.5:
             self._warn(
                 "flat",
@@ -200,6 +196,15 @@ class Trainer:
                 "use reward.emotion_form=continuous, more noise, or larger groups.",
             )
         return found
+
+    def _check_nan(self, share: float) -> None:
+        if share > 0.5:
+            raise EmoFeedbackError(
+                f"{share:.0%} of the pictures got no reward (NaN), so there is nothing "
+                "to learn from. Look at the pictures in the run's sheets and at the reward model."
+            )
+        if share:
+            self._warn("nan", f"{share:.0%} of the pictures got NaN for a reward.")
 
     # -- updates --------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def smoke(*overrides: str) -> TrainConfig:
 
 def new_trainer(config: TrainConfig, folder: Path | None = None, accelerator=None) -> Trainer:
     policy = Policy(SmokeFamily(), config.model)
-    rewards = build_rewards(config.reward)
+    rewards = build_rewards(config.reward, gradient=config.loss.pathwise)
     return Trainer(config, policy, rewards, drawn_prompts(), folder=folder, accelerator=accelerator)
 
 
@@ -63,9 +63,9 @@ def shared_run(rank: int, port: int, folder: Path, config: TrainConfig) -> None:
     save_file(trainer.policy.snapshot(), str(folder / f"rank{rank}.safetensors"))
 
 
-@pytest.mark.parametrize("kind", ["clip", "nft"])
-def test_two_processes_equal_one(tmp_path: Path, kind: str) -> None:
-    config = smoke(f"loss.kind={kind}", "loss.kl_coef=0.01", "optim.updates=2")
+@pytest.mark.parametrize(("kind", "updates"), [("clip", 2), ("nft", 2), ("pathwise", 1)])
+def test_two_processes_equal_one(tmp_path: Path, kind: str, updates: int) -> None:
+    config = smoke(f"loss.kind={kind}", "loss.kl_coef=0.01", f"optim.updates={updates}")
     alone = new_trainer(config)
     for _ in range(3):
         alone.train_step()

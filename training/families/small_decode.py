@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from emofeedback.embedded import autoencoder
 
-PICTURES = 8
+PICTURES = 4
 SEED = 1
 LATENT_LIMIT = 3.0
 """The decoder's own soft clamp of its input: tanh(x / 3) * 3, as TAESD."""
@@ -42,7 +42,7 @@ class SmallDecoder:
 
 @torch.no_grad()
 def drawn_latents(size: int) -> Tensor:
-    """Latents of drawn pictures of all kinds: [8, 16, size / 8, size / 8]."""
+    """Latents of drawn pictures of all kinds: [4, 16, size / 8, size / 8]."""
     from ..world.dataset import picture_set
 
     drawn = picture_set(PICTURES, seed=SEED, size=size, split="any").pictures
