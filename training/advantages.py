@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from emofeedback.errors import EmoFeedbackError
+
 SMALLEST_SPREAD = 1e-6
 """A group whose rewards spread less than this is as good as constant."""
 
@@ -53,6 +55,29 @@ def group_advantages(
     values = torch.where(present & ~flat, values, 0.0)
     return Advantages(
         values.flatten().float(), float(flat.double().mean()), float((~present).double().mean())
+    )
+
+
+def nan_warning(share: float) -> str:
+    """What to say of pictures without a reward; empty without any.
+
+    Raises: EmoFeedbackError: most have none.
+    """
+    if share > 0.5:
+        raise EmoFeedbackError(
+            f"{share:.0%} of the pictures got no reward (NaN), so there is nothing to learn from. "
+            "Look at the pictures in the run's sheets and at the reward model."
+        )
+    return f"{share:.0%} of the pictures got NaN for a reward." if share else ""
+
+
+def flat_warning(share: float) -> str:
+    """What to say of groups of equal rewards; empty while they are few."""
+    if share <= 0.5:
+        return ""
+    return (
+        f"{share:.0%} of the groups have equal rewards and teach nothing: use "
+        "reward.emotion_form=continuous, more noise, or larger groups."
     )
 
 

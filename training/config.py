@@ -264,7 +264,8 @@ class ScorerConfig:
     held_out: int = 256
     """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
     form: str = "continuous"
-    """Of the emotion reward: continuous or threshold."""
+    """Of the emotion reward: continuous, threshold, or expected (what an answer adds to the mean
+    of its group, since readings are expected values)."""
     multi_task: bool = True
     """Also reward category and cues, and ask for the reasoned answer beside the rating."""
     supervised_steps: int = 0
@@ -280,7 +281,7 @@ class ScorerConfig:
     lora_rank: int = 16
 
     def __post_init__(self) -> None:
-        choose("scorer.form", self.form, ("continuous", "threshold"))
+        choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
         at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
         if self.batch % self.num_generations:
             raise ConfigError(

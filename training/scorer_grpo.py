@@ -24,6 +24,7 @@ from .scorer_rewards import (
     category_reward,
     cue_reward,
     emotion_reward,
+    expected_reward,
     format_reward,
 )
 from .scorer_start import supervised_start
@@ -109,7 +110,11 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
 
 def reward_functions(config: ScorerConfig) -> list[RewardFn]:
     """What answers are rewarded for."""
-    found: list[RewardFn] = [emotion_reward(form=config.form), format_reward]
+    if config.form == "expected":
+        found: list[RewardFn] = [expected_reward(group=config.num_generations)]
+    else:
+        found = [emotion_reward(form=config.form)]
+    found.append(format_reward)
     if config.multi_task:
         found += [category_reward, cue_reward]  # type: ignore[list-item]
     return found

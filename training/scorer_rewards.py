@@ -99,6 +99,51 @@ def emotion_reward(*, form: str) -> RewardFn:
     return reward
 
 
+def expected_reward(*, group: int) -> RewardFn:
+    """How much nearer an answer brings the mean of its group to the truth, in scale points.
+
+    A scorer's reading is the expected value of its answers, which a reward of single answers would
+    sharpen to one digit and so make coarser. An unreadable answer leaves the mean as it is: 0.
+
+    Args:
+        group: completions of one prompt, which stand side by side.
+    """
+
+    def reward(
+        completions: Sequence[Any], valence: Sequence[float], arousal: Sequence[float], **_: Any
+    ) -> list[float]:
+        told = [_told(completion) for completion in completions]
+        rewards: list[float] = []
+        for start in range(0, len(told), group):
+            answers = told[start : start + group]
+            axes = (
+                _gained(
+                    [None if a is None else a.emotion.valence for a in answers], valence[start]
+                ),
+                _gained(
+                    [None if a is None else a.emotion.arousal for a in answers], arousal[start]
+                ),
+            )
+            rewards += [sum(pair) / 2 for pair in zip(*axes, strict=True)]
+        return rewards
+
+    reward.__name__ = "emotion_expected"
+    return reward
+
+
+def _gained(values: Sequence[float | None], truth: float) -> list[float]:
+    """Gap of the others' mean less the gap of everyone's, times their number: 0 where None."""
+    known = [value for value in values if value is not None]
+    count, total = len(known), sum(known)
+    if count < 2:
+        return [0.0] * len(values)
+    gap = abs(total / count - truth)
+    return [
+        0.0 if value is None else count * (abs((total - value) / (count - 1) - truth) - gap)
+        for value in values
+    ]
+
+
 def category_reward(
     completions: Sequence[Any], valence: Sequence[float], arousal: Sequence[float], **_: Any
 ) -> list[float]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from emofeedback.errors import ConfigError, EmoFeedbackError
 
-from .advantages import Advantages, group_advantages
+from .advantages import Advantages, flat_warning, group_advantages, nan_warning
 from .config import TrainConfig
 from .dynamics import sde_window
 from .measure import condition
@@ -132,11 +132,10 @@ class Trainer:
         plan = RolloutPlan(config.rollout, range(0), config.seed, self.step, pictures)
         self.optimizer.zero_grad(set_to_none=True)
         with phases.phase("update"):
-            numbers, rewards, images = pathwise_update(
-                self.policy, tasks, plan, self.rewards, config
-            )
+            found = pathwise_update(self.policy, tasks, plan, self.rewards, config)
+            numbers, rewards, images = found
             totals = self._gathered(rewards.total)
-            self._check_nan(float(totals.isnan().float().mean()))
+            self._warn("nan", nan_warning(float(totals.isnan().float().mean())))
             numbers |= self._optimise()
         return numbers | reward_log(rewards, totals), images
 
@@ -188,23 +187,9 @@ class Trainer:
             limit=config.loss.advantage_limit,
             scale=config.loss.advantage_scale,
         )
-        self._check_nan(found.nan_ratio)
-        if found.zero_std_ratio > 0.5:
-            self._warn(
-                "flat",
-                f"{found.zero_std_ratio:.0%} of the groups have equal rewards and teach nothing: "
-                "use reward.emotion_form=continuous, more noise, or larger groups.",
-            )
+        self._warn("nan", nan_warning(found.nan_ratio))
+        self._warn("flat", flat_warning(found.zero_std_ratio))
         return found
-
-    def _check_nan(self, share: float) -> None:
-        if share > 0.5:
-            raise EmoFeedbackError(
-                f"{share:.0%} of the pictures got no reward (NaN), so there is nothing "
-                "to learn from. Look at the pictures in the run's sheets and at the reward model."
-            )
-        if share:
-            self._warn("nan", f"{share:.0%} of the pictures got NaN for a reward.")
 
     # -- updates --------------------------------------------------------------------------------
 
@@ -341,7 +326,7 @@ class Trainer:
         return self.accelerator.gather(values.to(self.accelerator.device)).cpu()
 
     def _warn(self, kind: str, message: str) -> None:
-        if kind not in self._warned and not self.rank:
+        if message and kind not in self._warned and not self.rank:
             log.warning(message)
             self._warned.add(kind)
 

@@ -183,8 +183,9 @@ def test_the_smoke_reward_rises(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["clip", "nft", "pathwise"])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, kind: str) -> None:
+    updates = 1 if kind == "pathwise" else 2
     settings = (f"loss.kind={kind}", "loss.kl_coef=0.01", "checkpoint_every=2",
-                f"optim.updates={1 if kind == 'pathwise' else 2}", "optim.ema_decay=0.9")  # fmt: skip
+                f"optim.updates={updates}", "optim.ema_decay=0.9")  # fmt: skip
     whole = new_trainer(smoke("steps=4", *settings), tmp_path / "whole")
     whole.fit()
     first = new_trainer(smoke("steps=2", *settings), tmp_path / "parts")

@@ -11,6 +11,7 @@ from training.scorer_rewards import (
     category_reward,
     cue_reward,
     emotion_reward,
+    expected_reward,
     format_reward,
     read_answer,
 )
@@ -34,6 +35,17 @@ def test_continuous_reward_keeps_a_slope_where_the_threshold_form_is_flat() -> N
     assert emotion_reward(form="threshold")(["73"], **truth) == [0.5]
     wanted = (math.exp(-0.09 / 2) + math.exp(-0.36 / 2)) / 2
     assert emotion_reward(form="continuous")(["73"], **truth) == [pytest.approx(wanted)]
+
+
+def test_an_expected_reward_pays_what_an_answer_adds_to_the_mean_of_its_group() -> None:
+    reward = expected_reward(group=3)
+    # 5 is 0 on [-3, 3] and a step is 0.75: means 0.75 of 6, 7, 5 are right for 0.75
+    truth = {"valence": [0.75] * 3, "arousal": [0.0] * 3}
+    assert reward(["65", "75", "55"], **truth) == pytest.approx([0.0, 9 / 16, 9 / 16])
+    # everyone too low: the highest answer helps, the lowest harms, an unreadable one does nothing
+    low = {"valence": [3.0] * 3, "arousal": [0.0] * 3}
+    assert reward(["35", "55", "no"], **low) == pytest.approx([-0.75, 0.75, 0.0])
+    assert reward(["35", "no", "no"], **low) == [0.0] * 3
 
 
 def test_category_is_the_sector_of_the_true_emotion_or_the_word_that_was_said() -> None:

@@ -33,7 +33,8 @@ class SmallDecoder:
     def __init__(self, *, size: int) -> None:
         body = _without_last_stage(copy.deepcopy(autoencoder.load_autoencoder()).decoder)
         head = fit_colours(body, drawn_latents(size))
-        self._layers = nn.Sequential(body, head).to(_dtype(), memory_format=torch.channels_last)
+        layers = nn.Sequential(body, head).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._layers = layers.to(_dtype())
 
     def __call__(self, latents: Tensor) -> Tensor:
         pixels = self._layers(_clamped(latents.float().cpu()).to(_dtype()))
