@@ -15,6 +15,9 @@ import numpy as np
 from torch import Tensor
 
 
+ALONE_COLUMNS = 8
+
+
 @dataclass
 class Phases:
     """Seconds spent in each phase of a step."""
@@ -61,11 +64,11 @@ class Tracker:
             for name, value in numbers.items():
                 self._writer.add_scalar(name, value, step)
 
-    def sheet(self, step: int, images: Tensor, columns: int) -> None:
-        """Pictures [B, H, W, 3] in rows of `columns`, as a PNG."""
+    def sheet(self, step: int, images: Tensor, group_size: int) -> None:
+        """Pictures [B, H, W, 3] as a PNG: a group in a row, groups of one picture side by side."""
         from PIL import Image
 
-        pixels = tiled(images, columns)
+        pixels = tiled(images, group_size if group_size > 1 else ALONE_COLUMNS)
         where = self.folder / "sheets"
         where.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(where / f"step-{step:06d}.png")
