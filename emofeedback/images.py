@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ def check_images(images: object) -> Tensor:
             f"Use pictures of at least {SMALLEST_SIDE} x {SMALLEST_SIDE}."
         )
     pixels = images.float()
-    if not torch.stack(pixels.aminmax()).isfinite().all():  # NaN is an extreme, too; much quicker
+    lowest, highest = torch.stack(pixels.aminmax()).tolist()
+    if not math.isfinite(lowest) or not math.isfinite(highest):  # NaN is an extreme, too
         count = int((~torch.isfinite(pixels)).flatten(1).any(1).sum())
         raise ImageError(
             f"{count} of {shape[0]} images hold NaN or infinite pixels, usually a half-precision "
@@ -53,6 +55,8 @@ def check_images(images: object) -> Tensor:
     if shape[3] == 4:
         alpha = pixels[..., 3:].clamp(0, 1)
         pixels = pixels[..., :3] * alpha + (1 - alpha)
+    elif lowest >= 0 and highest <= 1:
+        return pixels
     return pixels.clamp(0, 1)
 
 

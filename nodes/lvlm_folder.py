@@ -17,12 +17,14 @@ from typing import Any
 import comfy.model_management as management
 import folder_paths
 import torch
+from comfy.cli_args import args
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP
 
 from ..emofeedback.backends.folder import HOW_TO_GET, load_folder
 from ..emofeedback.backends.transformers_lvlm import TransformersLvlm
 from ..emofeedback.errors import CheckpointError
+from ..emofeedback.precision import fast_dtype
 
 FOLDER = "lvlm"
 NONE = "none"
@@ -94,9 +96,8 @@ def managed_lvlm(name: str, adapter: str = NONE, *, keep: bool = True) -> KeptLv
     folder = find_folder(name)
     adapter_folder = None if adapter == NONE else find_folder(adapter, "adapters")
     key = (str(folder), str(adapter_folder), newest_change(folder, adapter_folder))
-    lvlm = _kept.get(key) or _manage(
-        load_folder(folder, adapter=adapter_folder, dtype=_dtype()), key
-    )
+    dtype = folder_dtype(management.text_encoder_device())
+    lvlm = _kept.get(key) or _manage(load_folder(folder, adapter=adapter_folder, dtype=dtype), key)
     _kept[key] = lvlm
     _kept.move_to_end(key)
     while len(_kept) > MOST_KEPT:
@@ -111,8 +112,17 @@ def newest_change(*folders: Path | None) -> float:
     return max((path.stat().st_mtime for path in files), default=0.0)
 
 
-def _dtype() -> torch.dtype:
-    return management.text_encoder_dtype(management.text_encoder_device())
+def folder_dtype(device: torch.device) -> torch.dtype:
+    """What weights are loaded in: core's choice, but bfloat16 on a CPU that computes in it.
+
+    Core takes float16 on every CPU, where a reading then lasts three times as long. Its flags for
+    text encoders (`--fp32-text-enc` and others) stay in force.
+    """
+    chosen = management.text_encoder_dtype(device)
+    flagged = any(on for name, on in vars(args).items() if name.endswith("_text_enc"))
+    if flagged or not management.is_device_cpu(device) or fast_dtype() != torch.bfloat16:
+        return chosen
+    return torch.bfloat16
 
 
 def _manage(plain: TransformersLvlm, key: _Key) -> KeptLvlm:

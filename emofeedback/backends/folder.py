@@ -14,6 +14,7 @@ import torch
 
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
 from ..lvlm import prompt_set
+from ..precision import fast_dtype
 from .patches import embed_whole_patches
 from .transformers_lvlm import TransformersLvlm
 
@@ -46,10 +47,12 @@ def load_folder(
     folder: Path,
     *,
     adapter: Path | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> TransformersLvlm:
     """The model in a folder, on the CPU; a peft adapter is merged into its weights.
 
+    Args:
+        dtype: of the weights; by default bfloat16 where this CPU computes in it, else float32.
     Raises: CheckpointError: no model there, damaged, without vision, or an adapter that does not
         fit. MissingDependencyError: transformers or peft is missing.
     """
@@ -59,7 +62,7 @@ def load_folder(
             + HOW_TO_GET.format(folder=folder)
         )
     prompts = prompt_set(str(folder_settings(folder).get("prompts", DEFAULT_PROMPTS)))
-    model, processor = _read_folder(folder, dtype)
+    model, processor = _read_folder(folder, dtype or fast_dtype())
     if getattr(processor, "image_processor", None) is None:
         raise CheckpointError(
             f"The model in {folder} ({model.config.model_type}) reads text only: it has no image "

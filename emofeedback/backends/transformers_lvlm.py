@@ -144,7 +144,7 @@ class TransformersLvlm:
 
         Without pictures, the chat text alone.
         """
-        pictures = None if images is None else [to_pil(image) for image in images]
+        pictures = None if images is None else to_pictures(images)
         texts = [chat] * (1 if pictures is None else len(pictures))
         return self._ready(self.processor(text=texts, images=pictures, return_tensors="pt"), device)
 
@@ -168,8 +168,7 @@ class TransformersLvlm:
         try:
             needed = self.pass_bytes(*images.shape[1:3]) * len(images)
             with self._turn, self._placed(needed) as device:
-                pictures = [to_pil(image) for image in images]
-                inputs = self._ready(self._rating_question(pictures), device)
+                inputs = self._ready(self._rating_question(to_pictures(images)), device)
                 inputs = with_suffix(inputs, form.token_ids)
                 if self.prompts.filled:
                     return self._rate_filled(inputs, form)
@@ -203,8 +202,8 @@ class TransformersLvlm:
         steps = torch.tensor([[label, *arousal.token_ids] for label in valence.label_ids])
         after_prompt, after_digits = read_branches(self.model, inputs, steps.to(device))
         first, share = label_logits(after_prompt, valence)
-        second = label_logits(after_digits, arousal)[0].float().log_softmax(-1)
-        joint = first.float().log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
+        second = after_digits[..., list(arousal.label_ids)].float().log_softmax(-1)
+        joint = first.log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
         means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
         tokens = inputs["input_ids"].shape[1] + steps.numel()
         return _ratings(means, None, share, tokens, self.prompts.rate)
@@ -253,11 +252,17 @@ class TransformersLvlm:
 
 def to_pil(image: Tensor) -> Image.Image:
     """A picture [H, W, 3] in 0..1, no longer than `LONG_SIDE`."""
-    pixels = (image.detach().cpu() * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels)
-    if max(picture.size) > LONG_SIDE:
-        picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    return picture
+    return to_pictures(image.unsqueeze(0))[0]
+
+
+def to_pictures(images: Tensor) -> list[Image.Image]:
+    """Pictures [B, H, W, 3] in 0..1, no longer than `LONG_SIDE`."""
+    pixels = (images.detach().cpu() * 255).round_().to(torch.uint8).numpy()
+    pictures = [Image.fromarray(picture) for picture in pixels]
+    for picture in pictures:
+        if max(picture.size) > LONG_SIDE:
+            picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    return pictures
 
 
 def ratings_of(

@@ -1,8 +1,9 @@
 """What readings cost and what they are worth, with the embedded vision-language model.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/scorer.py [--quick]
+    OMP_NUM_THREADS=1 python tests/benchmarks/scorer.py [--quick] [--dtype float32|bfloat16]
 
-The shipped weights are loaded as a transformers folder, as an artist's own model is. Times are
+The shipped weights are loaded as a transformers folder, as an artist's own model is, and in the
+number type that it would be loaded in here (--dtype: in another). Times are
 ratios of processor time on one thread, of things measured alternately in this run; accuracy is
 measured on drawn pictures, whose true emotion is known. Prints a table in Markdown and exits with 1
 if a number is missed.
@@ -44,6 +45,7 @@ ANSWER_TOKENS = 64
 GROUP, NUM_GROUPS = 8, 1000
 SAME = 0.02
 SEED = 20_000
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,12 @@ def main() -> int:
     """Measures and prints; 0 if every number was reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few pictures and repeats")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the weights; default as folders load")
     options = parser.parse_args()
     torch.set_num_threads(1)
     repeats, count = (3, 64) if options.quick else (10, 240)
     with tempfile.TemporaryDirectory() as base:
-        lvlm = load_folder(drawn_folder(Path(base) / "drawn"))
+        lvlm = load_folder(drawn_folder(Path(base) / "drawn"), dtype=DTYPES.get(options.dtype))
         lvlm.model.generation_config.eos_token_id = None  # so that a written answer has its length
         side = round(lvlm.processor.image_processor.size["shortest_edge"] ** 0.5)
         drawn = picture_set(count, seed=SEED, size=side, split="any")
@@ -77,7 +80,9 @@ def main() -> int:
             *accuracy(lvlm, images, truth),
             calibration(lvlm, images, truth, [scene.place for scene in drawn.scenes]),
         ]
-    sys.stdout.write(table(rows))
+    sys.stdout.write(
+        f"Measured in {str(lvlm.model.dtype).removeprefix('torch.')}.\n\n{table(rows)}"
+    )
     return 0 if all(row.reached for row in rows) else 1
 
 

@@ -29,7 +29,8 @@ MAKERS = {"drawn": drawn_folder, "Qwen2.5-VL": random_qwen25, "Qwen3-VL": random
 @pytest.fixture(scope="module", params=MAKERS)
 def filled(request, tmp_path_factory):
     """A model that is asked for arousal after each valence digit."""
-    lvlm = load_folder(MAKERS[request.param](tmp_path_factory.mktemp("lvlm") / "it"))
+    folder = MAKERS[request.param](tmp_path_factory.mktemp("lvlm") / "it")
+    lvlm = load_folder(folder, dtype=torch.float32)
     return replace(lvlm, prompts=PROMPT_SETS["drawn_v1"], _forms={})
 
 

@@ -45,7 +45,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def models(folders):
-    return {name: load_folder(folder) for name, folder in folders.items()}
+    return {name: load_folder(folder, dtype=torch.float32) for name, folder in folders.items()}
 
 
 def felt(readings) -> torch.Tensor:
@@ -279,7 +279,7 @@ def test_a_strip_is_refused_before_the_image_processor_fails(models):
 def test_an_adapter_is_merged_into_the_weights(folders, models, pictures, tmp_path):
     from peft import LoraConfig, get_peft_model
 
-    base = load_folder(folders["Qwen3-VL"])
+    base = load_folder(folders["Qwen3-VL"], dtype=torch.float32)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=r".*language_model.*q_proj")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -289,7 +289,7 @@ def test_an_adapter_is_merged_into_the_weights(folders, models, pictures, tmp_pa
                 torch.nn.init.normal_(weight, std=0.3)
     joined.save_pretrained(tmp_path / "lora")
     base.model = joined.eval()
-    adapted = load_folder(folders["Qwen3-VL"], adapter=tmp_path / "lora")
+    adapted = load_folder(folders["Qwen3-VL"], adapter=tmp_path / "lora", dtype=torch.float32)
     assert adapted.name == "Qwen3-VL+lora"
     assert not any("lora" in name for name, _ in adapted.model.named_parameters())
     ours, theirs = (felt(LvlmScorer(lvlm).score(pictures)) for lvlm in (adapted, base))

@@ -191,6 +191,32 @@ def test_a_folder_that_is_not_kept_leaves_after_every_use(
     torch.testing.assert_close(felt(scorer.score(pictures())), first)
 
 
+@pytest.mark.parametrize(
+    ("flag", "wanted"),
+    [
+        ("fp8_e4m3fn_text_enc", torch.float8_e4m3fn),
+        ("fp8_e5m2_text_enc", torch.float8_e5m2),
+        ("fp16_text_enc", torch.float16),
+        ("fp32_text_enc", torch.float32),
+        ("bf16_text_enc", torch.bfloat16),
+        (None, None),
+    ],
+)
+def test_a_folder_is_in_bfloat16_on_a_cpu_that_computes_in_it_unless_a_flag_says_otherwise(
+    flag: str | None, wanted: Any, comfyui: ModuleType, part: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from comfy.cli_args import args
+
+    folder_dtype = part("nodes.lvlm_folder").folder_dtype
+    fast = part("emofeedback.precision").fast_dtype()
+    cores = torch.float16  # without a flag
+    if flag:
+        monkeypatch.setattr(args, flag, True)
+    ours = torch.bfloat16 if fast == torch.bfloat16 else cores
+    assert folder_dtype(torch.device("cpu")) == (wanted or ours)
+    assert folder_dtype(torch.device("cuda")) == (wanted or cores)
+
+
 def test_a_missing_folder_says_where_it_belongs_and_how_to_get_one(
     models: Path, pack_nodes: dict[str, type]
 ) -> None:
