@@ -15,7 +15,8 @@ def fast_dtype(capabilities: Mapping[str, Any] | None = None) -> torch.dtype:
     """bfloat16 where the CPU computes in it, float32 elsewhere.
 
     With instructions for it, small networks take half to nine tenths of float32's time, and its
-    range is the same. oneDNN accepts it from AVX-512 on, but without them takes nearly twice as long.
+    range is the same. oneDNN accepts it from AVX-512 on, but without those instructions it takes
+    nearly twice as long.
 
     Args:
         capabilities: of a processor; by default, those of this one. Versions of torch that cannot
