@@ -15,7 +15,7 @@ from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
 
 from .base import Words
-from .small_decode import SmallDecoder
+from .small_decode import SmallDecoder, fast_dtype
 
 LORA_TARGETS = (
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
@@ -63,7 +63,8 @@ class EmbeddedFamily:
     def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
         """See `Family.decode`."""
         if not quick:
-            return autoencoder.decode(latents.float().cpu())
+            half = fast_dtype() is torch.bfloat16
+            return autoencoder.decode(latents.float().cpu(), half=half)
         if self._quick is None:
             self._quick = SmallDecoder(size=self.latent_shape[-1] * autoencoder.DOWNSCALE)
         return self._quick(latents)

@@ -34,10 +34,10 @@ class SmallDecoder:
         body = _without_last_stage(copy.deepcopy(autoencoder.load_autoencoder()).decoder)
         head = fit_colours(body, drawn_latents(size))
         layers = nn.Sequential(body, head).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._layers = layers.to(_dtype())
+        self._layers = layers.to(fast_dtype())
 
     def __call__(self, latents: Tensor) -> Tensor:
-        pixels = self._layers(_clamped(latents.float().cpu()).to(_dtype()))
+        pixels = self._layers(_clamped(latents.float().cpu()).to(fast_dtype()))
         return pixels.float().clamp(0, 1).movedim(1, -1).contiguous()
 
 
@@ -76,7 +76,7 @@ def _clamped(latents: Tensor) -> Tensor:
     return kept.contiguous(memory_format=torch.channels_last)
 
 
-def _dtype() -> torch.dtype:
+def fast_dtype() -> torch.dtype:
     """Bfloat16 takes half the time and moves a pixel by 0.002; without hardware for it, longer."""
     fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.bfloat16 if fast else torch.float32
