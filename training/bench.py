@@ -32,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
         "--overhead", type=int, default=0, metavar="STEPS",
         help="what logs, sheets and checkpoints add, over this many steps",
     )  # fmt: skip
+    found.add_argument(
+        "--agreement", type=int, default=0, metavar="STEPS",
+        help="how much the gradients of so many steps agree",
+    )  # fmt: skip
     found.add_argument("overrides", nargs="*", help="settings as rollout.group_size=16")
     return found
 

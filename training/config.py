@@ -192,6 +192,11 @@ class LossConfig:
     """... up to this."""
     path_steps: int = 0
     """pathwise: the gradient goes back through this many last sampler steps; 0: through all."""
+    path_shift: int = 0
+    """pathwise: pictures are rewarded shifted by up to this many pixels ..."""
+    path_noise: float = 0.0
+    """... and with noise of this deviation, drawn anew each step: fine patterns that please the
+    reward alone do not last."""
 
     def __post_init__(self) -> None:
         choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
@@ -201,6 +206,8 @@ class LossConfig:
         if self.kind not in RATIO_LOSSES and self.kl_form == "mean":
             raise ConfigError(f"loss.kl_form is 'mean', which {self.kind} has not: set 'velocity'.")
         at_least("loss.path_steps", self.path_steps, 0, "a sampler has no step before its first")
+        at_least("loss.path_shift", self.path_shift, 0, "a shift is counted in pixels either way")
+        at_least("loss.path_noise", self.path_noise, 0, "noise has a deviation")
 
     @property
     def forward(self) -> bool:

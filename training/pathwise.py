@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emofeedback.errors import ConfigError
 
-from .config import TrainConfig
+from .config import LossConfig, TrainConfig
 from .dynamics import ode_step, sigma_schedule
 from .losses import velocity_kl
 from .measure import condition
@@ -27,6 +27,8 @@ from .prompts import Task
 from .rewards import Rewards, RewardStack
 from .rollout import RolloutPlan
 from .updates import Log
+
+SHIFT_USE, NOISE_USE = 3000, 3001
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def pathwise_update(
         asked = condition(policy, tasks[rows], config.rollout.guidance_scale)
         path = follow_path(policy, asked, plan, rows, config)
         pictures = policy.family.decode(path.clean, quick=True)
-        reward = rewards.collect([rewards.submit(pictures, tasks[rows])])
+        shown = disturbed(pictures, plan, rows, config.loss)
+        reward = rewards.collect([rewards.submit(shown, tasks[rows])])
         if not reward.total.requires_grad:
             raise ConfigError(
                 "The reward has no gradient back to the pictures, which loss.kind=pathwise needs: "
@@ -94,6 +97,25 @@ def follow_path(
                 kl = kl + velocity_kl(velocity, reference) / min(learnt, count)
             latents = ode_step(latents, velocity, sigmas[index], sigmas[index + 1])
     return Path(latents, kl)
+
+
+def disturbed(pictures: Tensor, plan: RolloutPlan, rows: slice, config: LossConfig) -> Tensor:
+    """Pictures [B, H, W, 3] in 0..1, each shifted and with noise of its own."""
+    if config.path_shift:
+        reach = config.path_shift
+        draws = plan.noise((2,), rows, SHIFT_USE)
+        shifts = (torch.special.ndtr(draws) * (2 * reach + 1)).long().clamp(0, 2 * reach)
+        padded = nn.functional.pad(pictures.movedim(-1, 1), (reach,) * 4, mode="replicate")
+        height, width = pictures.shape[1:3]
+        moved = [
+            picture[:, down : down + height, right : right + width]
+            for picture, (down, right) in zip(padded, shifts.tolist(), strict=True)
+        ]
+        pictures = torch.stack(moved).movedim(1, -1)
+    if config.path_noise:
+        noise = plan.noise(pictures.shape[1:], rows, NOISE_USE).to(pictures.device)
+        pictures = (pictures + config.path_noise * noise).clamp(0, 1)
+    return pictures
 
 
 def _without_gradient(parts: list[Rewards]) -> Rewards:

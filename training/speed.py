@@ -16,6 +16,7 @@ import torch
 
 from emofeedback.errors import ConfigError
 
+from .agreement import report_agreement
 from .config_files import load_config, preset_path
 from .dynamics import DYNAMICS, sde_window, sigma_schedule
 from .families.choose import load_family
@@ -68,6 +69,8 @@ def measure(options: argparse.Namespace) -> None:
         against(trainer, other, options.repeats, device)
     if options.overhead:
         overhead(trainer, options.overhead, device)
+    if options.agreement:
+        report_agreement(trainer, options.agreement)
 
 
 def new_trainer(preset: str, overrides: Sequence[str], device: Any) -> Any:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-
 ALONE_COLUMNS = 8
 
 

@@ -7,10 +7,11 @@ import torch
 
 from emofeedback.embedded import autoencoder
 from emofeedback.errors import ConfigError
+from training.agreement import agreement
 from training.config_files import load_config, preset_path
 from training.families.small_decode import SmallDecoder, drawn_latents
 from training.families.smoke import SmokeFamily
-from training.pathwise import pathwise_update
+from training.pathwise import disturbed, pathwise_update
 from training.policy import Policy
 from training.prompts import drawn_prompts
 from training.reward_models import build_rewards, read_embedded, read_path
@@ -145,3 +146,32 @@ def test_pathwise_steps_repeat_exactly() -> None:
             trainer.train_step()
     pairs = itertools.zip_longest(one.policy.snapshot().items(), other.policy.snapshot().items())
     assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in pairs)
+
+
+def test_disturbed_pictures_are_shifted_each_its_own_way_and_only_where_asked() -> None:
+    pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(1))
+    config = smoke("loss.path_shift=1")
+    plan = RolloutPlan(config.rollout, range(0), 0, 0, tuple(range(4)))
+    moved = disturbed(pictures, plan, slice(0, 4), config.loss)
+    found = set()
+    for picture, other in zip(pictures, moved, strict=True):
+        ways = [
+            (down, right)
+            for down, right in itertools.product((-1, 0, 1), repeat=2)
+            if torch.equal(other[1:-1, 1:-1], picture.roll((down, right), (0, 1))[1:-1, 1:-1])
+        ]
+        assert len(ways) == 1
+        found.add(ways[0])
+    assert len(found) > 1
+    assert torch.equal(disturbed(pictures, plan, slice(0, 4), smoke().loss), pictures)
+    noisy = disturbed(pictures, plan, slice(0, 4), smoke("loss.path_noise=0.05").loss)
+    assert 0.02 < float((noisy - pictures).std()) < 0.06
+
+
+def test_agreement_tells_a_common_direction_from_chance() -> None:
+    draw = torch.Generator().manual_seed(2)
+    common, chance = torch.zeros(4000), torch.randn(12, 4000, generator=draw)
+    common[0] = 4000**0.5  # as long as the chance of one step
+    assert agreement(chance + common)[0] == pytest.approx(0.5, abs=0.02)
+    cosine, error = agreement(chance)
+    assert abs(cosine) < 4 * error < 0.02

@@ -13,6 +13,7 @@ from emofeedback.adapter import EmotionAdapter
 from emofeedback.embedded import autoencoder
 from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
+from emofeedback.precision import fast_dtype
 
 from .base import Words
 from .small_decode import SmallDecoder
@@ -63,7 +64,8 @@ class EmbeddedFamily:
     def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
         """See `Family.decode`."""
         if not quick:
-            return autoencoder.decode(latents.float().cpu())
+            half = fast_dtype() is torch.bfloat16
+            return autoencoder.decode(latents.float().cpu(), half=half)
         if self._quick is None:
             self._quick = SmallDecoder(size=self.latent_shape[-1] * autoencoder.DOWNSCALE)
         return self._quick(latents)

@@ -46,10 +46,12 @@ class SmallDecoder:
 @torch.no_grad()
 def drawn_latents(size: int) -> Tensor:
     """Latents of drawn pictures of all kinds: [4, 16, size / 8, size / 8]."""
-    from ..world.dataset import picture_set
+    from ..world.render import render
+    from ..world.scene import sample_scene
 
-    drawn = picture_set(PICTURES, seed=SEED, size=size, split="any").pictures
-    return autoencoder.encode(torch.from_numpy(np.array(drawn)).float() / 255)
+    scenes = [sample_scene(np.random.default_rng((SEED, i)), split="any") for i in range(PICTURES)]
+    drawn = np.stack([np.asarray(render(scene, size)) for scene in scenes])
+    return autoencoder.encode(torch.from_numpy(drawn).float() / 255)
 
 
 @torch.no_grad()
