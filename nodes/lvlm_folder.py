@@ -116,9 +116,11 @@ def folder_dtype(device: torch.device) -> torch.dtype:
     """What weights are loaded in: core's choice, but bfloat16 on a CPU that computes in it.
 
     Core takes float16 on every CPU, where a reading then lasts three times as long. Its flags for
-    text encoders (`--fp32-text-enc` and others) stay in force.
+    text encoders (`--fp32-text-enc` and others) stay in force, those for 8 bits as float16.
     """
     chosen = management.text_encoder_dtype(device)
+    if chosen.itemsize == 1:  # transformers loads no 8-bit floats
+        chosen = torch.float16
     flagged = any(on for name, on in vars(args).items() if name.endswith("_text_enc"))
     if flagged or not management.is_device_cpu(device) or fast_dtype() != torch.bfloat16:
         return chosen
