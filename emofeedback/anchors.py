@@ -28,6 +28,10 @@ ANCHORS: dict[int, tuple[Emotion, ...]] = {
 """How many -> where they are; four are the corners."""
 
 _CHOSEN: dict[tuple[float, float], tuple[tuple[str, str], ...]] = {
+    (-LIMIT, 0): (
+        ("sky", "overcast"), ("weather", "gale"), ("posture", "drooping"), ("signs", "crows"),
+        ("palette", "cold"),
+    ),
     (0, -LIMIT): (
         ("light", "moonlight"), ("weather", "mist"), ("signs", "lanterns"), ("posture", "drooping")
     ),

@@ -36,6 +36,11 @@ METHODS: dict[str, frozenset[str]] = {
     )
 }
 """What the artist chooses -> the ways that work together."""
+SHARE = 0.85
+"""Of the strength, for the adapter and for the anchors where both work on a prompt.
+
+Each alone goes the whole way; together at full strength they overshoot and hide the place.
+"""
 
 
 class EncodeEmotion(io.ComfyNode):
@@ -61,7 +66,8 @@ class EncodeEmotion(io.ComfyNode):
                     default=ADAPTER,
                     tooltip="'adapter' needs a CLIP with a trained emotion adapter; 'phrase' "
                     "writes affect words into the prompt and works with every CLIP; 'anchors' "
-                    "mixes extreme versions of the prompt, smoothly, with every CLIP.",
+                    "mixes extreme versions of the prompt, smoothly, with every CLIP. Adapter and "
+                    "anchors together each get a share of the strength.",
                 ),
                 io.Conditioning.Input(
                     "anchors",
@@ -124,8 +130,12 @@ def encode_emotion(
         check_finite(context, f"the prompt {prompt!r}")
     if adapter is None:
         return mixed
-    strength *= attached_strength(clip)
+    strength *= _share(ways) * attached_strength(clip)
     return [_adapted(adapter, entry, emotion, strength) for entry in mixed]
+
+
+def _share(ways: frozenset[str]) -> float:
+    return SHARE if {ADAPTER, ANCHORS} <= ways else 1.0
 
 
 def _texts(
@@ -142,7 +152,8 @@ def _texts(
     known = clauses or ()
     count = len(known) or DEFAULT_COUNT
     # with a phrase, the phrased prompt takes the neutral corner's place, else the middle has none
-    weights = anchor_weights(emotion, count, 1.0 if PHRASE in ways else strength)
+    far = _share(ways) * (1.0 if PHRASE in ways else strength)
+    weights = anchor_weights(emotion, count, far)
     rim = [
         (weight, with_clause(prompt, known[index] if known else rule_clause(prompt, index, count)))
         for index, weight in weights.anchors

@@ -88,11 +88,20 @@ def test_the_rules_words_carry_each_anchor_far_out(index: int) -> None:
     assert math.dist((valence, arousal), (anchor.valence, anchor.arousal)) < 1.5
 
 
-def test_chosen_cues_give_way_to_words_that_the_artist_has_used() -> None:
-    sleepy = ANCHORS[8].index(Emotion(0, -LIMIT))
-    assert "moonlight" in rule_clause("a boat on the sea", sleepy)
-    lit = rule_clause("a boat on the sea in neon light", sleepy)
-    assert "light" not in {cue.family for cue in named_cues(lit) if cue.phrases}
+@pytest.mark.parametrize(
+    ("at", "word", "own", "family"),
+    [
+        ((0, -LIMIT), "moonlight", "in neon light", "light"),
+        ((-LIMIT, 0), "crows", "with fireworks", "signs"),
+    ],
+)
+def test_chosen_cues_give_way_to_words_that_the_artist_has_used(
+    at: tuple[float, float], word: str, own: str, family: str
+) -> None:
+    index = ANCHORS[8].index(Emotion(*at))
+    assert word in rule_clause("a boat on the sea", index)
+    others = rule_clause(f"a boat on the sea {own}", index)
+    assert family not in {cue.family for cue in named_cues(others) if cue.phrases}
 
 
 def test_typed_texts_are_one_line_an_anchor() -> None:

@@ -61,6 +61,18 @@ def test_strength_runs_smoothly_through_stock_and_beyond_one(
     assert (more[0] - stock[0][0]).norm() > 1.2 * moved
 
 
+def test_adapter_and_anchors_share_the_strength(
+    pack: ModuleType, pack_nodes: dict[str, type], clip: Any
+) -> None:
+    models = importlib.import_module("custom_nodes.emofeedback.nodes.embedded_models")
+    adapter, felt = models.attached_adapter(clip), torch.tensor([[TARGET.valence, TARGET.arousal]])
+    for strength in (-0.5, 1.0, 2.0):
+        ((both, extra),) = encode(pack_nodes, clip, PROMPT, strength, "adapter + anchors")
+        ((mixed, kept),) = encode(pack_nodes, clip, PROMPT, 0.85 * strength, "anchors")
+        wanted = adapter(mixed, kept["pooled_output"], felt, 0.85 * strength)
+        torch.testing.assert_close((both, extra["pooled_output"]), wanted, rtol=0, atol=1e-6)
+
+
 def test_at_an_anchor_the_way_anchors_is_the_anchors_text(
     comfyui: ModuleType, pack_nodes: dict[str, type], clip: Any
 ) -> None:
