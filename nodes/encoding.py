@@ -36,7 +36,7 @@ METHODS: dict[str, frozenset[str]] = {
     )
 }
 """What the artist chooses -> the ways that work together."""
-SHARE = 0.85
+SHARE = 0.825
 """Of the strength, for the adapter and for the anchors where both work on a prompt.
 
 Each alone goes the whole way; together at full strength they overshoot and hide the place.

@@ -1,10 +1,9 @@
 """The third way from rewards to gradients: back through the reward, the decoder and the sampler.
 
-A group of pictures says which noise was lucky; from 48 pictures that says almost nothing about
-hundreds of thousands of weights. A reward that is itself a network also says how each picture
-should have been different, and the deterministic sampler hands that on to the weights. It needs a
-reward and a decoder with gradients, which the embedded models have, and it finds a reward's weak
-spots sooner: the watch by the judge, which is never a reward, is what to trust.
+A group of pictures says which noise was lucky. A reward that is itself a network also says how each
+picture should have been different, and the deterministic sampler hands that on to the weights. It
+needs a reward and a decoder with gradients, which the embedded models have, and it finds a reward's
+weak spots sooner: the watch by the judge, which is never a reward, is what to trust.
 
 Source: DRaFT (arXiv 2309.17400) and AlignProp (arXiv 2310.03739).
 """
