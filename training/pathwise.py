@@ -71,7 +71,8 @@ def pathwise_update(
             )
         loss = config.loss.kl_coef * path.kl - reward.total.to(path.kl.device)
         (loss.nansum() / len(tasks)).backward()
-        log.add({"loss": loss.detach().nanmean(), "kl": path.kl.detach().mean()}, len(loss))
+        kl = {"kl": path.kl.detach().mean()} if config.loss.kl_coef else {}
+        log.add({"loss": loss.detach().nanmean(), **kl}, len(loss))
         found.append(reward)
         images.append(pictures.detach())
     return log.result(), _without_gradient(found), torch.cat(images)

@@ -49,14 +49,19 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
             "Use reward.emotion with scorer=embedded or rules and emotion_form=continuous, "
             "reward.content or reward.brightness; or another loss.kind."
         )
+    if config.normalise != "none":
+        raise ConfigError(
+            f"reward.normalise is {config.normalise!r}, which compares the pictures of a step, but "
+            "loss.kind=pathwise learns from each alone: set none."
+        )
     pairs: dict[str, PairScore] = {}
     if config.content:
-        pairs["content"] = drawn_content
+        pairs["content"] = drawn_content_score
     if config.brightness:
         pairs["brightness"] = brightness
     reader = None
     if config.emotion:
-        reader = read_by_rules if config.scorer == "rules" else read_path
+        reader = read_by_rules if config.scorer == "rules" else read_with_gradient
     return RewardStack(config, reader, pairs, cache=False)
 
 
@@ -77,7 +82,7 @@ def read_embedded(images: Tensor) -> Tensor:
     return torch.tensor([(r.emotion.valence, r.emotion.arousal) for r in readings])
 
 
-def read_path(images: Tensor) -> Tensor:
+def read_with_gradient(images: Tensor) -> Tensor:
     """As `read_embedded`, and the gradient comes back to the pictures."""
     from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
     from emofeedback.prompts import load_prompt
@@ -106,14 +111,11 @@ def brightness(images: Tensor, prompts: Sequence[str]) -> Tensor:
     return images.flatten(1).mean(1)
 
 
-@torch.no_grad()
 def drawn_content_score(images: Tensor, prompts: Sequence[str]) -> Tensor:
-    """As `drawn_content`, without a gradient."""
-    return drawn_content(images, prompts)
+    """How surely each picture shows its prompt, by the drawn world's CLIP pair: [B] in 0..1.
 
-
-def drawn_content(images: Tensor, prompts: Sequence[str]) -> Tensor:
-    """How surely each picture shows its prompt, by the drawn world's CLIP pair: [B] in 0..1."""
+    Where pictures carry a gradient, the scores do.
+    """
     from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
 
     model, tokenizer = load_clip()

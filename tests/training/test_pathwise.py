@@ -14,7 +14,7 @@ from training.families.smoke import SmokeFamily
 from training.pathwise import disturbed, pathwise_update
 from training.policy import Policy
 from training.prompts import drawn_prompts
-from training.reward_models import build_rewards, read_embedded, read_path
+from training.reward_models import build_rewards, read_embedded, read_with_gradient
 from training.rewards import RewardStack
 from training.rollout import RolloutPlan
 from training.trainer import Trainer
@@ -104,6 +104,7 @@ def test_the_reward_rises() -> None:
         ("reward.pick_score=1", "reward.pick_score has not"),
         ("optim.updates=2", "one gradient for each set of pictures"),
         ("loss.kl_form=mean", "which pathwise has not"),
+        ("reward.normalise=group", "learns from each alone"),
     ],
 )
 def test_what_has_no_gradient_is_refused(override: str, said: str) -> None:
@@ -132,7 +133,7 @@ def test_the_small_decoder_paints_the_whole_ones_picture_at_half_the_size() -> N
 
 def test_readings_with_a_gradient_are_the_readings_and_pull_towards_the_target() -> None:
     images = autoencoder.decode(drawn_latents(128)[:2]).requires_grad_(True)
-    read = read_path(images)
+    read = read_with_gradient(images)
     torch.testing.assert_close(read.detach(), read_embedded(images.detach()), atol=1e-4, rtol=0)
     (slope,) = torch.autograd.grad(read[:, 0].sum(), images)
     moved = images.detach() + 0.5 * slope / slope.flatten(1).norm(dim=1)[:, None, None, None]
