@@ -10,26 +10,17 @@ from typing import Any
 
 from emofeedback.errors import ConfigError
 
+from .checks import at_least, choose
 from .dynamics import DYNAMICS
 from .losses import RATIO_LOSSES
+from .scorer_config import ScorerConfig
 
 FORWARD_LOSSES = ("nft",)
 PATHWISE = "pathwise"
 STAGES = ("generator", "adapter", "scorer")
+EMOTION_FORMS = ("continuous", "threshold", "distribution")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
-
-
-def choose(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises: ConfigError: the value is none of the known ones."""
-    if value not in known:
-        raise ConfigError(f"{name} is {value!r}. Known: {', '.join(known)}.")
-
-
-def at_least(name: str, value: float, least: float, why: str) -> None:
-    """Raises: ConfigError: the value is too small; NaN is."""
-    if not value >= least:
-        raise ConfigError(f"{name} is {value}, but {why}: set {least} or more.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +118,9 @@ class RewardConfig:
     emotion: float = 1.0
     """Weight of agreement with the target emotion."""
     emotion_form: str = "continuous"
-    """continuous: 1 - mean abs gap / 6; threshold: share of axes with abs gap below it."""
+    """continuous: 1 - mean abs gap / 6; threshold: share of axes with abs gap below it;
+    distribution: 1 - expected abs gap / 6 over the embedded model's digits, so that a picture
+    between two emotions is not taken for one of the middle."""
     emotion_threshold: float = 0.525
     """0.35 on a 1..5 scale, as Q-Insight's reward, on [-3, 3]."""
     scorer: str = "embedded"
@@ -154,9 +147,14 @@ class RewardConfig:
     timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
-        choose("reward.emotion_form", self.emotion_form, ("continuous", "threshold"))
+        choose("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
         choose("reward.normalise", self.normalise, ("none", "group"))
         choose("reward.scorer", self.scorer, ("embedded", "server", "rules"))
+        if self.emotion_form == "distribution" and self.scorer != "embedded":
+            raise ConfigError(
+                f"reward.emotion_form is 'distribution', which scorer={self.scorer} does not tell: "
+                "set reward.scorer=embedded or reward.emotion_form=continuous."
+            )
         if self.scorer == "server" and self.emotion and not (self.server and self.server_model):
             raise ConfigError("reward.scorer is 'server': set reward.server and server_model too.")
         for part, folder in (("clip_score", self.clip_path), ("pick_score", self.pick_path)):
@@ -255,46 +253,6 @@ class WatchConfig:
     """Held-out prompts of the closing table, each at 25 targets; 0: no table."""
     table_steps: int = 10
     """Sampler steps of measured pictures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScorerConfig:
-    """Stage scorer: GRPO of a vision-language model through TRL."""
-
-    path: str = ""
-    """Folder of a transformers Qwen2.5-VL or Qwen3-VL; empty: the embedded one."""
-    data: str = ""
-    """JSON lines with image (a path), valence, arousal on [-3, 3] and, optionally, cues; empty:
-    pictures of the drawn world."""
-    pictures: int = 512
-    """Drawn pictures to train on."""
-    held_out: int = 256
-    """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
-    form: str = "continuous"
-    """Of the emotion reward: continuous, threshold, or expected (what an answer adds to the mean
-    of its group, since readings are expected values)."""
-    multi_task: bool = True
-    """Also reward category and cues, and ask for the reasoned answer beside the rating."""
-    supervised_steps: int = 0
-    """Steps on right answers before GRPO; 0: none."""
-    supervised_rate: float = 1.0e-4
-    num_generations: int = 8
-    batch: int = 32
-    """Completions in one update."""
-    max_completion_length: int = 160
-    learning_rate: float = 1.0e-5
-    beta: float = 0.001
-    """KL coefficient, as Q-Insight."""
-    lora_rank: int = 16
-
-    def __post_init__(self) -> None:
-        choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
-        at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
-        if self.batch % self.num_generations:
-            raise ConfigError(
-                f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "
-                "generations of a prompt (scorer.num_generations)."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

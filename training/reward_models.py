@@ -46,7 +46,8 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
     if without:
         raise ConfigError(
             f"loss.kind=pathwise needs rewards with a gradient, which reward.{without[0]} has not. "
-            "Use reward.emotion with scorer=embedded or rules and emotion_form=continuous, "
+            "Use reward.emotion with scorer=embedded or rules and emotion_form=continuous or "
+            "distribution, "
             "reward.content or reward.brightness; or another loss.kind."
         )
     if config.normalise != "none":
@@ -62,6 +63,8 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
     reader = None
     if config.emotion:
         reader = read_by_rules if config.scorer == "rules" else read_with_gradient
+        if config.emotion_form == "distribution":
+            reader = read_distribution
     return RewardStack(config, reader, pairs, cache=False)
 
 
@@ -71,6 +74,8 @@ def emotion_reader(config: RewardConfig) -> EmotionReader:
         from .reward_server import ServerReader
 
         return ServerReader(config)
+    if config.emotion_form == "distribution":
+        return read_distribution
     return read_embedded if config.scorer == "embedded" else read_by_rules
 
 
@@ -84,13 +89,23 @@ def read_embedded(images: Tensor) -> Tensor:
 
 def read_with_gradient(images: Tensor) -> Tensor:
     """As `read_embedded`, and the gradient comes back to the pictures."""
-    from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
-    from emofeedback.prompts import load_prompt
     from emofeedback.scoring import expected_digits
 
-    lvlm = load_scorer().lvlm
-    joint, _ = lvlm.rate(images, load_prompt(RATE_PROMPT))
-    return torch.stack([expected_digits(joint.logsumexp(axis))[0] for axis in (2, 1)], 1)
+    return torch.stack([expected_digits(logits)[0] for logits in _digit_logits(images)], 1)
+
+
+def read_distribution(images: Tensor) -> Tensor:
+    """Probabilities of the embedded LVLM's nine digits for both axes: [B, 2, 9]; with gradient."""
+    return torch.stack([logits.softmax(-1) for logits in _digit_logits(images)], 1)
+
+
+def _digit_logits(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the valence and of the arousal digit, [B, 9] each."""
+    from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
+    from emofeedback.prompts import load_prompt
+
+    joint, _ = load_scorer().lvlm.rate(images, load_prompt(RATE_PROMPT))
+    return joint.logsumexp(2), joint.logsumexp(1)
 
 
 def read_by_rules(images: Tensor) -> Tensor:

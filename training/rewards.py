@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from emofeedback.emotion import LIMIT
 from emofeedback.errors import EmoFeedbackError, ScorerError
 
 from .advantages import Advantages
@@ -27,7 +28,8 @@ from .prompts import Task
 log = logging.getLogger(__name__)
 CACHE_SIZE = 4096
 EmotionReader = Callable[[Tensor], Tensor]
-"""Pictures [B, H, W, 3] in 0..1 -> readings [B, 2] on [-3, 3]."""
+"""Pictures [B, H, W, 3] in 0..1 -> readings [B, 2] on [-3, 3], or how likely each of N ratings
+spread evenly over it is: [B, 2, N]."""
 PairScore = Callable[[Tensor, Sequence[str]], Tensor]
 """Pictures and their prompts -> one score each [B]."""
 
@@ -43,17 +45,23 @@ class Rewards:
 
 
 def emotion_reward(readings: Tensor, targets: Tensor, *, form: str, threshold: float) -> Tensor:
-    """Agreement of readings with targets, both [B, 2] on [-3, 3]: [B] in 0..1.
+    """Agreement of readings with targets [B, 2] on [-3, 3]: [B] in 0..1.
 
     Args:
+        readings: [B, 2] on [-3, 3]; for "distribution" probabilities [B, 2, N].
         form: "continuous": 1 minus the mean absolute gap over the scale's length; "threshold":
-            share of the two axes whose gap is below the threshold (the paper's form).
+            share of the two axes whose gap is below the threshold (the paper's form);
+            "distribution": as continuous, with the expected gap of each axis.
     """
-    gaps = (readings - targets).abs()
+    if form == "distribution":
+        levels = torch.linspace(-LIMIT, LIMIT, readings.shape[-1], device=readings.device)
+        gaps = (readings * (levels - targets.unsqueeze(-1)).abs()).sum(-1)
+    else:
+        gaps = (readings - targets).abs()
     if form == "threshold":
         hits = (gaps < threshold).float()
         return torch.where(gaps.isnan().any(1), torch.nan, hits.mean(1))
-    return 1 - gaps.mean(1) / 6
+    return 1 - gaps.mean(1) / (2 * LIMIT)
 
 
 def reward_log(

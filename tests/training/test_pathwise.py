@@ -101,6 +101,7 @@ def test_the_reward_rises() -> None:
     ("override", "said"),
     [
         ("reward.emotion_form=threshold", "reward.emotion_form=threshold has not"),
+        ("reward.emotion_form=distribution", "which scorer=rules does not tell"),
         ("reward.pick_score=1", "reward.pick_score has not"),
         ("optim.updates=2", "one gradient for each set of pictures"),
         ("loss.kl_form=mean", "which pathwise has not"),

@@ -15,7 +15,14 @@ from emofeedback.errors import ConfigError, ScorerAnswerError
 from training.adapter_start import density_weights
 from training.config import RewardConfig
 from training.prompts import Task
-from training.reward_models import ClipScore, PickScore, build_rewards, read_by_rules
+from training.reward_models import (
+    ClipScore,
+    PickScore,
+    build_rewards,
+    read_by_rules,
+    read_distribution,
+    read_embedded,
+)
 from training.rewards import emotion_reward
 
 IMAGES = torch.rand(3, 24, 24, 3, generator=torch.Generator().manual_seed(1))
@@ -30,6 +37,22 @@ def test_the_emotion_reward_equals_its_formula() -> None:
     steps = emotion_reward(readings, targets, form="threshold", threshold=0.525)
     assert steps[:2].tolist() == [1.0, 0.5]
     assert found[2].isnan() and steps[2].isnan()
+
+
+def test_a_picture_between_two_emotions_is_not_taken_for_one_of_the_middle() -> None:
+    sure, torn = torch.zeros(9), torch.zeros(9)
+    sure[4] = 1  # the scale's middle
+    torn[0] = torn[8] = 0.5
+    readings = torch.stack([torch.stack([sure, sure]), torch.stack([sure, torn])])
+    found = emotion_reward(readings, torch.zeros(2, 2), form="distribution", threshold=0.525)
+    assert found.tolist() == pytest.approx([1.0, 0.75])
+
+
+def test_the_distribution_has_the_embedded_reading_as_its_mean() -> None:
+    images = torch.rand(2, 128, 128, 3, generator=torch.Generator().manual_seed(2))
+    found = read_distribution(images)
+    assert found.sum(-1).allclose(torch.ones(2, 2))
+    assert (found @ torch.linspace(-3, 3, 9)).allclose(read_embedded(images), atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from training.config import ScorerConfig
-from training.scorer_grpo import drawn_examples, load_scorer_model, read_examples, rows
+from training.scorer_config import ScorerConfig
+from training.scorer_data import drawn_examples, read_examples, rows
+from training.scorer_grpo import load_scorer_model
 from training.scorer_rewards import format_reward, read_answer
 from training.scorer_start import answered, right_answer, supervised_start
 from training.train import main

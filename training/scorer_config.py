@@ -1,0 +1,49 @@
+"""What stage `scorer` can be told: a part of `config.TrainConfig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emofeedback.errors import ConfigError
+
+from .checks import at_least, choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerConfig:
+    """Stage scorer: GRPO of a vision-language model through TRL."""
+
+    path: str = ""
+    """Folder of a transformers Qwen2.5-VL or Qwen3-VL; empty: the embedded one."""
+    data: str = ""
+    """JSON lines with image (a path), valence, arousal on [-3, 3] and, optionally, cues; empty:
+    pictures of the drawn world."""
+    pictures: int = 512
+    """Drawn pictures to train on."""
+    held_out: int = 256
+    """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
+    form: str = "continuous"
+    """Of the emotion reward: continuous, threshold, or expected (what an answer adds to the mean
+    of its group, since readings are expected values)."""
+    multi_task: bool = True
+    """Also reward category and cues, and ask for the reasoned answer beside the rating."""
+    supervised_steps: int = 0
+    """Steps on right answers before GRPO; 0: none."""
+    supervised_rate: float = 1.0e-4
+    num_generations: int = 8
+    batch: int = 32
+    """Completions in one update."""
+    max_completion_length: int = 160
+    learning_rate: float = 1.0e-5
+    beta: float = 0.001
+    """KL coefficient, as Q-Insight."""
+    lora_rank: int = 16
+
+    def __post_init__(self) -> None:
+        choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
+        at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
+        if self.batch % self.num_generations:
+            raise ConfigError(
+                f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "
+                "generations of a prompt (scorer.num_generations)."
+            )

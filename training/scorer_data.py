@@ -1,0 +1,104 @@
+"""Pictures with known emotions for stage `scorer`: rated ones, drawn ones, or painted ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emofeedback.emotion import Emotion
+from emofeedback.errors import ConfigError
+from emofeedback.prompts import load_prompt
+
+from .scorer_config import ScorerConfig
+
+RATE, EXPLAIN, REASON = "drawn_rate_v1", "drawn_explain_v1", "scorer_reason_v1"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with its true emotion."""
+
+    image: Any
+    """A PIL picture."""
+    emotion: Emotion
+    cues: tuple[str, ...] | None = None
+
+
+def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, Any]]:
+    """The dataset as TRL wants it: a prompt with its picture, and columns for the rewards."""
+    asked = [RATE, EXPLAIN] if not config.path else [REASON]
+    if not config.multi_task:
+        asked = asked[:1]
+    found = []
+    for index, example in enumerate(examples):
+        content = [
+            {"type": "image"},
+            {"type": "text", "text": load_prompt(asked[index % len(asked)])},
+        ]
+        found.append(
+            {
+                "prompt": [{"role": "user", "content": content}],
+                "image": example.image,
+                "valence": example.emotion.valence,
+                "arousal": example.emotion.arousal,
+                "cues": list(example.cues) if example.cues is not None else None,
+            }
+        )
+    return found
+
+
+def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
+    """Training pictures: the data file's, or drawn ones.
+
+    Raises: ConfigError: the file is missing, empty, or a line is not as it should be.
+    """
+    if not config.data:
+        return drawn_examples(config.pictures, seed=seed, split="train")
+    from PIL import Image
+
+    path = Path(config.data)
+    if not path.is_file():
+        raise ConfigError(f"There is no data file {path} (scorer.data).")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            image = Image.open(path.parent / record["image"]).convert("RGB")
+            emotion = Emotion(record["valence"], record["arousal"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ConfigError(
+                f"Line {number} of {path} cannot be used: {type(error).__name__}: {error}"
+            ) from error
+        cues = record.get("cues")
+        found.append(Example(image, emotion, tuple(cues) if cues is not None else None))
+    if not found:
+        raise ConfigError(f"The data file {path} is empty.")
+    return found
+
+
+def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
+    """Pictures of the drawn world with their truth."""
+    from PIL import Image
+
+    from emofeedback.embedded.lvlm import load_lvlm
+
+    from .world.render import render
+    from .world.scene import sample_scene
+    from .world.train.lvlm_tasks import levels_of
+
+    side = load_lvlm().image_size
+
+    found = []
+    for index in range(count):
+        scene = sample_scene(np.random.default_rng((seed, index, 5)), split=split)
+        picture = Image.fromarray(np.asarray(render(scene, side)))
+        cues = tuple(level.label for level in levels_of(scene) if not level.neutral)
+        found.append(Example(picture, Emotion(*scene.emotion), cues))
+    return found
