@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -128,6 +129,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     """Stage `generator`, from loading to the closing table."""
     from accelerate import Accelerator
 
+    from .curve import CURVE_FILE, save_curves
     from .families.choose import load_family
     from .policy import Policy
     from .prompts import load_prompts, read_targets
@@ -153,6 +155,8 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         rewards.close()
     if trainer.rank or folder is None:
         return
+    with contextlib.suppress(ConfigError):  # a short run has measured too little
+        save_curves([folder], folder / CURVE_FILE)
     numbers: dict[str, float] = {}
     with trainer.averaged():
         if config.watch.table_prompts and family.name == "drawn":

@@ -15,13 +15,17 @@ class ScorerConfig:
 
     path: str = ""
     """Folder of a transformers Qwen2.5-VL or Qwen3-VL; empty: the embedded one."""
+    start: str = ""
+    """Folder with other weights of the embedded model, as `RUN/scorer` of an earlier run, or as
+    `python -m training.world train lvlm --export` writes them; empty: the shipped ones."""
     data: str = ""
     """JSON lines with image (a path), valence, arousal on [-3, 3] and, optionally, cues; empty:
     pictures of the drawn world."""
     pictures: int = 512
     """Drawn pictures to train on."""
     held_out: int = 256
-    """Drawn pictures of held-out (place, subject) pairs to measure on, before and after."""
+    """Pictures to measure on, before and after: drawn ones of held-out (place, subject) pairs, or
+    as many of scorer.data, at most a fifth of it, set aside."""
     form: str = "continuous"
     """Of the emotion reward: continuous, threshold, or expected (what an answer adds to the mean
     of its group, since readings are expected values)."""
@@ -41,6 +45,11 @@ class ScorerConfig:
 
     def __post_init__(self) -> None:
         choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
+        if self.path and self.start:
+            raise ConfigError(
+                f"scorer.path is {self.path!r} and scorer.start {self.start!r}; start holds other "
+                "weights of the embedded model. Give one of them."
+            )
         at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
         if self.batch % self.num_generations:
             raise ConfigError(

@@ -8,16 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
-from emofeedback.metrics import paired_difference
-from emofeedback.prompts import load_prompt
 
 from .config import TrainConfig
 from .scorer_config import ScorerConfig
-from .scorer_data import RATE, drawn_examples, read_examples, rows
+from .scorer_data import read_examples, rows
+from .scorer_measure import held_out_examples, held_out_gaps, report
 from .scorer_rewards import (
     RewardFn,
     category_reward,
@@ -32,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def train_scorer(config: TrainConfig, folder: Path) -> None:
-    """Train, measure on held-out pairs (the embedded model), and write `folder/scorer`.
+    """Train, measure on held-out pictures, and write `folder/scorer`.
 
     Raises: ConfigError, MissingDependencyError, CheckpointError.
     """
@@ -47,7 +45,9 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
 
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
-    examples = read_examples(scorer, seed=config.seed)
+    examples, held_out = held_out_examples(
+        read_examples(scorer, seed=config.seed), scorer, seed=config.seed
+    )
     asked = rows(examples, scorer)
     lora = LoraConfig(
         r=scorer.lora_rank,
@@ -61,7 +61,11 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
             batch=min(scorer.batch, 8), seed=config.seed, thoughts=bool(scorer.path), lora=lora,
         )  # fmt: skip
         log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
-    before = None if scorer.path else held_out_gaps(model, scorer)
+    before = None
+    if held_out:
+        before = held_out_gaps(model, processor, held_out, embedded=not scorer.path)
+    else:
+        log.warning("%d rated pictures leave none to measure on.", len(examples))
     trainer = GRPOTrainer(
         model=model,
         reward_funcs=reward_functions(scorer),
@@ -93,7 +97,8 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     trained = trainer.model.merge_and_unload()
     _save(trained, processor, scorer, folder / "scorer")
     if before is not None:
-        report(before, held_out_gaps(trained, scorer), folder)
+        after = held_out_gaps(trained, processor, held_out, embedded=not scorer.path)
+        report(before, after, folder)
 
 
 def reward_functions(config: ScorerConfig) -> list[RewardFn]:
@@ -119,11 +124,9 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
         import copy
 
         from emofeedback.embedded.lvlm import load_lvlm
-        from emofeedback.embedded.weights import FOLDER
 
-        lvlm = load_lvlm()
-        folder = FOLDER / "drawn_lvlm"
-        model = copy.deepcopy(lvlm.model).requires_grad_(True)
+        folder = _embedded_folder(config)
+        model = copy.deepcopy(load_lvlm(folder).model).requires_grad_(True)
     else:
         folder = Path(config.path)
         try:
@@ -134,6 +137,13 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
             ) from error
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return model, _processor(folder, tokenizer)
+
+
+def _embedded_folder(config: ScorerConfig) -> Path:
+    from emofeedback.embedded.lvlm import MODEL
+    from emofeedback.embedded.weights import FOLDER
+
+    return Path(config.start) if config.start else FOLDER / MODEL
 
 
 def _processor(folder: Path, tokenizer: Any) -> Any:
@@ -151,44 +161,6 @@ def _processor(folder: Path, tokenizer: Any) -> Any:
     images = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
     videos = Qwen2VLVideoProcessor(patch_size=images.patch_size, merge_size=images.merge_size)
     return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
-
-
-def held_out_gaps(model: Any, config: ScorerConfig) -> np.ndarray:
-    """Absolute gaps [N, 2] of the embedded model's expected-value readings on held-out pairs."""
-    from dataclasses import replace
-
-    from emofeedback.embedded.lvlm import load_lvlm
-    from emofeedback.scoring import expected_digits
-
-    lvlm = replace(load_lvlm(), model=model.eval())
-    examples = drawn_examples(config.held_out, seed=7_000_000, split="held_out")
-    images = torch.from_numpy(np.stack([np.asarray(e.image) for e in examples])).float() / 255
-    truth = np.array([(e.emotion.valence, e.emotion.arousal) for e in examples])
-    found = []
-    for part in images.split(32):
-        joint, _ = lvlm.rate(part, load_prompt(RATE))
-        found.append(torch.stack([expected_digits(joint.logsumexp(a))[0] for a in (2, 1)], 1))
-    return np.abs(torch.cat(found).numpy() - truth)
-
-
-def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
-    """Say and store how the held-out error changed."""
-    change = paired_difference(after.mean(1).tolist(), before.mean(1).tolist())
-    numbers = {
-        "mae_before": float(before.mean()),
-        "mae_after": float(after.mean()),
-        "change": change.mean,
-        "low": change.low,
-        "high": change.high,
-        "pictures": change.count,
-    }
-    (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-    log.info(
-        "mean absolute gap on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
-        "95 %% interval [%+.3f, %+.3f]",
-        change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
-        change.low, change.high,
-    )  # fmt: skip
 
 
 def _time_limit(minutes: float) -> Any:
@@ -210,8 +182,7 @@ def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> Non
     """As transformers loads it; for the embedded model also as this package does."""
     import shutil
 
-    from emofeedback.embedded.lvlm import FILES, MODEL
-    from emofeedback.embedded.weights import FOLDER
+    from emofeedback.embedded.lvlm import FILES
 
     model.save_pretrained(folder)
     if config.path:
@@ -219,7 +190,7 @@ def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> Non
         return
     for name in FILES:
         if not (folder / name).is_file():
-            shutil.copyfile(FOLDER / MODEL / name, folder / name)
+            shutil.copyfile(_embedded_folder(config) / name, folder / name)
 
 
 def _write_log(path: Path, history: list[dict[str, Any]]) -> None:

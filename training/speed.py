@@ -160,7 +160,6 @@ def against(trainer: Any, other: Any, pairs: int, device: Any) -> None:
 
 def overhead(trainer: Any, steps: int, device: Any) -> None:
     """Share of time that logs, sheets and checkpoints add to steps, all in one run."""
-
     plain = statistics.median(_seconds_a_picture(trainer, device)[1] for _ in range(steps))
     config = trainer.config
     pictures = config.rollout.group_size * config.data.prompts_per_step
@@ -204,7 +203,6 @@ def model_seconds(numbers: dict[str, float]) -> float:
 def plain_loop(trainer: Any) -> None:
     """The same algorithm as public code writes it: one replay a step of the window, reference by
     a second pass, text encoded beforehand; gradients are thrown away."""
-
     config, policy = trainer.config, trainer.policy
     rollout, family = config.rollout, policy.family
     tasks, pictures = trainer._share_of_step()
@@ -254,6 +252,5 @@ def peak_memory(device: Any) -> float:
 
 
 def _wait(device: Any) -> None:
-
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,6 +1,7 @@
 """Stage `scorer` by the command line: the embedded model, its folder, a tiny random Qwen3-VL."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.embedded.weights import FOLDER
@@ -16,6 +18,7 @@ from emofeedback.errors import ConfigError
 from training.scorer_config import ScorerConfig
 from training.scorer_data import drawn_examples, read_examples, rows
 from training.scorer_grpo import load_scorer_model
+from training.scorer_measure import held_out_examples
 from training.scorer_rewards import format_reward, read_answer
 from training.scorer_start import answered, right_answer, supervised_start
 from training.train import main
@@ -29,10 +32,10 @@ SMALL = (
 
 @pytest.fixture
 def ratings(tmp_path: Path) -> Path:
-    """Two rated pictures as JSON lines."""
+    """Ten rated pictures as JSON lines."""
     lines = []
-    for index, valence in enumerate((2.0, -2.0)):
-        Image.new("RGB", (128, 128), (100 * index, 80, 90)).save(tmp_path / f"{index}.png")
+    for index, valence in enumerate((2.0, -2.0) * 5):
+        Image.new("RGB", (128, 120 + index), (20 * index, 80, 90)).save(tmp_path / f"{index}.png")
         lines.append({"image": f"{index}.png", "valence": valence, "arousal": 1.0})
     path = tmp_path / "ratings.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
@@ -98,9 +101,34 @@ def test_one_step_by_the_command_line_leaves_a_model_that_loads(
     assert not any("lora" in name for name, _ in trained.named_parameters())
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert any("reward" in line for line in log)
+    table = json.loads((run / "table.json").read_text())
+    assert table["pictures"] == (4 if kind == "embedded" else 2)  # a fifth of the rated ones
+    assert table["mae_before"] > 0
     if kind == "embedded":
         assert load_lvlm(run / "scorer").image_size == load_lvlm().image_size
-        assert json.loads((run / "table.json").read_text())["pictures"] == 4
+
+
+def test_a_run_starts_from_what_another_left(tmp_path: Path) -> None:
+    weights = tmp_path / "earlier"
+    shutil.copytree(FOLDER / "drawn_lvlm", weights)
+    state = load_file(weights / "model.safetensors")
+    name = next(n for n in state if n.endswith("q_proj.weight"))
+    save_file(state | {name: state[name] + 1}, weights / "model.safetensors", {"format": "pt"})
+    theirs = load_scorer_model(ScorerConfig(start=str(weights)))[0].state_dict()
+    shipped = load_scorer_model(ScorerConfig())[0].state_dict()
+    assert [n for n in shipped if not torch.equal(shipped[n], theirs[n])] == [name]
+    with pytest.raises(ConfigError, match=r"scorer.path is 'b' and scorer.start 'a'"):
+        ScorerConfig(start="a", path="b")
+
+
+def test_pictures_that_are_measured_are_never_trained_on(ratings: Path) -> None:
+    config = ScorerConfig(data=str(ratings))
+    examples = read_examples(config, seed=0)
+    trained, measured = held_out_examples(examples, config, seed=3)
+    assert len(measured) == 2
+    assert sorted(map(id, trained + measured)) == sorted(map(id, examples))
+    assert held_out_examples(examples, config, seed=3)[1] == measured
+    assert held_out_examples(examples[:4], config, seed=3) == (examples[:4], [])
 
 
 @pytest.mark.parametrize(

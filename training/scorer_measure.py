@@ -1,0 +1,111 @@
+"""How far a scorer reads from the truth on pictures it was not trained on, before and after."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emofeedback.metrics import paired_difference
+from emofeedback.prompts import load_prompt
+
+from .scorer_config import ScorerConfig
+from .scorer_data import RATE, Example, drawn_examples
+
+log = logging.getLogger(__name__)
+HELD_OUT_SEED = 7_000_000
+Reader = Callable[[Tensor], tuple[float, float]]
+"""Valence and arousal of one picture [1, H, W, 3] in 0..1."""
+
+
+def held_out_examples(
+    examples: Sequence[Example], config: ScorerConfig, *, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """What to train on and what to measure on.
+
+    Drawn pictures are measured on held-out pairs of place and subject; of rated ones
+    `scorer.held_out` are set aside, at most a fifth.
+    """
+    if not config.data:
+        return list(examples), drawn_examples(config.held_out, seed=HELD_OUT_SEED, split="held_out")
+    order = np.random.default_rng((seed, 6)).permutation(len(examples))
+    count = min(config.held_out, len(examples) // 5)
+    held_out, trained = order[:count], order[count:]
+    return [examples[i] for i in sorted(trained)], [examples[i] for i in sorted(held_out)]
+
+
+def held_out_gaps(
+    model: Any, processor: Any, examples: Sequence[Example], *, embedded: bool
+) -> np.ndarray:
+    """Absolute gaps [N, 2] of expected-value readings, as the nodes read.
+
+    Args:
+        embedded: asked as the embedded model is, else as any vision-language model.
+    """
+    from tqdm import tqdm
+
+    read = (_embedded_reader if embedded else _any_reader)(model.eval(), processor)
+    gaps = []
+    for example in tqdm(examples, desc="held-out pictures"):
+        image = torch.from_numpy(np.asarray(example.image)).float().unsqueeze(0) / 255
+        gaps.append(np.subtract(read(image), (example.emotion.valence, example.emotion.arousal)))
+    return np.abs(np.stack(gaps))
+
+
+def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
+    """Say and store how the held-out error changed."""
+    change = paired_difference(after.mean(1).tolist(), before.mean(1).tolist())
+    numbers = {
+        "mae_before": float(before.mean()),
+        "mae_after": float(after.mean()),
+        "change": change.mean,
+        "low": change.low,
+        "high": change.high,
+        "pictures": change.count,
+    }
+    (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+    log.info(
+        "mean absolute gap on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
+        "95 %% interval [%+.3f, %+.3f]",
+        change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
+        change.low, change.high,
+    )  # fmt: skip
+
+
+def _embedded_reader(model: Any, processor: Any) -> Reader:
+    from emofeedback.embedded.lvlm import load_lvlm
+    from emofeedback.scoring import expected_digits
+
+    lvlm, prompt = (
+        replace(load_lvlm(), model=model, tokenizer=processor.tokenizer),
+        load_prompt(RATE),
+    )
+
+    def read(image: Tensor) -> tuple[float, float]:
+        joint, _ = lvlm.rate(image, prompt)
+        valence, arousal = (float(expected_digits(joint.logsumexp(axis))[0]) for axis in (2, 1))
+        return valence, arousal
+
+    return read
+
+
+def _any_reader(model: Any, processor: Any) -> Reader:
+    from emofeedback.backends.transformers_lvlm import TransformersLvlm
+    from emofeedback.lvlm import PROMPT_SETS
+    from emofeedback.lvlm_scorer import LvlmScorer
+
+    lvlm = TransformersLvlm(model, processor, "scorer in training", PROMPT_SETS["viewer_v1"])
+    scorer = LvlmScorer(lvlm)
+
+    def read(image: Tensor) -> tuple[float, float]:
+        emotion = scorer.score(image)[0].emotion
+        return emotion.valence, emotion.arousal
+
+    return read
