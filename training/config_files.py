@@ -14,6 +14,8 @@ from emofeedback.errors import ConfigError
 from .config import TrainConfig
 
 PRESETS = Path(__file__).parent / "presets"
+CONFIG_FILE = "config.yaml"
+"""In the folder of a run: its settings, resolved."""
 
 
 def preset_names() -> list[str]:

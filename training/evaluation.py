@@ -30,7 +30,8 @@ from .policy import Policy
 from .prompts import Task, load_prompts
 from .reward_server import ServerReader
 from .rewards import EmotionReader, PairScore, ReadingCache
-from .systems import Made, ReaderScorer, Sampler, System, parse_system, rank_of, weights_of
+from .systems import Made, ReaderScorer, Sampler, System, parse_system
+from .trained_weights import rank_of, weights_of
 
 SWEEP_POINTS = 9
 Make = Callable[[Sequence[Task], Sampler], Made]

@@ -17,12 +17,18 @@ from emofeedback.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
 
 from .config import TrainConfig
-from .config_files import config_hash, config_yaml, differences, load_config, preset_path
+from .config_files import (
+    CONFIG_FILE,
+    config_hash,
+    config_yaml,
+    differences,
+    load_config,
+    preset_path,
+)
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs" / "rl"
-CONFIG_FILE = "config.yaml"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
               "keep_checkpoints", "threads")  # fmt: skip
 """Settings that a resumed run may change."""

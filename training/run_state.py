@@ -110,20 +110,30 @@ def load_latest(folder: Path) -> RunState:
     )
 
 
+def read_average(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint, or the trained ones where no average was kept.
+
+    Raises: CheckpointError: as `load_state`.
+    """
+    _, tensors = _read(path)
+    found = {}
+    for kind in ("values", "average"):
+        prefix = f"{kind}/"
+        found |= {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    return found
+
+
 def load_state(path: Path) -> RunState:
     """Raises: CheckpointError: a file is missing or its content is not what was written."""
+    facts, tensors = _read(path)
     try:
-        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        if _digest(path / TENSORS) != facts["sha256"]:
-            raise CheckpointError(f"The checkpoint {path} is damaged: its tensors have changed.")
-        tensors, _ = read_file(path / TENSORS)
         state = RunState(
             step=int(facts["step"]),
             seconds=float(facts["seconds"]),
             first_watch=dict(facts["first_watch"]),
             optimizer={"state": {}, "param_groups": facts["param_groups"]},
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"The checkpoint {path} is damaged: {error!r}.") from error
     for key, value in tensors.items():
         kind, name = key.split("/", 1)
@@ -135,6 +145,16 @@ def load_state(path: Path) -> RunState:
         else:
             getattr(state, kind)[name] = value
     return state
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+        if _digest(path / TENSORS) != facts["sha256"]:
+            raise CheckpointError(f"The checkpoint {path} is damaged: its tensors have changed.")
+        return facts, read_file(path / TENSORS)[0]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint {path} is damaged: {error!r}.") from error
 
 
 def _flat(state: RunState) -> dict[str, Tensor]:

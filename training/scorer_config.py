@@ -41,7 +41,12 @@ class ScorerConfig:
     learning_rate: float = 1.0e-5
     beta: float = 0.001
     """KL coefficient, as Q-Insight."""
+    scale_rewards: str = "group"
+    """What an advantage is divided by: the deviation of its group, of the batch, or nothing (none).
+    """
     lora_rank: int = 16
+    lora_vision: bool = False
+    """Also adapt the attention of the vision tower."""
 
     def __post_init__(self) -> None:
         choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
@@ -50,6 +55,7 @@ class ScorerConfig:
                 f"scorer.path is {self.path!r} and scorer.start {self.start!r}; start holds other "
                 "weights of the embedded model. Give one of them."
             )
+        choose("scorer.scale_rewards", self.scale_rewards, ("group", "batch", "none"))
         at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
         if self.batch % self.num_generations:
             raise ConfigError(

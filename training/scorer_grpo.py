@@ -27,6 +27,8 @@ from .scorer_rewards import (
 from .scorer_start import supervised_start
 
 log = logging.getLogger(__name__)
+LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
+LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 
 
 def train_scorer(config: TrainConfig, folder: Path) -> None:
@@ -52,7 +54,7 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     lora = LoraConfig(
         r=scorer.lora_rank,
         lora_alpha=2 * scorer.lora_rank,
-        target_modules=r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)",
+        target_modules=LANGUAGE_AND_VISION if scorer.lora_vision else LANGUAGE,
     )
     if scorer.supervised_steps:
         model, losses = supervised_start(
@@ -77,6 +79,8 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
             max_completion_length=scorer.max_completion_length,
             learning_rate=scorer.learning_rate,
             beta=scorer.beta,
+            scale_rewards=scorer.scale_rewards,
+            gradient_checkpointing=torch.cuda.is_available(),  # on a CPU it only costs time
             seed=config.seed,
             save_strategy="no",
             logging_steps=1,

@@ -6,18 +6,16 @@ the same number.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from emofeedback.checkpoint import find_partner, load_adapter, read_facts, read_file
 from emofeedback.emotion import Emotion, clipped_emotion
-from emofeedback.errors import CheckpointError, ConfigError
+from emofeedback.errors import ConfigError
 from emofeedback.images import from_png
 from emofeedback.loop import run_loop, start_loop
 from emofeedback.refining import with_clause
@@ -165,58 +163,9 @@ def parse_system(text: str) -> tuple[str, System, Path | None]:
     if kind not in SYSTEMS:
         raise ConfigError(
             f"There is no system {kind!r}. Known: {', '.join(SYSTEMS)}; each may be followed by "
-            "@NAME_emotion.safetensors to use trained weights."
+            "@NAME_emotion.safetensors, or a run's checkpoints/step-NNNNNN, to use trained weights."
         )
     return text, SYSTEMS[kind], Path(path) if path else None
-
-
-@contextlib.contextmanager
-def weights_of(policy: Policy, checkpoint: Path | None) -> Iterator[None]:
-    """Inside, the policy has a checkpoint's weights, or those of the base where there is none.
-
-    Raises: CheckpointError: the checkpoint is of another family, rank or layout.
-    """
-    if checkpoint is None:
-        with policy.reference():
-            yield
-        return
-    family = read_facts(checkpoint).base_family
-    if family != policy.family.name:
-        raise CheckpointError(
-            f"{checkpoint} was trained on the family {family!r}; this model is "
-            f"{policy.family.name!r}."
-        )
-    adapter = load_adapter(checkpoint)
-    values = {f"adapter.{name}": value for name, value in adapter.state_dict().items()}
-    partner = find_partner(checkpoint)
-    if partner is None:
-        raise CheckpointError(f"The LoRA of {checkpoint} is not beside it: copy it there.")
-    tensors, _ = read_file(partner)
-    for name in policy.lora_parameters():
-        key = f"transformer.{name.replace('.default.', '.')}"
-        if key not in tensors:
-            raise CheckpointError(f"{partner} has no {key}: it was trained with other targets.")
-        scale = policy.lora_scale if "lora_B" in key else 1.0  # folded in when it was saved
-        values[f"transformer.{name}"] = tensors[key] / scale
-    try:
-        with policy.using(values):
-            yield
-    except RuntimeError as error:
-        if "size of tensor" not in str(error):
-            raise
-        raise CheckpointError(
-            f"{partner} has another LoRA rank than this policy; set model.lora_rank as it was "
-            f"trained ({error})."
-        ) from error
-
-
-def rank_of(checkpoint: Path) -> int:
-    """LoRA rank of an emotion checkpoint; 1 where it has no LoRA."""
-    partner = find_partner(checkpoint)
-    if partner is None:
-        return 1
-    tensors, _ = read_file(partner)
-    return next(value.shape[0] for key, value in tensors.items() if ".lora_A." in key)
 
 
 def _paint(policy: Policy, tasks: Sequence[Task], sampler: Sampler, draw: int = 0) -> Tensor:

@@ -16,15 +16,18 @@ from training.families.smoke import SmokeFamily
 from training.measure import judged, paint
 from training.policy import Policy
 from training.prompts import Task
-from training.systems import ReaderScorer, parse_system, rank_of, weights_of
+from training.run_state import RunState, save_state
+from training.systems import ReaderScorer, parse_system
+from training.trained_weights import rank_of, weights_of
 
 TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("a dog in the forest", (-2.0, 1.0))]
+RANK_4 = ModelConfig(lora_rank=4, lora_alpha=8)
 SAMPLER = {"steps": 3, "guidance": 1.0, "seed": 0}
 
 
 def saved(folder: Path, *, change: float, family: str = "smoke") -> tuple[Policy, Path]:
     """A policy whose trained values moved by `change`, and its checkpoint."""
-    policy = Policy(SmokeFamily(), ModelConfig(lora_rank=4, lora_alpha=8))
+    policy = Policy(SmokeFamily(), RANK_4)
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in policy.parameters().values():
@@ -48,6 +51,26 @@ def test_a_checkpoint_paints_what_its_policy_painted(tmp_path: Path) -> None:
     assert (found - base).abs().max() > 1e-3
     with weights_of(policy, None):
         assert torch.equal(paint(policy, TASKS, **SAMPLER), base)
+
+
+def test_a_run_on_its_way_paints_what_its_average_would(tmp_path: Path) -> None:
+    trained, _ = saved(tmp_path, change=0.05)
+    config = tmp_path / "config.yaml"
+    config.write_text("model: {lora_rank: 4, lora_alpha: 8}", encoding="utf-8")
+    state = RunState(step=7, values=Policy(SmokeFamily(), RANK_4).snapshot())
+    state.average = trained.snapshot()
+    folder = save_state(tmp_path / "checkpoints", state, keep=1)
+    assert rank_of(folder) == 4
+    policy = Policy(SmokeFamily(), ModelConfig(lora_rank=4, lora_alpha=4))
+    random_state = torch.get_rng_state()
+    with weights_of(policy, folder):
+        found = paint(policy, TASKS, **SAMPLER)
+    torch.testing.assert_close(found, paint(trained, TASKS, **SAMPLER), atol=1e-5, rtol=0)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    state.average = state.values = {"adapter.other": torch.ones(1)}
+    folder = save_state(tmp_path / "checkpoints", state, keep=1)
+    with pytest.raises(CheckpointError, match=r"step-000007 has no .*'smoke'"):
+        weights_of(policy, folder).__enter__()
 
 
 def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from training.families.pipelines import load_folder, load_single
 from training.measure import paint
 from training.policy import Policy, lora_pattern
 from training.prompts import Task
-from training.systems import weights_of
 from training.train import main
+from training.trained_weights import weights_of
 
 WORDS = ("a", "boat", "dog", "tree", "on", "the", "sea")
 SHAPE = {"in_channels": 8, "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 8}
