@@ -176,7 +176,7 @@ def _time_limit(minutes: float) -> Any:
         """Ends the training after the step in which the time is spent."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            control.should_training_stop = time.monotonic() > end
+            control.should_training_stop |= time.monotonic() > end
             return control
 
     return TimeLimit()
