@@ -116,7 +116,7 @@ def read_average(path: Path) -> dict[str, Tensor]:
     Raises: CheckpointError: as `load_state`.
     """
     _, tensors = _read(path)
-    found = {}
+    found: dict[str, Tensor] = {}
     for kind in ("values", "average"):
         prefix = f"{kind}/"
         found |= {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -25,6 +25,7 @@ from .scorer_rewards import (
     format_reward,
 )
 from .scorer_start import supervised_start
+from .tracking import LOG_FILE
 
 log = logging.getLogger(__name__)
 LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
@@ -67,7 +68,11 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     if held_out:
         before = held_out_gaps(model, processor, held_out, embedded=not scorer.path)
     else:
-        log.warning("%d rated pictures leave none to measure on.", len(examples))
+        log.warning(
+            "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "
+            "is not measured.",
+            scorer.held_out, len(examples),
+        )  # fmt: skip
     trainer = GRPOTrainer(
         model=model,
         reward_funcs=reward_functions(scorer),
@@ -97,7 +102,7 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     if config.minutes:
         trainer.add_callback(_time_limit(config.minutes))
     trainer.train()
-    _write_log(folder / "log.jsonl", trainer.state.log_history)
+    _write_log(folder / LOG_FILE, trainer.state.log_history)
     trained = trainer.model.merge_and_unload()
     _save(trained, processor, scorer, folder / "scorer")
     if before is not None:

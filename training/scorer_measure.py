@@ -83,10 +83,8 @@ def _embedded_reader(model: Any, processor: Any) -> Reader:
     from emofeedback.embedded.lvlm import load_lvlm
     from emofeedback.scoring import expected_digits
 
-    lvlm, prompt = (
-        replace(load_lvlm(), model=model, tokenizer=processor.tokenizer),
-        load_prompt(RATE),
-    )
+    lvlm = replace(load_lvlm(), model=model, tokenizer=processor.tokenizer)
+    prompt = load_prompt(RATE)
 
     def read(image: Tensor) -> tuple[float, float]:
         joint, _ = lvlm.rate(image, prompt)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+LOG_FILE = "log.jsonl"
 ALONE_COLUMNS = 8
 
 
@@ -46,7 +47,7 @@ class Tracker:
     def __init__(self, folder: Path, *, tensorboard: bool, step: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.path = folder / "log.jsonl"
+        self.path = folder / LOG_FILE
         self._writer: Any = None
         _drop_after(self.path, step)
         if tensorboard:
@@ -81,8 +82,16 @@ class Tracker:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The lines of a log, without those that a killed or running process has not finished."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            found.append(record)
+    return found
 
 
 def tiled(images: Tensor, columns: int) -> np.ndarray:
@@ -100,11 +109,5 @@ def tiled(images: Tensor, columns: int) -> np.ndarray:
 def _drop_after(path: Path, step: int) -> None:
     if not path.is_file():
         return
-    kept: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (ValueError, KeyError):
-            continue  # the last line of a killed run may be cut
-    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    kept = [line for line in read_log(path) if line.get("step", math.inf) <= step]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")

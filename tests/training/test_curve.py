@@ -42,3 +42,27 @@ def test_what_holds_no_curve_is_refused_with_the_reason(
     assert main([str(tmp_path), "--out", str(tmp_path / "c.png")]) == 2
     assert "holds 1 measurements" in caplog.text and "holds no log.jsonl" in caplog.text
     assert not (tmp_path / "c.png").exists()
+
+
+def test_a_run_that_was_cut_off_while_writing_and_runs_of_one_name_are_drawn(
+    tmp_path: Path,
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+    one, other = (run_folder(tmp_path / place / "run", [1.0, 0.5]) for place in ("a", "b"))
+    with (other / "log.jsonl").open("a") as file:
+        file.write('{"step": 3, "watch/rew')
+    assert len(read_curve(other)) == 2
+    save_curves([one], tmp_path / "one.png")
+    save_curves([one, other], tmp_path / "new folder" / "two.png")
+    alone, both = (Image.open(p) for p in (tmp_path / "one.png", tmp_path / "new folder/two.png"))
+    assert not np.array_equal(np.asarray(alone), np.asarray(both))
+
+
+def test_a_curve_that_cannot_be_written_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = run_folder(tmp_path / "run", [1.0, 0.5])
+    assert main([str(run), "--out", str(tmp_path / "curve.pgn")]) == 2
+    assert main([str(run), "--out", str(run / "log.jsonl" / "curve.png")]) == 2
+    assert "curve.pgn" in caplog.text and "cannot be written" in caplog.text
