@@ -148,6 +148,11 @@ def load_state(path: Path) -> RunState:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not (path / FACTS).is_file():
+        raise CheckpointError(
+            f"{path} holds no {FACTS}, so it is no finished checkpoint of a run. Give a folder "
+            "such as RUN/checkpoints/step-000100."
+        )
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
         if _digest(path / TENSORS) != facts["sha256"]:

@@ -81,6 +81,9 @@ def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: 
     (tmp_path / "lone" / "smoke_lora.safetensors").unlink()
     with pytest.raises(CheckpointError, match="LoRA of .* is not beside it"):
         weights_of(policy, path).__enter__()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="empty holds no .* RUN/checkpoints"):
+        rank_of(tmp_path / "empty")
     with pytest.raises(ConfigError, match="no system 'lop'. Known: adapter, best-of-n, loop"):
         parse_system("lop")
 
