@@ -25,7 +25,7 @@ from emofeedback.scoring import Scorer
 
 from .config import ModelConfig, RewardConfig, TrainConfig
 from .evaluation_report import markdown, save_pictures, save_plot
-from .measure import Judged, judged
+from .measure import Judged, cue_variety, judged
 from .policy import Policy
 from .prompts import Task, load_prompts
 from .reward_server import ServerReader
@@ -116,7 +116,7 @@ def measure_system(
     seen = Judged(
         *(
             torch.cat([getattr(part, field) for part in parts])
-            for field in ("readings", "gaps", "place_right", "subject_right")
+            for field in ("readings", "gaps", "place_right", "subject_right", "cues")
         )
     )
     numbers = {
@@ -145,7 +145,7 @@ def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
 def summary(
     seen: Judged, tasks: Sequence[Task], read: Sequence[tuple[float, float]]
 ) -> dict[str, float]:
-    """Errors, ranks and content over all tasks.
+    """Errors, ranks, content and variety over all tasks.
 
     Args:
         read: valence and arousal by the scorer, which best-of-N and the loop choose by.
@@ -163,6 +163,8 @@ def summary(
         }
     numbers["place"] = float(seen.place_right.nanmean())
     numbers["subject"] = float(seen.subject_right.nanmean())
+    if seen.cues.shape[1]:
+        numbers["cue_variety"] = cue_variety(seen.cues, [task.target for task in tasks])
     return numbers
 
 

@@ -27,6 +27,7 @@ COLUMNS = {
     "largest_step": ("largest step", "{:.2f}"),
     "place": ("place", "{:.0%}"),
     "subject": ("subject", "{:.0%}"),
+    "cue_variety": ("cues a family", "{:.2f}"),
     "clip_pair": ("CLIP pair", "{:.3f}"),
     "clip_score": ("CLIPScore", "{:.2f}"),
     "pick_score": ("PickScore/26", "{:.3f}"),

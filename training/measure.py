@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class Judged:
     place_right: Tensor
     """[B] 0 or 1; NaN where the prompt is none of the drawn world's."""
     subject_right: Tensor
+    cues: Tensor
+    """[B, F] number of each family's cue; [B, 0] where the pictures are not of the drawn world."""
 
     @property
     def gap_sum(self) -> Tensor:
@@ -90,7 +92,9 @@ def judged(images: Tensor, tasks: Sequence[Task], reader: EmotionReader | None =
         readings = reader(images)
         unknown = torch.full((len(tasks),), math.nan)
         gaps = (torch.tensor([task.target for task in tasks]) - readings).abs()
-        return Judged(readings, gaps, unknown, unknown)
+        return Judged(
+            readings, gaps, unknown, unknown, torch.empty(len(tasks), 0, dtype=torch.long)
+        )
     seen = judge(images)
     readings = torch.stack([seen.valence, seen.arousal], 1)
     targets = torch.tensor([task.target for task in tasks])
@@ -101,4 +105,26 @@ def judged(images: Tensor, tasks: Sequence[Task], reader: EmotionReader | None =
         found = (seen.places[index], seen.subjects[index])
         for side in (0, 1):
             right[side].append(math.nan if wanted is None else float(found[side] == wanted[side]))
-    return Judged(readings, (targets - readings).abs(), *(torch.tensor(each) for each in right))
+    gaps = (targets - readings).abs()
+    return Judged(readings, gaps, torch.tensor(right[0]), torch.tensor(right[1]), seen.cues)
+
+
+def cue_variety(cues: Tensor, targets: Sequence[Hashable]) -> float:
+    """In how many ways a feeling is said: the effective number of a family's cues at one target.
+
+    The exponential of the entropy of the cues seen at a target, mean over targets and families; 1
+    where every picture of a target has the same cues. It grows with the pictures a target has, so
+    it compares systems on the same tasks only.
+
+    Args:
+        cues: [B, F] numbers of cues.
+        targets: [B] what each picture was asked for.
+    Returns: NaN without families.
+    """
+    found = []
+    for target in dict.fromkeys(targets):
+        rows = cues[torch.tensor([each == target for each in targets])]
+        for family in rows.unbind(1):
+            shares = family.unique(return_counts=True)[1].double() / len(rows)
+            found.append(float((-shares * shares.log()).sum().exp()))
+    return math.fsum(found) / len(found) if found else math.nan

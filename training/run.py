@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -161,8 +160,10 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         rewards.close()
     if trainer.rank or folder is None:
         return
-    with contextlib.suppress(ConfigError):  # a short run has measured too little
+    try:
         save_curves([folder], folder / CURVE_FILE)
+    except ConfigError as error:  # a short run has measured too little
+        log.info("No learning curve: %s", error)
     numbers: dict[str, float] = {}
     with trainer.averaged():
         if config.watch.table_prompts and family.name == "drawn":

@@ -10,7 +10,7 @@ from torch import Tensor
 from emofeedback.metrics import GRID, paired_difference, spearman
 
 from .config import TrainConfig
-from .measure import Judged, judged, paint
+from .measure import Judged, cue_variety, judged, paint
 from .policy import Policy
 from .prompts import Task, grid_tasks
 
@@ -39,7 +39,13 @@ class Comparison:
             "error_change_high": found.high,
             "content_base": float(self.base.content.nanmean()),
             "content": float(self.trained.content.nanmean()),
+            "cue_variety_base": cue_variety(self.base.cues, self._targets),
+            "cue_variety": cue_variety(self.trained.cues, self._targets),
         }
+
+    @property
+    def _targets(self) -> list[tuple[float, float]]:
+        return [task.target for task in self.tasks]
 
 
 def compare(policy: Policy, config: TrainConfig, prompts: Sequence[str]) -> Comparison:
@@ -80,6 +86,10 @@ def markdown(comparison: Comparison) -> str:
             for side in (comparison.base, comparison.trained)
         ]
         lines.append(f"| {name} right | {shares[0]:.1%} | {shares[1]:.1%} |")
+    lines.append(
+        f"| cues of a family that say one target | {numbers['cue_variety_base']:.2f} | "
+        f"{numbers['cue_variety']:.2f} |"
+    )
     before = numbers["v_error_base"] + numbers["a_error_base"]
     lines += [
         "",

@@ -1,24 +1,30 @@
 """Systems side by side: equal tasks and noise, counted pictures, weights as they were saved."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.cues import FAMILIES
 from emofeedback.errors import CheckpointError, ConfigError
 from training.config import ModelConfig
 from training.evaluate import main, parser
 from training.evaluation import picture_reader
 from training.families.smoke import SmokeFamily
-from training.measure import judged, paint
+from training.measure import cue_variety, judged, paint
 from training.policy import Policy
 from training.prompts import Task
 from training.run_state import RunState, save_state
 from training.systems import ReaderScorer, parse_system
 from training.trained_weights import rank_of, weights_of
+from training.world.judge import judge
+from training.world.render import render
+from training.world.scene import sample_scene
 
 TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("a dog in the forest", (-2.0, 1.0))]
 RANK_4 = ModelConfig(lora_rank=4, lora_alpha=8)
@@ -97,6 +103,26 @@ def test_a_real_model_is_not_measured_by_the_drawn_worlds_judge() -> None:
     assert seen.gap_sum.tolist() == [1.0, 5.0] and seen.content.isnan().all()
     reading = ReaderScorer(lambda pictures: torch.tensor([[0.0, 4.0]])).score(images[:1])[0]
     assert (reading.emotion.valence, reading.emotion.arousal) == (0.0, 3.0)
+
+
+def test_variety_counts_the_cues_that_say_one_target() -> None:
+    same = torch.tensor([[3, 0]] * 4)
+    assert cue_variety(same, ["a"] * 4) == 1
+    # both families: two cues half and half, then four different ones; the second target has one
+    many = torch.tensor([[0, 1], [0, 2], [1, 3], [1, 4], [7, 7]])
+    assert cue_variety(many, ["a"] * 4 + ["b"]) == pytest.approx((2 + 4 + 1 + 1) / 4)
+    assert math.isnan(cue_variety(torch.empty(4, 0), ["a"] * 4))
+
+
+def test_the_judge_names_the_cues_of_drawn_pictures() -> None:
+    scenes = [sample_scene(np.random.default_rng(seed), split="held_out") for seed in range(24)]
+    pictures = torch.stack([torch.from_numpy(np.array(render(s, 128))) for s in scenes]) / 255
+    true = torch.tensor([
+        [[cue.name for cue in FAMILIES[family]].index(name)
+         for family, name in zip(FAMILIES, scene.cues, strict=True)]
+        for scene in scenes
+    ])  # fmt: skip
+    assert (judge(pictures).cues == true).float().mean() > 0.9
 
 
 def test_the_command_compares_all_systems_at_counted_pictures(

@@ -51,6 +51,8 @@ class Judgement:
     """[B], in [-3, 3]."""
     places: list[str]
     subjects: list[str]
+    cues: Tensor
+    """[B, F] number of the likeliest cue of each family, in the order of `cues.FAMILIES`."""
 
 
 class _Residual(nn.Module):
@@ -155,6 +157,7 @@ def judge(images: Tensor, net: JudgeNet | None = None, *, batch: int = 64) -> Ju
         felt[:, 1],
         [PLACES[index] for index in places.argmax(1).tolist()],
         [SUBJECTS[index] for index in subjects.argmax(1).tolist()],
+        torch.stack([each.argmax(1) for each in cues], dim=1),
     )
 
 
