@@ -208,15 +208,18 @@ def continuity(
     return {"sweep_tau": float(np.mean(known)), "largest_step": float(np.mean(steps))}
 
 
-def judge_floor(tasks: Sequence[Task], *, size: int, seed: int) -> float:
-    """The judge's own V-Error + A-Error on the drawn world's pictures at these targets."""
+def judge_world(tasks: Sequence[Task], *, size: int, seed: int) -> dict[str, float]:
+    """The judge's own V-Error + A-Error on the drawn world's pictures at these targets ("floor"),
+    and the variety of those pictures."""
     from .world.render import render
     from .world.scene import sample_scene
 
     random = np.random.default_rng(seed)
     scenes = [sample_scene(random, split="held_out", emotion=task.target) for task in tasks]
     pictures = torch.stack([torch.from_numpy(np.array(render(s, size))) for s in scenes])
-    return float(judged(pictures.float() / 255, tasks).gap_sum.mean())
+    seen = judged(pictures.float() / 255, tasks)
+    variety = cue_variety(seen.cues, [task.target for task in tasks])
+    return {"floor": float(seen.gap_sum.mean()), "cue_variety": variety}
 
 
 class _Policies:
@@ -269,17 +272,16 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
     for each in found:
         change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
         rows.append((each.name, each.numbers, change))
-    floor = (
-        judge_floor(tasks, size=max(first.sheet.shape[1], SMALLEST), seed=options.seed)
-        if options.prompts == "drawn" and not options.server
-        else float("nan")
-    )
-    text = markdown(rows, count=len(tasks), floor=floor)
+    world = {}
+    if options.prompts == "drawn" and not options.server:
+        size = max(first.sheet.shape[1], SMALLEST)
+        world = judge_world(tasks, size=size, seed=options.seed)
+    text = markdown(rows, count=len(tasks), world=world)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.md").write_text(text + "\n", encoding="utf-8")
     record = {
         "systems": {n: numbers | {"change": vars_of(c)} for n, numbers, c in rows},
-        "floor": floor,
+        "world": world,
         "options": {k: str(v) for k, v in vars(options).items()},
     }
     (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,13 @@ COLUMNS = {
 }
 
 
-def markdown(rows: Sequence[Row], *, count: int, floor: float) -> str:
-    """The table; differences are paired with the first system."""
+def markdown(rows: Sequence[Row], *, count: int, world: Mapping[str, float]) -> str:
+    """The table; differences are paired with the first system.
+
+    Args:
+        count: final pictures of a system.
+        world: floor and cue_variety of the drawn world's own pictures; empty elsewhere.
+    """
     shown = [key for key in COLUMNS if any(key in numbers for _, numbers, _ in rows)]
     titles = ["system", *(COLUMNS[key][0] for key in shown), f"V + A against {rows[0][0]}"]
     lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
@@ -51,10 +56,11 @@ def markdown(rows: Sequence[Row], *, count: int, floor: float) -> str:
         f"{first['a_constant']:.2f}. Differences: mean of paired V-Error + A-Error with the 95 % "
         "bootstrap interval.",
     ]
-    if np.isfinite(floor):
+    if world:
         lines.append(
-            f"The judge's own V-Error + A-Error on the world's pictures at these targets: "
-            f"{floor:.3f}."
+            "The judge's own V-Error + A-Error on the world's pictures at these targets: "
+            f"{world['floor']:.3f}; they say a target with {world['cue_variety']:.2f} cues of a "
+            "family (effective number; 1: always the same)."
         )
     return "\n".join(lines)
 

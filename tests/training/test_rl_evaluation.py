@@ -146,4 +146,7 @@ def test_the_command_compares_all_systems_at_counted_pictures(
     assert all(s["v_constant"] == 3 for s in systems.values())
     assert "sweep_tau" in systems["phrase"] and "sweep_tau" not in systems["words"]
     assert (out / "readings.png").is_file() and len(list(out.glob("*.png"))) == 7
-    assert "`words`" in (out / "report.md").read_text()
+    report = (out / "report.md").read_text()
+    assert "`words`" in report and "cues a family" in report
+    # one picture a target says it in one way
+    assert all(s["cue_variety"] == 1 for s in systems.values())
