@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     resumed = find_run(options) if options.resume else None
     config = read_config(options, resumed)
     if options.print_config:
-        log.info("%s", config_yaml(config))
+        sys.stdout.write(config_yaml(config))  # so that `> my.yaml` keeps it
         return 0
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -38,6 +38,16 @@ def test_the_named_presets_are_there() -> None:
     assert {"paper", "fast", "nft", "tiny", "tiny-long", "smoke"} <= set(preset_names())
 
 
+def test_printed_settings_are_a_config_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    assert main(["--preset", "scorer-long", "scorer.batch=32", "--print-config"]) == 0
+    file = tmp_path / "mine.yaml"
+    file.write_text(capsys.readouterr().out)
+    assert load_config(file) == load_config(preset_path("scorer-long"), ["scorer.batch=32"])
+
+
 def test_overrides_reach_their_field_with_its_type() -> None:
     config = load_config(None, ["rollout.group_size=16", "loss.kind=guard", "rollout.eta=0.5"])
     assert (config.rollout.group_size, config.loss.kind, config.rollout.eta) == (16, "guard", 0.5)
