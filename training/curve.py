@@ -74,6 +74,9 @@ def save_curves(folders: Sequence[Path], path: Path) -> None:
                 minutes, values, marker="o", markersize=2.5, linewidth=1,
                 color=colours[index % len(colours)], label=run,
             )  # fmt: skip
+        if limits[0] is not None:  # the margin at the top is a share of what is shown
+            axes.update_datalim([(0, limits[0])])
+            axes.autoscale_view()
         axes.set_ylim(*limits)
         if place == 1 and len(curves) > 1:
             axes.legend(fontsize=5, frameon=False)
