@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .policy import Policy
+
 log = logging.getLogger(__name__)
+PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
 
 
 def agreement(gradients: Tensor) -> tuple[float, float]:
@@ -29,20 +32,35 @@ def agreement(gradients: Tensor) -> tuple[float, float]:
 
 
 def report_agreement(trainer: Any, steps: int) -> None:
-    """Say it for the steps of a trainer, whose weights stay as they are."""
+    """Say it for the steps of a trainer, whose weights stay as they are.
+
+    LoRA and adapter apart: the optimiser gives each weight its own scale, so the longer gradient
+    of the LoRA must not hide how clear that of the adapter is.
+    """
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
     for group in trainer.optimizer.param_groups:
         group["lr"] = 0.0
-    found = []
+    found: dict[str, list[Tensor]] = {part: [] for part in PARTS}
     for _ in range(steps):
         trainer.train_step()
-        named = trainer.policy.parameters().values()
-        found.append(torch.cat([p.grad.flatten() for p in named if p.grad is not None]))
+        for part, rows in found.items():
+            rows.append(_gradient(trainer.policy, PARTS[part]))
     for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     config = trainer.config
     pictures = config.rollout.group_size * config.data.prompts_per_step
-    log.info(
-        "gradients of two steps of %d pictures: cosine %.3f +- %.3f (%d steps)",
-        pictures, *agreement(torch.stack(found)), steps,
-    )  # fmt: skip
+    for part, rows in found.items():
+        if rows[0].numel():
+            log.info(
+                "gradients of two steps of %d pictures, %s: cosine %.4f +- %.4f (%d steps)",
+                pictures, part, *agreement(torch.stack(rows)), steps,
+            )  # fmt: skip
+
+
+def _gradient(policy: Policy, prefix: str) -> Tensor:
+    """Of the last step, for the trained weights whose names begin so: [P]."""
+    named = policy.parameters().items()
+    return torch.cat(
+        [p.grad.flatten() for n, p in named if n.startswith(prefix) and p.grad is not None]
+        or [torch.empty(0)]
+    )

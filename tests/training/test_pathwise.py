@@ -1,13 +1,14 @@
 """Gradients through reward, decoder and sampler: right, whole, and refused where there are none."""
 
 import itertools
+import logging
 
 import pytest
 import torch
 
 from emofeedback.embedded import autoencoder
 from emofeedback.errors import ConfigError
-from training.agreement import agreement
+from training.agreement import agreement, report_agreement
 from training.config_files import load_config, preset_path
 from training.families.small_decode import SmallDecoder, drawn_latents
 from training.families.smoke import SmokeFamily
@@ -177,3 +178,16 @@ def test_agreement_tells_a_common_direction_from_chance() -> None:
     assert agreement(chance + common)[0] == pytest.approx(0.5, abs=0.02)
     cosine, error = agreement(chance)
     assert abs(cosine) < 4 * error < 0.02
+
+
+def test_agreement_is_told_of_each_part_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trainer = a_trainer(smoke())
+    before, rates = trainer.policy.snapshot(), [g["lr"] for g in trainer.optimizer.param_groups]
+    with caplog.at_level(logging.INFO, "training.agreement"):
+        report_agreement(trainer, 3)
+    assert ["LoRA" in caplog.messages[0], "adapter" in caplog.messages[1]] == [True, True]
+    after = trainer.policy.snapshot()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert [g["lr"] for g in trainer.optimizer.param_groups] == rates
