@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 where the user has to change something."""
     sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
     from training.evaluation import evaluate
 

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     # a script's own folder comes first on the path, where its neighbours would shadow libraries
     sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     missing = _missing()
     if missing:
         logging.error(

@@ -38,6 +38,15 @@ def test_the_named_presets_are_there() -> None:
     assert {"paper", "fast", "nft", "tiny", "tiny-long", "smoke"} <= set(preset_names())
 
 
+def test_settings_may_stand_before_and_after_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    assert main(["steps=7", "--preset", "smoke", "seed=3", "--print-config", "threads=1"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert {"steps: 7", "seed: 3", "threads: 1"} <= set(printed)
+
+
 def test_printed_settings_are_a_config_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
