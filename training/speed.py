@@ -36,6 +36,8 @@ def measure(options: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = new_trainer(options.preset, options.overrides, device)
     config = trainer.config
+    if config.threads:
+        torch.set_num_threads(config.threads)
     dtype = getattr(torch, config.model.dtype)
     pictures = config.rollout.group_size * config.data.prompts_per_step
     trainer.train_step()
