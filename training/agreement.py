@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .policy import Policy
+from .policy import PARTS, Policy
 
 log = logging.getLogger(__name__)
-PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
 
 
 def agreement(gradients: Tensor) -> tuple[float, float]:

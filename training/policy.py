@@ -15,6 +15,8 @@ from .config import ModelConfig
 from .families.base import Family, Words
 
 LORA = "default"
+PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
+"""What is trained, and how the names of its weights begin in `Policy.parameters`."""
 
 
 @dataclass(frozen=True)

@@ -2,140 +2,122 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from tiny_pipelines import PIPELINES
 
 from emofeedback.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError
 from training.config import ModelConfig
 from training.config_files import load_config
+from training.dynamics import sigma_schedule
 from training.families.choose import family_of_file, load_family
 from training.families.embedded import LORA_TARGETS
 from training.families.pipelines import load_folder, load_single
-from training.measure import paint
+from training.measure import condition, paint
 from training.policy import Policy, lora_pattern
 from training.prompts import Task
+from training.rollout import sample_clean
 from training.train import main
 from training.trained_weights import weights_of
 
-WORDS = ("a", "boat", "dog", "tree", "on", "the", "sea")
-SHAPE = {"in_channels": 8, "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 8}
-
-
-def tokenizer() -> Any:
-    from emofeedback.embedded.clip import build_tokenizer
-
-    made = build_tokenizer(WORDS)
-    made.model_max_length = 12
-    return made
-
-
-def text_tower(kind: str, width: int = 16) -> Any:
-    from transformers import (
-        CLIPTextConfig,
-        CLIPTextModel,
-        CLIPTextModelWithProjection,
-        T5Config,
-        T5EncoderModel,
-    )
-
-    if kind == "t5":
-        config = T5Config(vocab_size=16, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
-        return T5EncoderModel(config)
-    config = CLIPTextConfig(
-        vocab_size=16, hidden_size=width, intermediate_size=32, projection_dim=width,
-        num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=12,
-        bos_token_id=0, eos_token_id=1, pad_token_id=1,
-    )  # fmt: skip
-    return (CLIPTextModel if kind == "flux" else CLIPTextModelWithProjection)(config)
-
-
-def autoencoder(channels: int) -> Any:
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL(
-        block_out_channels=(8, 8), latent_channels=channels, norm_num_groups=4, sample_size=16,
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        layers_per_block=1, shift_factor=0.1, scaling_factor=1.5,
-        use_quant_conv=False, use_post_quant_conv=False,
-    )  # fmt: skip
-
-
-def sd35() -> Any:
-    import diffusers
-
-    return diffusers.StableDiffusion3Pipeline(
-        transformer=diffusers.SD3Transformer2DModel(
-            sample_size=8, patch_size=1, joint_attention_dim=32, caption_projection_dim=16,
-            pooled_projection_dim=32, out_channels=8, pos_embed_max_size=16, qk_norm="rms_norm",
-            dual_attention_layers=(0,), **SHAPE,
-        ),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=autoencoder(8),
-        text_encoder=text_tower("sd3"), text_encoder_2=text_tower("sd3"), text_encoder_3=None,
-        tokenizer=tokenizer(), tokenizer_2=tokenizer(), tokenizer_3=None,
-    )  # fmt: skip
-
-
-def flux() -> Any:
-    import diffusers
-
-    return diffusers.FluxPipeline(
-        transformer=diffusers.FluxTransformer2DModel(
-            patch_size=1, num_single_layers=1, joint_attention_dim=32, pooled_projection_dim=16,
-            axes_dims_rope=(4, 2, 2), guidance_embeds=True,
-            **SHAPE | {"in_channels": 8, "num_layers": 1},
-        ),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=autoencoder(2),
-        text_encoder=text_tower("flux"), text_encoder_2=text_tower("t5"),
-        tokenizer=tokenizer(), tokenizer_2=tokenizer(),
-    )  # fmt: skip
+SIZE: dict[str, Any] = {"size": 16, "dtype": torch.float32, "device": "cpu"}
+TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("the dog", (-2.0, 1.0))]
+SAMPLER: dict[str, Any] = {"steps": 3, "guidance": 1.0, "seed": 0}
 
 
 @pytest.fixture(scope="module", params=["sd3.5", "flux"])
 def folder(request: Any, tmp_path_factory: Any) -> tuple[str, Path]:
     torch.manual_seed(1)
     where = tmp_path_factory.mktemp(request.param)
-    (sd35 if request.param == "sd3.5" else flux)().save_pretrained(where)
+    PIPELINES[request.param]().save_pretrained(where)
     return request.param, where
 
 
-def test_two_steps_by_the_command_line_leave_a_lora_that_diffusers_paints_with(
-    folder: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def run(folder: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two steps by the command line leave."""
+    made = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.path", ["", *sys.path])
+        code = main([
+            "--preset", "smoke", "--model", str(folder[1]), "--run", str(made),
+            "steps=2", "model.size=16", "tensorboard=false", "sheet_every=0", "optim.clip_norm=100",
+            "optim.learning_rate=0.1", "rollout.group_size=2", "loss.kl_coef=0.01",
+        ])  # fmt: skip
+    assert code == 0
+    return made
+
+
+@pytest.fixture
+def policy(folder: tuple[str, Path], run: Path) -> Iterator[Policy]:
+    """The base with the run's weights on it."""
+    made = Policy(load_folder(folder[1], **SIZE), ModelConfig(lora_rank=4, lora_alpha=8))
+    adapter = run / f"{folder[0]}_emotion.safetensors"
+    assert read_facts(adapter).base_family == folder[0]
+    base = paint(made, TASKS, **SAMPLER)
+    with weights_of(made, adapter):
+        assert (paint(made, TASKS, **SAMPLER) - base).abs().max() > 1e-3
+        yield made
+
+
+def test_diffusers_paints_the_same_with_the_lora_of_a_run(
+    folder: tuple[str, Path], run: Path, policy: Policy
 ) -> None:
     family, where = folder
-    monkeypatch.setattr("sys.path", ["", *sys.path])
-    code = main([
-        "--preset", "smoke", "--model", str(where), "--run", str(tmp_path / "run"),
-        "steps=2", "model.size=16", "tensorboard=false", "sheet_every=0", "optim.clip_norm=100",
-        "optim.learning_rate=0.1", "rollout.group_size=2", "loss.kl_coef=0.01",
-    ])  # fmt: skip
-    assert code == 0
-    adapter = tmp_path / "run" / f"{family}_emotion.safetensors"
-    assert read_facts(adapter).base_family == family
-
-    size = {"size": 16, "dtype": torch.float32, "device": "cpu"}
-    policy = Policy(load_folder(where, **size), ModelConfig(lora_rank=4, lora_alpha=8))
-    tasks = [Task("a boat on the sea", (2.0, -1.0)), Task("the dog", (-2.0, 1.0))]
-    sampler = {"steps": 3, "guidance": 1.0, "seed": 0}
-    with weights_of(policy, adapter):
-        ours = paint(policy, tasks, **sampler)
-    base = paint(policy, tasks, **sampler)
-    theirs = load_folder(where, **size)
-    theirs.pipeline.load_lora_weights(tmp_path / "run" / f"{family}_lora.safetensors")
+    theirs = load_folder(where, **SIZE)
+    theirs.pipeline.load_lora_weights(run / f"{family}_lora.safetensors")
     theirs.transformer = theirs.pipeline.transformer
-    theirs.adapter = load_adapter(adapter)
+    theirs.adapter = load_adapter(run / f"{family}_emotion.safetensors")
     plain = Policy.__new__(Policy)
     plain.__dict__ |= policy.__dict__ | {
         "family": theirs, "adapter": theirs.adapter, "_in_use": theirs.adapter, "_words": {},
     }  # fmt: skip
-    torch.testing.assert_close(paint(plain, tasks, **sampler), ours, atol=1e-4, rtol=0)
-    assert (ours - base).abs().max() > 1e-3
+    ours = paint(policy, TASKS, **SAMPLER)
+    torch.testing.assert_close(paint(plain, TASKS, **SAMPLER), ours, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_comfyui_paints_the_same_with_the_stock_loader_of_loras(
+    folder: tuple[str, Path], run: Path, policy: Policy, comfyui: ModuleType
+) -> None:
+    import comfy.sample
+    import comfy.samplers
+    import comfy.sd
+    import folder_paths
+
+    family, where = folder
+    noise = torch.randn(2, *policy.family.latent_shape, generator=torch.Generator().manual_seed(6))
+    asked = condition(policy, TASKS, 1.0)
+    ours = policy.family.decode(sample_clean(policy, asked, noise, steps=3))
+    words = policy.adapter(*asked.words, asked.emotion)
+    schedule = sigma_schedule(3, policy.family.shift)
+
+    transformer = load_folder(where, **SIZE).transformer.state_dict()
+    model = comfy.sd.load_diffusion_model_state_dict(transformer, {"dtype": torch.float32})
+    folder_paths.add_model_folder_path("loras", str(run))
+    loader = comfyui.LoraLoaderModelOnly()
+    tuned = loader.load_lora_model_only(model, f"{family}_lora.safetensors", 1.0)[0]
+
+    def painted(model: Any) -> torch.Tensor:
+        """By ComfyUI's sampler, each task by itself."""
+        done = []
+        for row, start in enumerate(noise):
+            prompt = [[words[0][row, None], {"pooled_output": words[1][row, None]}]]
+            latents = comfy.sample.sample_custom(
+                model, start[None], 1.0, comfy.samplers.sampler_object("euler"),
+                schedule, prompt, prompt, torch.zeros_like(start[None]),
+            )  # fmt: skip
+            done.append(model.model.process_latent_in(latents))
+        return policy.family.decode(torch.cat(done))
+
+    torch.testing.assert_close(painted(tuned), ours, atol=1e-4, rtol=0)
+    assert (painted(model) - ours).abs().max() > 1e-3
 
 
 def test_a_checkpoint_of_another_family_is_refused(
@@ -207,23 +189,22 @@ def test_a_single_file_with_components_is_the_folders_model(
     from safetensors.torch import save_file
 
     family, where = folder
-    size = {"size": 16, "dtype": torch.float32, "device": "cpu"}
     if family == "flux":  # diffusers' converter of FLUX files takes the real width alone
         key_map = comfy.utils.flux_to_diffusers({"depth": 1, "depth_single_blocks": 1})
     else:
         key_map = comfy.utils.mmdit_to_diffusers({"depth": 2})
-    made = load_folder(where, **size)
+    made = load_folder(where, **SIZE)
     state = made.transformer.state_dict()
     file = tmp_path / "single.safetensors"
     save_file(as_single_file(state, key_map), str(file))
     assert family_of_file(file) == family
     if family == "sd3.5":
-        made = load_single(file, where, family=family, **size)
+        made = load_single(file, where, family=family, **SIZE)
         for key, value in made.transformer.state_dict().items():
             assert torch.equal(value, state[key]), key
     other = "flux" if family == "sd3.5" else "sd3.5"
     with pytest.raises(CheckpointError, match="components of the same family"):
-        load_single(file, where, family=other, **size)
+        load_single(file, where, family=other, **SIZE)
     lora = Policy(made, ModelConfig(lora_rank=2)).lora_state()
     modules = {key.removeprefix("transformer.").rsplit(".lora_", 1)[0] for key in lora}
     assert modules
