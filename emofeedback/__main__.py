@@ -7,8 +7,8 @@ from .commands.dispatch import parse
 from .errors import EmoFeedbackError
 
 COMMANDS = {
-    "calibrate": ("commands.calibrate", "fit a scorer's readings to human ratings"),
-    "evaluate": ("commands.evaluate", "measure a scorer against human ratings"),
+    "calibrate": ("emofeedback.commands.calibrate", "fit a scorer's readings to human ratings"),
+    "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
 }
 
 

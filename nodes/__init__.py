@@ -9,6 +9,7 @@ from .anchors import EncodeAnchors
 from .batching import BatchConditionings, EmotionSheet
 from .chart import EmotionChart
 from .checkpoint import LoadCheckpoint, register_folder
+from .comfy.routes import register_routes
 from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
@@ -21,7 +22,6 @@ from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
 from .refining import RefinePrompt
 from .report import EmotionReport
-from .routes import register_routes
 from .scoring import ScoreEmotion, SelectByEmotion
 from .text_mood import EmotionOfText
 

@@ -8,26 +8,32 @@ from typing import Any
 import comfy.samplers
 from comfy_api.latest import io
 
-from ..emofeedback.emotion import Emotion
-from ..emofeedback.loop import (
+from ..emofeedback.loop.steps import (
     read_candidates,
     record_refinement,
     record_scores,
     round_seed,
     start_loop,
 )
-from ..emofeedback.refining import Refiner
-from ..emofeedback.scoring import Scorer
-from ..emofeedback.state import LoopState
-from .candidates import ROUTES, PromptPlan
-from .comfy_bridge import Stopwatch, show_text, stop_if_interrupted
-from .first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
-from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
-from .loop_policy import policy_from, policy_inputs
-from .loop_result import result_outputs, result_values, round_in_words
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Scorer
+from ..emofeedback.records.refinement import Refiner
+from ..emofeedback.records.state import LoopState
+from .comfy.bridge import Stopwatch, show_text, stop_if_interrupted
+from .comfy.candidates import ROUTES, PromptPlan
+from .comfy.live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
+from .comfy.sampling import LoopProgress, RoundCutShort, SamplerSettings, sample_candidates
 from .refining import refiner_of
-from .sampling import LoopProgress, RoundCutShort, SamplerSettings, sample_candidates
-from .sockets import LOOP_CATEGORY, refiner_input, scorer_input, seed_input, target_input
+from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
+from .widgets.loop_result import result_outputs, result_values, round_in_words
+from .widgets.policy import policy_from, policy_inputs
+from .widgets.sockets import (
+    LOOP_CATEGORY,
+    refiner_input,
+    scorer_input,
+    seed_input,
+    target_input,
+)
 
 
 class EmotionFeedback(io.ComfyNode):

@@ -7,15 +7,15 @@ from typing import Any
 import comfy.utils
 from comfy_api.latest import io
 
-from ..emofeedback.anchors import ANCHORS, rule_clause, typed_clauses, written_clause
-from ..emofeedback.refining import checked_prompt, with_clause
-from ..emofeedback.scoring import Scorer
-from .comfy_bridge import stop_if_interrupted
-from .mixing import check_finite
+from ..emofeedback.control.anchors import ANCHORS, rule_clause, typed_clauses, written_clause
+from ..emofeedback.records.reading import Scorer
+from ..emofeedback.records.refinement import checked_prompt, with_clause
+from .comfy.bridge import stop_if_interrupted
+from .comfy.mixing import check_finite
+from .comfy.steering import EncodedAnchors, attach_anchors
+from .comfy.text import encode_text, prompt_input
 from .refining import refiner_of
-from .sockets import CATEGORY, refiner_input
-from .steering import EncodedAnchors, attach_anchors
-from .text import encode_text, prompt_input
+from .widgets.sockets import CATEGORY, refiner_input
 
 
 class EncodeAnchors(io.ComfyNode):

@@ -8,11 +8,11 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.images import check_images
-from ..emofeedback.sheet import LAYOUTS, emotion_sheet
-from .sockets import CATEGORY, EmotionSocket
+from ..emofeedback.pictures.sheet import LAYOUTS, emotion_sheet
+from ..emofeedback.records.emotion import Emotion
+from .widgets.sockets import CATEGORY, EmotionSocket
 
 
 class BatchConditionings(io.ComfyNode):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..emofeedback.chart import readings_chart, trajectory_chart
-from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.figures import THEMES
-from ..emofeedback.scoring import Reading
-from ..emofeedback.state import LoopState
-from .sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
+from ..emofeedback.pictures.circumplex import readings_chart, trajectory_chart
+from ..emofeedback.pictures.theme import THEMES
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Reading
+from ..emofeedback.records.state import LoopState
+from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
 
 
 class EmotionChart(io.ComfyNode):

@@ -10,10 +10,16 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import io
 
-from ..emofeedback.checkpoint import find_partner, load_adapter, read_facts, read_file, read_header
+from ..emofeedback.control.checkpoint import (
+    find_partner,
+    load_adapter,
+    read_facts,
+    read_file,
+    read_header,
+)
 from ..emofeedback.errors import CheckpointError, ConfigError
-from .embedded_models import attach_adapter, attached_adapter
-from .sockets import CATEGORY
+from .comfy.embedded_models import attach_adapter, attached_adapter
+from .widgets.sockets import CATEGORY
 
 FOLDER = "emotion"
 ENDING = "_emotion.safetensors"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.cue_overlay import cue_pictures
-from ..emofeedback.scoring import Reading
+from ..emofeedback.pictures.cue_overlay import cue_pictures
+from ..emofeedback.records.reading import Reading
 from .grid_chart import size_input, theme_input
-from .sockets import SCORE_CATEGORY, ReadingsSocket
+from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket
 
 
 class CuesOnPicture(io.ComfyNode):

@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .embedded_models import file_stamps, load_embedded_models
-from .sockets import CATEGORY, ScorerSocket
+from .comfy.embedded_models import file_stamps, load_embedded_models
+from .widgets.sockets import CATEGORY, ScorerSocket
 
 
 class LoadEmbedded(io.ComfyNode):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..emofeedback.emotion import LIMIT, Emotion
-from ..emofeedback.presets import ALL_PRESETS, CUSTOM, preset_emotion, sources_in_words
-from .sockets import CATEGORY, EmotionSocket
+from ..emofeedback.plane.words import ALL_PRESETS, CUSTOM, preset_emotion, sources_in_words
+from ..emofeedback.records.emotion import LIMIT, Emotion
+from .widgets.sockets import CATEGORY, EmotionSocket
 
 STEP = 0.05
 # For the pad on the page: word -> valence and arousal.

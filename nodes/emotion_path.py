@@ -7,9 +7,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..emofeedback.emotion import LIMIT, Emotion
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.paths import (
+from ..emofeedback.plane.paths import (
     CIRCLE,
     LINE,
     SHAPES,
@@ -20,9 +19,10 @@ from ..emofeedback.paths import (
     read_stations,
     spline_path,
 )
-from .comfy_bridge import show_text
+from ..emofeedback.records.emotion import LIMIT, Emotion
+from .comfy.bridge import show_text
 from .emotion import STEP
-from .sockets import CATEGORY, EmotionSocket
+from .widgets.sockets import CATEGORY, EmotionSocket
 
 
 class EmotionPath(io.ComfyNode):

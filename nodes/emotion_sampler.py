@@ -7,9 +7,9 @@ from typing import Any
 import comfy.samplers
 from comfy_api.latest import io
 
-from .mixing import Entry
-from .sockets import CATEGORY, MAX_SEED
-from .steering_inputs import (
+from .comfy.mixing import Entry
+from .widgets.sockets import CATEGORY, MAX_SEED
+from .widgets.steering import (
     anchors_input,
     negative_input,
     negative_or,

@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..emofeedback.adapter import EmotionAdapter
-from ..emofeedback.anchors import anchor_weights, checked_strength, rule_clause
-from ..emofeedback.emotion import Emotion
+from ..emofeedback.control.adapter import EmotionAdapter
+from ..emofeedback.control.anchors import anchor_weights, checked_strength, rule_clause
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.refining import with_clause
-from ..emofeedback.rules import affect_phrase
-from .embedded_models import attached_adapter, attached_strength
-from .mixing import POOLED, Entry, check_finite, mix_conditionings
-from .sockets import CATEGORY, EmotionSocket
-from .steering import required_anchors
-from .steering_inputs import strength_input
-from .text import encode_text, prompt_input
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.refinement import with_clause
+from ..emofeedback.refining.rules import affect_phrase
+from .comfy.embedded_models import attached_adapter, attached_strength
+from .comfy.mixing import POOLED, Entry, check_finite, mix_conditionings
+from .comfy.steering import required_anchors
+from .comfy.text import encode_text, prompt_input
+from .widgets.sockets import CATEGORY, EmotionSocket
+from .widgets.steering import strength_input
 
 ADAPTER, PHRASE, ANCHORS = "adapter", "phrase", "anchors"
 DEFAULT_COUNT = 8

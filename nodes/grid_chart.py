@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..emofeedback.emotion import Emotion
-from ..emofeedback.figures import THEMES
-from ..emofeedback.grid_chart import AXES, answers_to, error_map_chart, sweep_chart
-from ..emofeedback.scoring import Reading
-from .sockets import CATEGORY, EmotionSocket, ReadingsSocket
+from ..emofeedback.pictures.grid import AXES, answers_to, error_map_chart, sweep_chart
+from ..emofeedback.pictures.theme import THEMES
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Reading
+from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket
 
 
 def answer_inputs() -> list[io.Input]:

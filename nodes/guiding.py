@@ -10,10 +10,10 @@ import comfy.patcher_extension
 import comfy.samplers
 from comfy_api.latest import io
 
-from .mixing import Entry, checked_conditioning
-from .sockets import CATEGORY
-from .steering import Steering, anchored, required_anchors, steer
-from .steering_inputs import (
+from .comfy.mixing import Entry, checked_conditioning
+from .comfy.steering import Steering, anchored, required_anchors, steer
+from .widgets.sockets import CATEGORY
+from .widgets.steering import (
     anchors_input,
     negative_input,
     negative_or,

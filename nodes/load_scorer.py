@@ -11,15 +11,15 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import io
 
-from ..emofeedback.calibration import CALIBRATION_FILE, load_calibration
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.lvlm import Lvlm, Watch
-from ..emofeedback.lvlm_scorer import LvlmScorer
-from ..emofeedback.paired_scorer import PairedScorer
-from ..emofeedback.scoring import Calibration, Scorer
-from .comfy_bridge import stop_if_interrupted
-from .lvlm_clip import ClipLvlm
-from .lvlm_folder import (
+from ..emofeedback.lvlm.base import Lvlm, Watch
+from ..emofeedback.reading.calibration import CALIBRATION_FILE, load_calibration
+from ..emofeedback.reading.pair import PairedScorer
+from ..emofeedback.reading.scorer import LvlmScorer
+from ..emofeedback.records.reading import Calibration, Scorer
+from .comfy.bridge import stop_if_interrupted
+from .comfy.clip_lvlm import ClipLvlm
+from .comfy.folder_lvlm import (
     FOLDER,
     NONE,
     find_folder,
@@ -28,7 +28,7 @@ from .lvlm_folder import (
     newest_change,
     register_folder,
 )
-from .scorer_inputs import (
+from .widgets.scorer import (
     BESIDE_MODEL,
     CLIP,
     EMBEDDED,
@@ -40,7 +40,7 @@ from .scorer_inputs import (
     list_calibrations,
     problem_with,
 )
-from .sockets import SCORE_CATEGORY, ScorerSocket
+from .widgets.sockets import SCORE_CATEGORY, ScorerSocket
 
 
 class LoadEmotionScorer(io.ComfyNode):
@@ -133,7 +133,7 @@ def _from_folder(kind: dict[str, Any]) -> Scorer:
 
 
 def _from_server(kind: dict[str, Any]) -> Scorer:
-    from ..emofeedback.backends.endpoint import open_endpoint
+    from ..emofeedback.lvlm.server.endpoint import open_endpoint
 
     lvlm = open_endpoint(
         kind["url"], kind["model_name"], timeout_s=kind["timeout"], at_once=kind["at_once"]

@@ -9,9 +9,8 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
-from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import LoopError
-from ..emofeedback.loop import (
+from ..emofeedback.loop.steps import (
     read_candidates,
     record_refinement,
     record_scores,
@@ -19,9 +18,10 @@ from ..emofeedback.loop import (
     round_seed,
     start_loop,
 )
-from ..emofeedback.scoring import Scorer
-from ..emofeedback.state import LoopState
-from .comfy_bridge import (
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Scorer
+from ..emofeedback.records.state import LoopState
+from .comfy.bridge import (
     RoundClock,
     Stopwatch,
     running_node_id,
@@ -29,20 +29,14 @@ from .comfy_bridge import (
     show_text,
     stop_if_interrupted,
 )
-from .first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
-from .live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
-from .loop_graph import (
-    LoopGraph,
-    check_loop,
-    next_round,
-    open_node,
-    sampler_steps,
-)
-from .loop_policy import policy_from, policy_inputs
-from .loop_result import result_outputs, result_values, round_in_words, shown_meanwhile
+from .comfy.live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
+from .comfy.loop_graph import LoopGraph, check_loop, next_round, open_node, sampler_steps
 from .refining import refiner_of, suggestions_in_words
 from .scoring import readings_in_words
-from .sockets import (
+from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
+from .widgets.loop_result import result_outputs, result_values, round_in_words, shown_meanwhile
+from .widgets.policy import policy_from, policy_inputs
+from .widgets.sockets import (
     LOOP_CATEGORY,
     EmotionSocket,
     ReadingsSocket,

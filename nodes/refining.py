@@ -5,15 +5,15 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError, ScorerError
 from ..emofeedback.images import check_images
-from ..emofeedback.loop import rank_readings
-from ..emofeedback.refining import Refinement, Refiner, RefineRequest, checked_prompt
-from ..emofeedback.rules import RuleRefiner
-from ..emofeedback.scoring import Reading, Scorer
-from .comfy_bridge import show_text, stop_if_interrupted
-from .sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
+from ..emofeedback.loop.steps import rank_readings
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Reading, Scorer
+from ..emofeedback.records.refinement import Refinement, Refiner, RefineRequest, checked_prompt
+from ..emofeedback.refining.rules import RuleRefiner
+from .comfy.bridge import show_text, stop_if_interrupted
+from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
 
 
 def refiner_of(scorer: Scorer | None) -> Refiner:

@@ -11,10 +11,10 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.report_files import report_csv, report_html, report_json
-from ..emofeedback.state import LoopState
-from .comfy_bridge import show_text, stop_if_interrupted
-from .sockets import LOOP_CATEGORY, StateSocket
+from ..emofeedback.loop.report_page import report_csv, report_html, report_json
+from ..emofeedback.records.state import LoopState
+from .comfy.bridge import show_text, stop_if_interrupted
+from .widgets.sockets import LOOP_CATEGORY, StateSocket
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a number and an ending are added
 

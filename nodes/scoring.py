@@ -5,13 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.emotion import Emotion
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.images import check_images
-from ..emofeedback.loop import rank_readings
-from ..emofeedback.scoring import Reading, Scorer
-from .comfy_bridge import show_text, stop_if_interrupted
-from .sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
+from ..emofeedback.loop.steps import rank_readings
+from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.reading import Reading, Scorer
+from .comfy.bridge import show_text, stop_if_interrupted
+from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
 
 
 def reading_in_words(reading: Reading) -> str:

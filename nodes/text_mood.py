@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..emofeedback.scoring import Reading, Scorer
-from ..emofeedback.text_emotion import read_phrases
-from .comfy_bridge import show_text, stop_if_interrupted
+from ..emofeedback.reading.phrases import read_phrases
+from ..emofeedback.records.reading import Reading, Scorer
+from .comfy.bridge import show_text, stop_if_interrupted
 from .scoring import readings_in_words
-from .sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
+from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
 
 
 class EmotionOfText(io.ComfyNode):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 ROOMS = ("nodes", "emofeedback", "launcher")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 # Pictures of pages from before the guides; each page names the command that makes them.
-MAKERS = re.compile(r"tests\.help pictures|tests\.browser|start\.py demo|training\.world")
+MAKERS = re.compile(r"tools\.help pictures|tools\.workflows|start\.py demo|training\.world")
 
 
 @cache
@@ -81,4 +81,4 @@ def test_every_guide_is_in_the_index_and_every_picture_on_a_page() -> None:
 
 def test_the_index_names_the_commands_that_make_the_pictures() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    assert {"tests.help pictures", "tests.browser", "start.py demo"} <= set(MAKERS.findall(index))
+    assert {"tools.help pictures", "tools.workflows", "start.py demo"} <= set(MAKERS.findall(index))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emofeedback.emotion import CATEGORIES
+from emofeedback.records.emotion import CATEGORIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "web" / "js").glob("*.js"))

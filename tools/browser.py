@@ -91,7 +91,7 @@ CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
     }).map(part => `${part.tagName}.${part.className}: ${part.textContent}`);
 })"""
 PAST_RUNS = "/emofeedback/runs/"
-SHOTS = Path(__file__).resolve().parents[2] / "output" / "browser"
+SHOTS = Path(__file__).resolve().parents[1] / "output" / "browser"
 
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 EVENTS = ("executed", "progress_state", "progress_text", "b_preview_with_metadata", *ENDS)

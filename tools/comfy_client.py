@@ -24,7 +24,7 @@ CACHE_MODES = {
     "none": ("--cache-none",),
 }
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
-WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows" / "api"
 # What keeps a run short without changing what it does.
 QUICK = {
     "KSampler": {"steps": 2},

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
-    from training.speed import measure
+    from training.benchmarks.speed import measure
 
     try:
         measure(options)

@@ -16,7 +16,7 @@ from typing import Any
 
 from emofeedback.errors import ConfigError, EmoFeedbackError
 
-from .tracking import LOG_FILE, read_log
+from .runs.tracking import LOG_FILE, read_log
 
 log = logging.getLogger(__name__)
 CURVE_FILE = "curve.png"
@@ -53,7 +53,7 @@ def save_curves(folders: Sequence[Path], path: Path) -> None:
     """
     from PIL import Image
 
-    from emofeedback.figures import THEMES, blank_figure, picture_of, style_axes
+    from emofeedback.pictures.theme import THEMES, blank_figure, picture_of, style_axes
 
     curves = [(folder.name, read_curve(folder)) for folder in folders]
     panels = [name for name in PANELS if any(name in lines[-1] for _, lines in curves)]

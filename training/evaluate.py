@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
-    from training.evaluation import evaluate
+    from training.evaluation.compare import evaluate
 
     try:
         text = evaluate(options)

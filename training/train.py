@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         )  # fmt: skip
         return 2
     from emofeedback.errors import EmoFeedbackError
-    from training.run import run
+    from training.runs.stages import run
 
     try:
         return run(options)

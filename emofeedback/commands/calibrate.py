@@ -6,14 +6,20 @@ import argparse
 import logging
 from pathlib import Path
 
-from ..calibration import (
+from ..reading.calibration import (
     CALIBRATION_FILE,
     AxisFit,
     CalibrationFit,
     fit_calibration,
     save_calibration,
 )
-from .reading import add_reading_arguments, open_scorer, rated_pictures, read_all, report_warnings
+from .reading import (
+    add_reading_arguments,
+    open_scorer,
+    rated_pictures,
+    read_all,
+    report_warnings,
+)
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ def parse(
     for name, (module_name, help_text) in commands.items():
         command = choices.add_parser(name, help=help_text)
         if name == chosen:
-            module = importlib.import_module(f"{package}.{module_name}")
+            module = importlib.import_module(module_name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(arguments)

@@ -13,11 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration import pearson
-from ..metrics import axis_metrics
-from ..rated import RatedPicture
-from ..scoring import Reading
-from .reading import add_reading_arguments, open_scorer, rated_pictures, read_all, report_warnings
+from ..plane.metrics import axis_metrics
+from ..reading.calibration import pearson
+from ..reading.rated import RatedPicture
+from ..records.reading import Reading
+from .reading import (
+    add_reading_arguments,
+    open_scorer,
+    rated_pictures,
+    read_all,
+    report_warnings,
+)
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..calibration import load_calibration
 from ..errors import ConfigError
-from ..lvlm_scorer import EXPECTED, WAYS, LvlmScorer
-from ..rated import RatedPicture, load_picture, read_ratings
-from ..scoring import Calibration, Reading, Scorer
+from ..reading.calibration import load_calibration
+from ..reading.rated import RatedPicture, load_picture, read_ratings
+from ..reading.scorer import EXPECTED, WAYS, LvlmScorer
+from ..records.reading import Calibration, Reading, Scorer
 
 log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
@@ -46,12 +46,12 @@ def open_scorer(options: argparse.Namespace) -> Scorer:
         plain = load_scorer()
         return EmbeddedScorer(plain.lvlm, plain.detector, calibration=calibration)
     if kind == "folder" and where:
-        from ..backends.folder import load_folder
+        from ..lvlm.folder import load_folder
 
         lvlm = load_folder(Path(where), adapter=options.adapter)
         return LvlmScorer(lvlm, way=options.reading, calibration=calibration)
     if kind == "server" and where:
-        from ..backends.endpoint import open_endpoint
+        from ..lvlm.server.endpoint import open_endpoint
 
         server = open_endpoint(where, options.model)
         return LvlmScorer(server, way=options.reading, calibration=calibration)

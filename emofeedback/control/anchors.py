@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .cues import find_cue
-from .emotion import LIMIT, Emotion
-from .errors import ConfigError, ScorerAnswerError
-from .refining import Refiner, blind_request, checked_prompt
-from .rules import RuleRefiner, affect_clause, named_cues
+from ..errors import ConfigError, ScorerAnswerError
+from ..records.emotion import LIMIT, Emotion
+from ..records.refinement import Refiner, blind_request, checked_prompt
+from ..refining.cues import find_cue
+from ..refining.rules import RuleRefiner, affect_clause, named_cues
 
 # counter-clockwise from pleasure; on the square's rim, so that no point of the scale lies outside
 _RIM = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))

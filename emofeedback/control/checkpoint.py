@@ -20,8 +20,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import CheckpointError
 from .adapter import EmotionAdapter
-from .errors import CheckpointError
 
 FORMAT_VERSION = "1"
 KIND = "emofeedback-emotion"

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cues import CueLevel
 from ..errors import ScorerAnswerError
-from ..refining import Suggestion
-from ..scoring import NUM_DIGITS, Cue
+from ..records.reading import NUM_DIGITS, Cue
+from ..records.refinement import Suggestion
+from ..refining.cues import CueLevel
 
 FELT = 0.25
 """An effect below this, in scale points, is not worth a word."""

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..adapter import EmotionAdapter
-from ..checkpoint import load_adapter
+from ..control.adapter import EmotionAdapter
+from ..control.checkpoint import load_adapter
 from ..errors import CheckpointError
 from . import autoencoder
 from .clip import encode_text

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import CheckpointError, MissingDependencyError
-from ..scoring import NUM_DIGITS
+from ..records.reading import NUM_DIGITS
 from .weights import FOLDER
 
 if TYPE_CHECKING:

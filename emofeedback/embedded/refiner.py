@@ -14,13 +14,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..cues import FAMILIES
-from ..emotion import Emotion
 from ..errors import ScorerAnswerError
-from ..evidence import Evidence, combination_of, combinations
-from ..prompts import fill_prompt
-from ..refining import Refinement, RefineRequest, Suggestion, checked_prompt, with_clause
-from ..rules import (
+from ..lvlm.prompts import fill_prompt
+from ..records.emotion import Emotion
+from ..records.refinement import (
+    Refinement,
+    RefineRequest,
+    Suggestion,
+    checked_prompt,
+    with_clause,
+)
+from ..refining.cues import FAMILIES
+from ..refining.evidence import Evidence, combination_of, combinations
+from ..refining.rules import (
     MAX_CLAUSE_WORDS,
     RuleRefiner,
     affect_clause,

@@ -15,13 +15,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..emotion import Emotion
 from ..errors import ScorerAnswerError
 from ..images import check_images
-from ..presets import nearest_words
-from ..prompts import load_prompt
-from ..refining import Refiner
-from ..scoring import Calibration, Cue, Reading, expected_digits
+from ..lvlm.prompts import load_prompt
+from ..plane.words import nearest_words
+from ..records.emotion import Emotion
+from ..records.reading import Calibration, Cue, Reading, expected_digits
+from ..records.refinement import Refiner
 from .answers import Explanation, read_explanation
 from .foreign import FOREIGN_WARNING, ForeignDetector, load_detector
 from .lvlm import DrawnLvlm, load_lvlm

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checkpoint import read_file
+from ..control.checkpoint import read_file
 from ..errors import CheckpointError
 
 FOLDER = Path(__file__).resolve().parent / "weights"

@@ -13,9 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from .refining import Refinement
+from ..records.refinement import Refinement
+from ..records.state import LoopState, RoundRecord
 from .report import loop_cost, loop_warnings
-from .state import LoopState, RoundRecord
 
 FORMAT = 1
 THUMBNAIL_SIDE = 96

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from .emotion import Emotion, Gap
-from .errors import LoopError
-from .refining import Refinement
-from .state import LoopState, RoundRecord
+from ..errors import LoopError
+from ..records.emotion import Emotion, Gap
+from ..records.refinement import Refinement
+from ..records.state import LoopState, RoundRecord
 
 FORMAT = 1
 

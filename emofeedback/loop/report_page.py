@@ -17,13 +17,13 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from .chart import trajectory_chart
-from .errors import LoopError
-from .images import to_png
+from ..errors import LoopError
+from ..images import to_png
+from ..pictures.circumplex import trajectory_chart
+from ..records.state import LoopState
 from .report import loop_report
-from .state import LoopState
 
-TEMPLATE = Path(__file__).parent / "data" / "report.html"
+TEMPLATE = Path(__file__).parent / "report.html"
 THUMBNAIL = 320  # pixels: a candidate beside others; the best picture stays as it is
 SMALLEST = 160  # what a column of the page shows
 MANY = 100  # pictures; those of a longer run are smaller, so that mail still takes the page

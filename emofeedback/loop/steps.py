@@ -12,12 +12,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .emotion import Emotion
-from .errors import ConfigError, LoopError
-from .images import check_images, from_png, to_png
-from .refining import Refinement, Refiner, RefineRequest, blind_request, checked_prompt
-from .scoring import Reading, Scorer, with_explanation
-from .state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, SkippedRound
+from ..errors import ConfigError, LoopError
+from ..images import check_images, from_png, to_png
+from ..records.emotion import Emotion
+from ..records.reading import Reading, Scorer, with_explanation
+from ..records.refinement import (
+    Refinement,
+    Refiner,
+    RefineRequest,
+    blind_request,
+    checked_prompt,
+)
+from ..records.state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, SkippedRound
 
 Generate = Callable[[str, int, int], Tensor]
 ACCEPTED = "accepted"

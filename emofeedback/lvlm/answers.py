@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .errors import MissingDependencyError, ScorerAnswerError
-from .refining import Suggestion
-from .scoring import NUM_DIGITS, Cue
+from ..errors import MissingDependencyError, ScorerAnswerError
+from ..records.reading import NUM_DIGITS, Cue
+from ..records.refinement import Suggestion
 
 MOST_CHARACTERS = 20_000
 SHOWN = 120

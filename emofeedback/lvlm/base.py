@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from .errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError
 
 MAX_ASPECT = 100
 """Longer pictures are refused by the image processors of the Qwen family (at 200)."""

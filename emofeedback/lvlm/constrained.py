@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..answer_reading import MAX_ENTRIES
+from .answers import MAX_ENTRIES
 
 log = logging.getLogger(__name__)
 OPENED, CLOSED = "<think>", "</think>"

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
-from ..lvlm import prompt_set
-from ..precision import fast_dtype
+from .base import prompt_set
+from .local import TransformersLvlm
 from .patches import embed_whole_patches
-from .transformers_lvlm import TransformersLvlm
+from .precision import fast_dtype
 
 SETTINGS = "emofeedback.json"
 DEFAULT_PROMPTS = "viewer_v1"

@@ -20,9 +20,9 @@ from string import Template
 import torch
 from torch import Tensor
 
-from .errors import ScorerError
+from ..errors import ScorerError
+from ..records.reading import NUM_DIGITS
 from .prompts import load_prompt
-from .scoring import NUM_DIGITS
 
 Encode = Callable[[str], list[int]]
 

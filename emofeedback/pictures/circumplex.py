@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from .emotion import LIMIT, NEUTRAL_RADIUS, Emotion
-from .figures import Theme, blank_figure, picture_of, style_axes, theme_named
-from .presets import RUSSELL_ANGLES, preset_emotion
-from .scoring import Reading
-from .state import LoopState
+from ..plane.words import RUSSELL_ANGLES, preset_emotion
+from ..records.emotion import LIMIT, NEUTRAL_RADIUS, Emotion
+from ..records.reading import Reading
+from ..records.state import LoopState
+from .theme import Theme, blank_figure, picture_of, style_axes, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

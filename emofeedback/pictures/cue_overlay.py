@@ -12,11 +12,11 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .errors import ConfigError
-from .figures import Theme, theme_named
-from .images import check_images
-from .places import Place, place_of
-from .scoring import Cue, Reading
+from ..errors import ConfigError
+from ..images import check_images
+from ..records.reading import Cue, Reading
+from .boxes import Place, place_of
+from .theme import Theme, theme_named
 
 if TYPE_CHECKING:
     from PIL import ImageFont

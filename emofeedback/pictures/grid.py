@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from .emotion import LIMIT, Emotion
-from .errors import ConfigError
-from .figures import Theme, blank_figure, picture_of, style_axes, theme_named
-from .metrics import axis_metrics
-from .scoring import Reading
+from ..errors import ConfigError
+from ..plane.metrics import axis_metrics
+from ..records.emotion import LIMIT, Emotion
+from ..records.reading import Reading
+from .theme import Theme, blank_figure, picture_of, style_axes, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, from_numpy
 
-from .emotion import LIMIT, Emotion
-from .errors import ConfigError
-from .images import check_images
+from ..errors import ConfigError
+from ..images import check_images
+from ..records.emotion import LIMIT, Emotion
 
 ON_PLANE, IN_ORDER = LAYOUTS = ("on the plane", "in order")
 MOST_PICTURES = 400

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 GRID = (-3.0, -1.5, 0.0, 1.5, 3.0)
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .emotion import LIMIT, Emotion, checked_axis
-from .errors import ConfigError
-from .presets import preset_emotion
+from ..errors import ConfigError
+from ..records.emotion import LIMIT, Emotion, checked_axis
+from .words import preset_emotion
 
 LINE, SPLINE, CIRCLE = SHAPES = ("line", "spline", "circle")
 SAMPLES = 128

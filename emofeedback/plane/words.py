@@ -16,8 +16,8 @@ import difflib
 import math
 from dataclasses import dataclass
 
-from .emotion import Emotion, from_scale
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..records.emotion import Emotion, from_scale
 
 STRENGTH = 2.2
 CUSTOM = "custom"

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ConfigError
-from .metrics import spearman
-from .scoring import Calibration
+from ..errors import ConfigError
+from ..plane.metrics import spearman
+from ..records.reading import Calibration
 
 CALIBRATION_FILE = "calibration.json"
 FEWEST = 10

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from .emotion import Emotion
-from .errors import ScorerError
-from .presets import nearest_words
-from .scoring import Reading, Scorer
-from .text_emotion import read_phrases
+from ..errors import ScorerError
+from ..plane.words import nearest_words
+from ..records.emotion import Emotion
+from ..records.reading import Reading, Scorer
+from .phrases import read_phrases
 
 if TYPE_CHECKING:
-    from .refining import Refiner
+    from ..records.refinement import Refiner
 
 DISAGREEMENT = 1.0
 """Distance of two readings, in scale points, from which a person should look."""

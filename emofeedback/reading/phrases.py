@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import time
 
-from .cues import FAMILIES, CueLevel
-from .emotion import Emotion, clipped_emotion
-from .presets import ALL_PRESETS, nearest_words
-from .refining import checked_prompt
-from .rules import effect_in_words
-from .scoring import Cue, Reading
+from ..plane.words import ALL_PRESETS, nearest_words
+from ..records.emotion import Emotion, clipped_emotion
+from ..records.reading import Cue, Reading
+from ..records.refinement import checked_prompt
+from ..refining.cues import FAMILIES, CueLevel
+from ..refining.rules import effect_in_words
 
 NAME = "phrase table"
 SPREAD = (0.8, 0.7)

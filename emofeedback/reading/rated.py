@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .emotion import LIMIT, SCALES, Emotion, from_scale
-from .errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError
+from ..records.emotion import LIMIT, SCALES, Emotion, from_scale
 
 OASIS_SCALE = "likert7"
 _SUFFIXES = (".jpg", ".png", ".jpeg")
@@ -53,7 +53,7 @@ def read_ratings(path: Path, *, scale: str = "") -> list[RatedPicture]:
     """The rated pictures of a CSV file, or of a folder that holds one.
 
     Args:
-        scale: one of `emofeedback.emotion.SCALES`; needed for the plain layout.
+        scale: one of `emofeedback.records.emotion.SCALES`; needed for the plain layout.
     Raises: ConfigError: no file, no known layout, or a rating off its scale.
     """
     table = _table_in(path)

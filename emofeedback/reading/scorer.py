@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .answer_reading import ReasonedAnswer, ask_twice, read_reasoned
-from .emotion import from_scale
-from .errors import ConfigError, ScorerAnswerError
-from .images import check_images
-from .lvlm import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatched
-from .lvlm_refiner import TOKEN_BUDGET, LvlmRefiner
-from .presets import nearest_words
-from .prompts import fill_prompt, load_prompt
-from .refining import checked_prompt
-from .schemas import REASONED_SCHEMA
-from .scoring import Calibration, Reading
-from .text_emotion import read_phrases
+from ..errors import ConfigError, ScorerAnswerError
+from ..images import check_images
+from ..lvlm.answers import ReasonedAnswer, ask_twice, read_reasoned
+from ..lvlm.base import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatched
+from ..lvlm.prompts import fill_prompt, load_prompt
+from ..lvlm.schemas import REASONED_SCHEMA
+from ..plane.words import nearest_words
+from ..records.emotion import from_scale
+from ..records.reading import Calibration, Reading
+from ..records.refinement import checked_prompt
+from ..refining.lvlm import TOKEN_BUDGET, LvlmRefiner
+from .phrases import read_phrases
 
 EXPECTED, REASONED = WAYS = ("expected value", "reasoned")
 NUM_WORDS = 2

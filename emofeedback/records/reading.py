@@ -10,8 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ..errors import ImageError
 from .emotion import Emotion, clipped_emotion, from_scale
-from .errors import ImageError
 
 NUM_DIGITS = 9
 

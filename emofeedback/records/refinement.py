@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ..errors import ConfigError
 from .emotion import Emotion
-from .errors import ConfigError
-from .scoring import Reading
+from .reading import Reading
 
 if TYPE_CHECKING:
     from .state import RoundRecord

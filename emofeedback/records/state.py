@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..errors import ConfigError
 from .emotion import Emotion, Gap
-from .errors import ConfigError
-from .refining import Refinement, Suggestion, checked_prompt
-from .scoring import Reading
+from .reading import Reading
+from .refinement import Refinement, Suggestion, checked_prompt
 
 SEED_POLICIES = ("per round", "fixed")
 MAX_ROUNDS = 100
@@ -142,7 +142,7 @@ class Best:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LoopState(Mapping[str, Any]):
-    """Everything the loop knows. Make one with `emofeedback.loop.start_loop`.
+    """Everything the loop knows. Make one with `emofeedback.loop.steps.start_loop`.
 
     Args:
         artist_prompt: what the artist wrote.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_TABLE = Path(__file__).parent / "data" / "cues.json"
+_TABLE = Path(__file__).parent / "cues.json"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..records.emotion import LIMIT, Emotion
 from .cues import FAMILIES, CueLevel
-from .emotion import LIMIT, Emotion
 
 BASE_SPREAD = 1.0
 CUE_SPREAD = 0.35

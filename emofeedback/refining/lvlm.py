@@ -11,16 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .answer_reading import Rewrite, ask_twice, read_rewrites, shortened
-from .embedded.answers import signed
-from .emotion import Emotion, Gap
-from .errors import ScorerAnswerError
-from .lvlm import Ask, Lvlm, Watch, Written, unwatched
-from .presets import nearest_words
-from .prompts import fill_prompt
-from .refining import Refinement, RefineRequest, checked_prompt, with_clause
+from ..embedded.answers import signed
+from ..errors import ScorerAnswerError
+from ..lvlm.answers import Rewrite, ask_twice, read_rewrites, shortened
+from ..lvlm.base import Ask, Lvlm, Watch, Written, unwatched
+from ..lvlm.prompts import fill_prompt
+from ..lvlm.schemas import REFINE_SCHEMA, REWRITES_SCHEMA
+from ..plane.words import nearest_words
+from ..records.emotion import Emotion, Gap
+from ..records.refinement import Refinement, RefineRequest, checked_prompt, with_clause
 from .rules import RuleRefiner
-from .schemas import REFINE_SCHEMA, REWRITES_SCHEMA
 
 TOKEN_BUDGET = 150
 """Of the whole prompt; generators with a T5 encoder take 256 and more, with CLIP alone 75."""

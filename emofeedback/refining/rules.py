@@ -11,10 +11,10 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ..records.emotion import Emotion
+from ..records.refinement import Refinement, RefineRequest, Suggestion, with_clause
 from .cues import FAMILIES, CueLevel
-from .emotion import Emotion
 from .evidence import Evidence, Tried, combinations
-from .refining import Refinement, RefineRequest, Suggestion, with_clause
 
 NAME = "rules"
 CHANGE_COST = 0.12

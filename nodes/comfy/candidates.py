@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..emofeedback.loop import refine_request
-from ..emofeedback.refining import Refinement, Refiner
-from ..emofeedback.state import LoopState
-from .comfy_bridge import stop_if_interrupted
+from ...emofeedback.loop.steps import refine_request
+from ...emofeedback.records.refinement import Refinement, Refiner
+from ...emofeedback.records.state import LoopState
+from .bridge import stop_if_interrupted
 
 SHARED, ONE_EACH, SEVERAL = ROUTES = ("shared", "one each", "several at once")
 

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..emofeedback.backends.answer_shape import AnswerShapes, answer_shapes
-from ..emofeedback.backends.transformers_lvlm import LONG_SIDE, ratings_of
-from ..emofeedback.errors import ScorerError
-from ..emofeedback.lvlm import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
-from ..emofeedback.prompts import load_prompt
-from ..emofeedback.readout import AnswerForm, answer_form
+from ...emofeedback.errors import ScorerError
+from ...emofeedback.lvlm.base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
+from ...emofeedback.lvlm.constrained import AnswerShapes, answer_shapes
+from ...emofeedback.lvlm.local import LONG_SIDE, ratings_of
+from ...emofeedback.lvlm.prompts import load_prompt
+from ...emofeedback.lvlm.readout import AnswerForm, answer_form
 
 SAMPLING = {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.9}
 GREEDY = {"do_sample": False}

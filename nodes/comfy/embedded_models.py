@@ -15,12 +15,12 @@ import comfy.sd
 import torch
 from comfy import sd1_clip
 
-from ..emofeedback.adapter import EmotionAdapter
-from ..emofeedback.checkpoint import load_adapter
-from ..emofeedback.embedded import autoencoder, clip, generator, weights
-from ..emofeedback.embedded.prediction import velocity_of
-from ..emofeedback.errors import CheckpointError
-from .comfy_bridge import show_text
+from ...emofeedback.control.adapter import EmotionAdapter
+from ...emofeedback.control.checkpoint import load_adapter
+from ...emofeedback.embedded import autoencoder, clip, generator, weights
+from ...emofeedback.embedded.prediction import velocity_of
+from ...emofeedback.errors import CheckpointError
+from .bridge import show_text
 
 log = logging.getLogger(__name__)
 

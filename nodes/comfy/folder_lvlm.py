@@ -21,10 +21,10 @@ from comfy.cli_args import args
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP
 
-from ..emofeedback.backends.folder import HOW_TO_GET, load_folder
-from ..emofeedback.backends.transformers_lvlm import TransformersLvlm
-from ..emofeedback.errors import CheckpointError
-from ..emofeedback.precision import fast_dtype
+from ...emofeedback.errors import CheckpointError
+from ...emofeedback.lvlm.folder import HOW_TO_GET, load_folder
+from ...emofeedback.lvlm.local import TransformersLvlm
+from ...emofeedback.lvlm.precision import fast_dtype
 
 FOLDER = "lvlm"
 NONE = "none"

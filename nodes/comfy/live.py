@@ -15,10 +15,10 @@ import folder_paths
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
-from ..emofeedback.loop import accept_best, may_skip, skip_round
-from ..emofeedback.run_events import Event, Told, events_since
-from ..emofeedback.run_log import RunLog
-from ..emofeedback.state import LoopState
+from ...emofeedback.loop.events import Event, Told, events_since
+from ...emofeedback.loop.log import RunLog
+from ...emofeedback.loop.steps import accept_best, may_skip, skip_round
+from ...emofeedback.records.state import LoopState
 from .loop_graph import shown_loop
 
 EVENT = "emofeedback.run"

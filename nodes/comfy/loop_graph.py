@@ -14,8 +14,8 @@ from typing import Any
 from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
-from ..emofeedback.errors import LoopError
-from ..emofeedback.state import LoopState
+from ...emofeedback.errors import LoopError
+from ...emofeedback.records.state import LoopState
 
 START, OPEN, END = "EmoFB_StartLoop", "EmoFB_OpenRound", "EmoFB_EndLoop"
 ALL_IN_ONE = "EmoFB_EmotionFeedback"

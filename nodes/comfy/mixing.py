@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError
+from ...emofeedback.errors import ConfigError
 
 Entry = list[Any]
 """[context tokens [B, T, C], extra keys] of ComfyUI's CONDITIONING."""

@@ -13,11 +13,11 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ..emofeedback.emotion import Emotion
-from ..emofeedback.errors import ConfigError
-from ..emofeedback.state import LoopState
-from .batching import stack_conditionings
-from .encoding import encode_emotion
+from ...emofeedback.errors import ConfigError
+from ...emofeedback.records.emotion import Emotion
+from ...emofeedback.records.state import LoopState
+from ..batching import stack_conditionings
+from ..encoding import encode_emotion
 from .live import wanted
 from .text import encode_text
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ..emofeedback.anchors import ANCHORS, AnchorWeights, anchor_weights
-from ..emofeedback.emotion import Emotion
-from ..emofeedback.errors import ConfigError
+from ...emofeedback.control.anchors import ANCHORS, AnchorWeights, anchor_weights
+from ...emofeedback.errors import ConfigError
+from ...emofeedback.records.emotion import Emotion
 from .mixing import POOLED, Entry, Part, blend, same_layout, weigh
 
 ANCHORS_KEY = "emofb_anchors"

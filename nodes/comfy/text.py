@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..emofeedback.errors import ConfigError
+from ...emofeedback.errors import ConfigError
 
 
 def prompt_input() -> io.Input:

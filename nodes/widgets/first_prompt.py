@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..emofeedback.loop import rewritten_for_target
-from ..emofeedback.refining import Refiner
-from ..emofeedback.state import LoopState
-from .comfy_bridge import show_text, stop_if_interrupted
-from .live import REWRITING, tell
+from ...emofeedback.loop.steps import rewritten_for_target
+from ...emofeedback.records.refinement import Refiner
+from ...emofeedback.records.state import LoopState
+from ..comfy.bridge import show_text, stop_if_interrupted
+from ..comfy.live import REWRITING, tell
 
 AS_WRITTEN, REWRITTEN = FIRST_PROMPTS = ("as written", "rewritten")
 

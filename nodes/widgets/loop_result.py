@@ -10,10 +10,10 @@ from comfy_api.latest import io
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..emofeedback.chart import trajectory_chart
-from ..emofeedback.images import from_png
-from ..emofeedback.report import loop_report
-from ..emofeedback.state import LoopState
+from ...emofeedback.images import from_png
+from ...emofeedback.loop.report import loop_report
+from ...emofeedback.pictures.circumplex import trajectory_chart
+from ...emofeedback.records.state import LoopState
 from .sockets import ReadingsSocket, StateSocket
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..emofeedback.state import MAX_CANDIDATES, MAX_ROUNDS, SEED_POLICIES, LoopPolicy
+from ...emofeedback.records.state import MAX_CANDIDATES, MAX_ROUNDS, SEED_POLICIES, LoopPolicy
 
 DEFAULTS = LoopPolicy()
 

@@ -9,10 +9,10 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import io
 
-from ..emofeedback.calibration import CALIBRATION_FILE
-from ..emofeedback.errors import CheckpointError
-from ..emofeedback.lvlm_scorer import WAYS
-from .lvlm_folder import FOLDER, MISSING, NONE, find_folder, list_folders
+from ...emofeedback.errors import CheckpointError
+from ...emofeedback.reading.calibration import CALIBRATION_FILE
+from ...emofeedback.reading.scorer import WAYS
+from ..comfy.folder_lvlm import FOLDER, MISSING, NONE, find_folder, list_folders
 from .sockets import ScorerSocket
 
 CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (

@@ -7,10 +7,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..emofeedback.errors import ConfigError
-from .mixing import Entry, checked_conditioning
+from ...emofeedback.errors import ConfigError
+from ..comfy.mixing import Entry, checked_conditioning
+from ..comfy.steering import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
 from .sockets import target_input
-from .steering import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
 
 
 def strength_input() -> io.Input:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canvas import Canvas, chromium, make_server, open_canvas
 from playwright.sync_api import Browser
 
 from launcher.server import ComfyServer
+from tools.browser import Canvas, chromium, make_server, open_canvas
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from canvas import PATIENCE_MS, Canvas
 from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from launcher.server import ComfyServer
-from tests.help.blueprint import NAME, WIDGETS
+from tools.browser import PATIENCE_MS, Canvas
+from tools.help.blueprint import NAME, WIDGETS
 
 pytestmark = pytest.mark.browser
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from axe import serious_problems
-from canvas import PATIENCE_MS, Canvas, make_server, open_canvas
 from playwright.sync_api import Browser
 
-from emofeedback.emotion import Emotion
-from emofeedback.loop import record_scores, start_loop
-from emofeedback.run_events import Told, events_since
-from emofeedback.run_log import RunLog
-from emofeedback.scoring import Reading
-from emofeedback.state import LoopPolicy
+from emofeedback.loop.events import Told, events_since
+from emofeedback.loop.log import RunLog
+from emofeedback.loop.steps import record_scores, start_loop
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
+from emofeedback.records.state import LoopPolicy
 from launcher.server import ComfyServer, free_port
+from tools.browser import PATIENCE_MS, Canvas, make_server, open_canvas
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from axe import serious_problems
-from canvas import PATIENCE_MS, Canvas
+
+from tools.browser import PATIENCE_MS, Canvas
 
 pytestmark = pytest.mark.browser
 

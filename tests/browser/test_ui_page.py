@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from canvas import PATIENCE_MS, chromium
+
+from tools.browser import PATIENCE_MS, chromium
 
 # Another workflow shows until the one that the address names has arrived.
 LOADED = "() => window.app?.graph?.nodes?.some((node) => node.type === 'EmoFB_StartLoop')"

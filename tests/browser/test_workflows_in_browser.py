@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from canvas import PATIENCE_MS, Canvas, Shown, names_files
 
 from launcher.comfyui import PACK_NAME
+from tools.browser import PATIENCE_MS, Canvas, Shown, names_files
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +36,7 @@ def drop(canvas: Canvas, name: str) -> None:
     canvas.drop(WORKFLOWS / f"{name}.json")
     assert canvas.unknown_types() == []
     twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
-    assert canvas.submitted() == twin, "Run `python -m tests.browser twins` to make it anew."
+    assert canvas.submitted() == twin, "Run `python -m tools.workflows twins` to make it anew."
     assert canvas.errors == []
 
 

@@ -109,7 +109,7 @@ def test_a_damaged_weight_file_is_named(
     import importlib
 
     weights = importlib.import_module(f"{pack.__name__}.emofeedback.embedded.weights")
-    models = importlib.import_module(f"{pack.__name__}.nodes.embedded_models")
+    models = importlib.import_module(f"{pack.__name__}.nodes.comfy.embedded_models")
     copy = tmp_path / "weights"
     shutil.copytree(weights.FOLDER, copy)
     file = copy / "drawn_generator.safetensors"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from emofeedback.emotion import Emotion
+from emofeedback.records.emotion import Emotion
 
 PROMPT = "a boat on the sea"
 DARK = Emotion(-3, 0)

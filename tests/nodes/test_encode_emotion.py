@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from emofeedback.adapter import EmotionAdapter
-from emofeedback.emotion import Emotion
+from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.records.emotion import Emotion
 
 PROMPT = "a boat on the sea"
 LONG = " ".join(["a boat on the sea"] * 5)  # with a clause it no longer fits 32 tokens
@@ -32,7 +32,7 @@ def clip(pack_nodes: dict[str, type]) -> Any:
 
 @pytest.fixture(scope="module")
 def mixing(pack: ModuleType) -> ModuleType:
-    return importlib.import_module("custom_nodes.emofeedback.nodes.mixing")
+    return importlib.import_module("custom_nodes.emofeedback.nodes.comfy.mixing")
 
 
 def encode(pack_nodes: dict[str, type], clip: Any, prompt: str, strength: float, method: str):
@@ -64,7 +64,7 @@ def test_strength_runs_smoothly_through_stock_and_beyond_one(
 def test_adapter_and_anchors_share_the_strength(
     pack: ModuleType, pack_nodes: dict[str, type], clip: Any
 ) -> None:
-    models = importlib.import_module("custom_nodes.emofeedback.nodes.embedded_models")
+    models = importlib.import_module("custom_nodes.emofeedback.nodes.comfy.embedded_models")
     adapter, felt = models.attached_adapter(clip), torch.tensor([[TARGET.valence, TARGET.arousal]])
     for strength in (-0.5, 1.0, 2.0):
         ((both, extra),) = encode(pack_nodes, clip, PROMPT, strength, "adapter + anchors")
@@ -151,7 +151,7 @@ def test_what_cannot_be_encoded_is_refused(
     encode = pack_nodes["EmoFB_EncodeEmotion"].execute
     with pytest.raises(Exception, match="carries no anchors. Connect Encode Anchors"):
         encode(clip, PROMPT, TARGET, 1.0, "anchors", [[torch.zeros(1, 2, 3), {}]])
-    models = importlib.import_module("custom_nodes.emofeedback.nodes.embedded_models")
+    models = importlib.import_module("custom_nodes.emofeedback.nodes.comfy.embedded_models")
     with pytest.raises(Exception, match="text embeddings of width 8 and 4; this CLIP's have"):
         encode(models.attach_adapter(clip, EmotionAdapter(8, 4)), PROMPT, TARGET, 1.0, "adapter")
     bare = clip.clone()

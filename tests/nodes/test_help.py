@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.help.blueprint import EDGE, ID, NAME, WIDGETS, blueprint
-from tests.help.graphs import links_of, minimal_graph
-from tests.help.locales import SETTINGS, node_words, page_words, setting_words
-from tests.help.pack import core_facts, pack_facts
+from tools.help.blueprint import EDGE, ID, NAME, WIDGETS, blueprint
+from tools.help.graphs import links_of, minimal_graph
+from tools.help.locales import SETTINGS, node_words, page_words, setting_words
+from tools.help.pack import core_facts, pack_facts
 
-REMAKE = "Run `python -m tests.help {}` to make it anew."
+REMAKE = "Run `python -m tools.help {}` to make it anew."
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ import pytest
 
 @pytest.fixture
 def live(pack: ModuleType) -> Any:
-    from custom_nodes.emofeedback.nodes import live
+    from custom_nodes.emofeedback.nodes.comfy import live
 
     return live
 
 
 @pytest.fixture
 def state(live: Any) -> Any:
-    from custom_nodes.emofeedback.emofeedback.emotion import Emotion
-    from custom_nodes.emofeedback.emofeedback.loop import start_loop
+    from custom_nodes.emofeedback.emofeedback.loop.steps import start_loop
+    from custom_nodes.emofeedback.emofeedback.records.emotion import Emotion
 
     return start_loop("a boat", Emotion(1, 1))
 

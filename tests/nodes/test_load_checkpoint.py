@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.embedded import clip, generator
-from training.config import ModelConfig
 from training.families.embedded import EmbeddedFamily
-from training.policy import Asked, Policy
+from training.rl.policy import Asked, Policy
+from training.settings.config import ModelConfig
 
 PROMPT = "a boat on the sea"
 EMOTION = (-2.0, 2.0)
@@ -140,7 +140,7 @@ def test_a_lora_in_another_folder_is_found_and_a_lost_one_is_named(
 def test_a_checkpoint_of_another_family_is_refused(
     pack_nodes: dict[str, type], embedded: tuple, folder: Path, policy: Policy
 ) -> None:
-    from emofeedback.adapter import EmotionAdapter
+    from emofeedback.control.adapter import EmotionAdapter
 
     facts, load = EmotionFacts(base_family="flux"), pack_nodes["EmoFB_LoadCheckpoint"]
     save_checkpoint(folder, "wide", EmotionAdapter(32, 16, 8), facts)

@@ -4,7 +4,6 @@ import gc
 import importlib
 import json
 import re
-import sys
 import time
 import weakref
 from pathlib import Path
@@ -13,9 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 from native_clips import tiny_clip_l, tiny_gemma3, tiny_gemma4, tiny_qwen3vl, tiny_text_writer
 from tiny_lvlms import drawn_folder, random_qwen3
 from tiny_text_encoders import tiny_qwen35
@@ -23,7 +19,7 @@ from tiny_text_encoders import tiny_qwen35
 
 @pytest.fixture(scope="module")
 def part(pack: ModuleType):
-    """part("emofeedback.lvlm_scorer") -> a module of the pack, as its nodes see it."""
+    """part("emofeedback.reading.scorer") -> a module of the pack, as its nodes see it."""
     return lambda name: importlib.import_module(f"{pack.__name__}.{name}")
 
 
@@ -49,7 +45,7 @@ def models(comfyui: ModuleType, part: Any, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "lvlm", ([str(folder)], set()))
     random_qwen3(folder / "Qwen3-VL-tiny")
     drawn_folder(folder / "drawn")
-    part("nodes.lvlm_folder")._kept.clear()
+    part("nodes.comfy.folder_lvlm")._kept.clear()
     return folder
 
 
@@ -77,7 +73,7 @@ def folder_kind(model: str, **inputs: Any) -> dict[str, Any]:
 def test_a_native_clip_is_read_in_one_pass_where_each_token_would_be_chosen(
     name: str, clips: dict[str, Any], part: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip_lvlm, readout = part("nodes.lvlm_clip"), part("emofeedback.readout")
+    clip_lvlm, readout = part("nodes.comfy.clip_lvlm"), part("emofeedback.lvlm.readout")
     clip, chosen = clips[name], []
     lvlm = clip_lvlm.ClipLvlm(clip)
     original = clip_lvlm.ratings_of
@@ -90,7 +86,7 @@ def test_a_native_clip_is_read_in_one_pass_where_each_token_would_be_chosen(
     image = pictures(1)
     (rating,) = lvlm.rate(image, "a boat", lambda *_: None)
     form = readout.answer_form("viewer_answer_v1", lvlm.encode, prompt="a boat")
-    question = part("emofeedback.prompts").load_prompt("viewer_rate_v1")
+    question = part("emofeedback.lvlm.prompts").load_prompt("viewer_rate_v1")
     ahead: list[tuple[int, float]] = []
     for slot, expected in zip(form.slots, chosen[0], strict=True):
         ahead += [(token, 1.0) for token in slot.token_ids]
@@ -116,10 +112,10 @@ def test_a_native_clip_scores_writes_and_keeps_apart_words_and_ratings(
     )
     assert (felt(harmless) - felt(hostile)).abs().max() < 1e-3
     assert (felt(harmless)[0] - felt(harmless)[1]).abs().max() > 1e-4  # the pictures are seen
-    ask = part("emofeedback.lvlm").Ask(pictures(1)[0], "What?", max_tokens=4, seed=3)
+    ask = part("emofeedback.lvlm.base").Ask(pictures(1)[0], "What?", max_tokens=4, seed=3)
     one, other = (scorer.lvlm.write([ask], lambda *_: None) for _ in range(2))
     assert one == other
-    alone = part("emofeedback.lvlm").Ask(None, "What?", max_tokens=4, seed=3)
+    alone = part("emofeedback.lvlm.base").Ask(None, "What?", max_tokens=4, seed=3)
     (blind,) = scorer.lvlm.write([alone], lambda *_: None)
     assert blind.tokens < one[0].tokens  # without the picture's tokens
 
@@ -128,9 +124,9 @@ def test_a_native_clip_of_random_weights_concludes_when_held_to_the_schema(
     clips: dict[str, Any], part: Any
 ) -> None:
     pytest.importorskip("llguidance")
-    lvlm = part("nodes.lvlm_clip").ClipLvlm(clips["Qwen3-VL"])
-    schema = part("emofeedback.schemas").REFINE_SCHEMA
-    ask = part("emofeedback.lvlm").Ask(pictures(1)[0], "What?", seed=1, schema=schema)
+    lvlm = part("nodes.comfy.clip_lvlm").ClipLvlm(clips["Qwen3-VL"])
+    schema = part("emofeedback.lvlm.schemas").REFINE_SCHEMA
+    ask = part("emofeedback.lvlm.base").Ask(pictures(1)[0], "What?", seed=1, schema=schema)
     (held,) = lvlm.write([ask], lambda *_: None)
     assert list(json.loads(held.text.split("</think>")[-1])) == ["suggestions", "clause"]
     assert "sample_token" not in vars(lvlm._transformer)
@@ -207,8 +203,8 @@ def test_a_folder_is_in_bfloat16_on_a_cpu_that_computes_in_it_unless_a_flag_says
 ) -> None:
     from comfy.cli_args import args
 
-    folder_dtype = part("nodes.lvlm_folder").folder_dtype
-    fast = part("emofeedback.precision").fast_dtype()
+    folder_dtype = part("nodes.comfy.folder_lvlm").folder_dtype
+    fast = part("emofeedback.lvlm.precision").fast_dtype()
     cores = torch.float16  # without a flag
     if flag:
         monkeypatch.setattr(args, flag, True)
@@ -284,14 +280,14 @@ class SeveralAtOnce:
 
 
 def test_several_rewrites_at_once_are_shared_out_to_the_candidates(part: Any) -> None:
-    loop, state = part("emofeedback.loop"), part("emofeedback.state")
-    reading = part("emofeedback.scoring").Reading
-    emotion = part("emofeedback.emotion").Emotion
+    loop, state = part("emofeedback.loop.steps"), part("emofeedback.records.state")
+    reading = part("emofeedback.records.reading").Reading
+    emotion = part("emofeedback.records.emotion").Emotion
     started = loop.start_loop("a boat", emotion(1, 1), state.LoopPolicy(rounds=2, candidates=3))
     readings = [reading(emotion=emotion(v, 0)) for v in (0, 1, 2)]
     scored = loop.record_scores(started, pictures(3), readings)
-    refiner = SeveralAtOnce(part("emofeedback.refining").Refinement)
-    plan = part("nodes.candidates").PromptPlan.start("several at once", started)
+    refiner = SeveralAtOnce(part("emofeedback.records.refinement").Refinement)
+    plan = part("nodes.comfy.candidates").PromptPlan.start("several at once", started)
     plan, recorded = plan.refined(refiner, scored)
     assert plan.prompts == ("a boat, mist", "a boat, dawn", "a boat, mist")
     assert (refiner.asked, recorded.tokens) == ([3], 9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from native_models import LAYOUTS, load_controlnet, load_model, text
 
-from emofeedback.emotion import Emotion
+from emofeedback.records.emotion import Emotion
 
 SIDE, BATCH, STEPS = 4, 2, 2
 WIDGETS = {"start_percent": 0.0, "end_percent": 1.0, "mix": "predictions"}
@@ -42,7 +42,7 @@ def with_anchors(conditioning: list[Any], family: str) -> list[Any]:
 def steering() -> ModuleType:
     import importlib
 
-    return importlib.import_module("custom_nodes.emofeedback.nodes.steering")
+    return importlib.import_module("custom_nodes.emofeedback.nodes.comfy.steering")
 
 
 def sample(comfyui: ModuleType, model: Any, positive: list[Any], family: str, steps: int = STEPS):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from comfy_client import CACHE_MODES, Comfy, start_comfy
+
+from tools.comfy_client import CACHE_MODES, Comfy, start_comfy
 
 
 @pytest.fixture(scope="session", params=CACHE_MODES)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 
 import pytest
-from comfy_client import Comfy, Event, Graph, only, workflow
+
+from tools.comfy_client import Comfy, Event, Graph, only, workflow
 
 
 def _without_end(graph: Graph) -> None:

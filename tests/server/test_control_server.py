@@ -1,6 +1,6 @@
 """The anchor nodes on a real server: three ways of wiring them to one picture."""
 
-from comfy_client import Comfy, Graph
+from tools.comfy_client import Comfy, Graph
 
 STEPS = 2
 SAMPLERS = ("10", "21", "34")

@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from comfy_client import WORKFLOWS, Comfy, Graph, start_comfy, workflow
 from family_files import TINY_FILES, write_tiny_file
 from graph_check import problems_of
+
+from tools.comfy_client import WORKFLOWS, Comfy, Graph, start_comfy, workflow
 
 TEXT_ENCODER_LOADERS = ("TripleCLIPLoader", "DualCLIPLoader")
 EMBEDDED = "EmoFB_LoadEmbedded"
@@ -51,7 +52,7 @@ def families(
         write_tiny_file(models, place)
     (folder / "base" / "input").mkdir()
     (folder / "base" / "input" / "example.png").touch()  # ComfyUI brings one in its own place
-    stand_in = Path(__file__).with_name("tiny_text_encoders.py")
+    stand_in = Path(__file__).parents[1] / "support" / "tiny_text_encoders.py"
     with start_comfy(comfyui_tree, folder, (), extra_node=stand_in) as server:
         yield Comfy(server, "families")
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from comfy_client import Comfy, Event, Run, only, workflow
+
+from tools.comfy_client import Comfy, Event, Run, only, workflow
 
 CANDIDATES = 2
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,7 +1,8 @@
 """The loop on a real server: how often its nodes run, when it stops, what it leaves."""
 
 import pytest
-from comfy_client import Comfy, Run, only, workflow
+
+from tools.comfy_client import Comfy, Run, only, workflow
 
 BODY = ("EmptySD3LatentImage", "KSampler", "VAEDecode", "PreviewImage", "EmoFB_ScoreRound")
 ROUNDS = 3

@@ -1,7 +1,8 @@
 """Load Emotion Scorer on a real server: its dynamic inputs, caching, and messages."""
 
 import pytest
-from comfy_client import Comfy, Graph
+
+from tools.comfy_client import Comfy, Graph
 
 
 def scoring(kind: str, **inputs: object) -> Graph:

@@ -5,8 +5,9 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from comfy_client import Comfy, Graph, only, workflow
 from PIL import Image
+
+from tools.comfy_client import Comfy, Graph, only, workflow
 
 POINTS = 3
 

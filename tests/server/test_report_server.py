@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 
-from comfy_client import Comfy, only, workflow
+from tools.comfy_client import Comfy, only, workflow
 
 
 def test_a_run_leaves_its_report_and_its_cues(default_comfy: Comfy) -> None:

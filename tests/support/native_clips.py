@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from emofeedback.prompts import load_prompt
+from emofeedback.lvlm.prompts import load_prompt
 
 SMALL = {
     "hidden_size": 64,

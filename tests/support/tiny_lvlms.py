@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from emofeedback.backends.folder import SETTINGS
 from emofeedback.embedded.weights import FOLDER
+from emofeedback.lvlm.folder import SETTINGS
 
 DRAWN = FOLDER / "drawn_lvlm"
 IMAGE, VIDEO, START, END = 5, 6, 3, 4  # of the shipped tokenizer

@@ -1,6 +1,6 @@
 """How well the ways to an emotion control the embedded generator, by the judge, and what they cost.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/control.py [--prompts 20] [--sweeps 12]
+    OMP_NUM_THREADS=1 python -m tools.benchmarks.control [--prompts 20] [--sweeps 12]
 
 Pictures are kept in runs/control by what painted them, measurements in runs/control.jsonl by the
 judge too: an interrupted or widened run goes on where it stopped, and another judge looks at the
@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from control_files import Album, Results, Work, judges_digest, painters_digest  # noqa: E402
-from control_report import report  # noqa: E402
-from control_ways import (  # noqa: E402
+from emofeedback.embedded.clip import embed_images, load_clip
+from emofeedback.plane.metrics import GRID
+from launcher.places import ROOT
+from tools.benchmarks.control_files import Album, Results, Work, judges_digest, painters_digest
+from tools.benchmarks.control_report import report
+from tools.benchmarks.control_ways import (
     PATCHES,
     SIDE,
     WAYS,
@@ -37,15 +37,12 @@ from control_ways import (  # noqa: E402
     at_zero,
     load_workbench,
 )
-
-from emofeedback.embedded.clip import embed_images, load_clip  # noqa: E402
-from emofeedback.metrics import GRID  # noqa: E402
-from training.world.captions import neutral_prompt  # noqa: E402
-from training.world.evaluate import Plan  # noqa: E402
-from training.world.judge import judge  # noqa: E402
-from training.world.measure_makers import grid_scenes  # noqa: E402
-from training.world.render import render  # noqa: E402
-from training.world.scene import Scene, sample_scene  # noqa: E402
+from training.recipes.measure import Plan
+from training.recipes.measure_makers import grid_scenes
+from training.world.captions import neutral_prompt
+from training.world.judge import judge
+from training.world.render import render
+from training.world.scene import Scene, sample_scene
 
 PARTS = ("cost", "grid", "image-to-image", "sweep")
 SWEEP = tuple(float(value) for value in np.linspace(-3, 3, 9))

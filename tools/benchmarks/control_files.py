@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emofeedback.anchors import ANCHORS, rule_clause
+from emofeedback.control.anchors import ANCHORS, rule_clause
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.rules import affect_phrase
+from emofeedback.refining.rules import affect_phrase
 from training.world.judge import WEIGHTS
 
 Key = tuple[Any, ...]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from control_ways import NEUTRAL
 
-from emofeedback.metrics import GRID, axis_metrics, kendall_tau, paired_difference
+from emofeedback.plane.metrics import GRID, axis_metrics, kendall_tau, paired_difference
+from tools.benchmarks.control_ways import NEUTRAL
 
 Found = Mapping[tuple[Any, ...], dict[str, Any]]
 SWEEP = np.linspace(-3, 3, 9)

@@ -133,13 +133,13 @@ def load_workbench(tree: Path, steps: int) -> Workbench:
     ours = {node.GET_SCHEMA().node_id: node for node in nodes}
     model, clip, *_ = ours["EmoFB_LoadEmbedded"].execute().args
     stack = importlib.import_module(f"{name}.nodes.batching").stack_conditionings
-    inputs = importlib.import_module(f"{name}.nodes.steering_inputs")
+    inputs = importlib.import_module(f"{name}.nodes.widgets.steering")
     steer = inputs.steered_conditioning, inputs.steering_from
     return Workbench(core, ours, model, clip, stack, *steer, steps)
 
 
 def emotion(point: Point) -> Any:
-    from emofeedback.emotion import Emotion
+    from emofeedback.records.emotion import Emotion
 
     return Emotion(point.valence, point.arousal)
 

@@ -1,6 +1,6 @@
 """What the loop itself costs on a real ComfyUI server: seconds beside its work, and memory.
 
-    python tests/benchmarks/loop_overhead.py [COMFYUI_TREE] [--mode default]
+    python -m tools.benchmarks.loop_overhead [COMFYUI_TREE] [--mode default]
 
 Overhead: seconds of a warm loop, by the server's clock, minus those in which nodes that generate,
 score or refine were running. Memory: resident size of the server after 30 loops against after 5,
@@ -20,10 +20,8 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "server")]
-
-from comfy_client import CACHE_MODES, Comfy, Event, Graph, start_comfy, workflow  # noqa: E402
+from launcher.places import ROOT
+from tools.comfy_client import CACHE_MODES, Comfy, Event, Graph, start_comfy, workflow
 
 GENERATE = ("CLIPTextEncode", "EmptySD3LatentImage", "KSampler", "VAEDecode")
 WORK = {

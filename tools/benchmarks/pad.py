@@ -1,6 +1,6 @@
 """What the pad costs the page: first paint and frames while dragging, with and without it.
 
-`python -m tests.benchmarks.pad [REPEATS]` prints ratios as JSON, from interleaved repeats on one
+`python -m tools.benchmarks.pad [REPEATS]` prints ratios as JSON, from interleaved repeats on one
 page, so that a busy machine slows both alike. Needs what `python start.py test` installs.
 
 With: the Emotion Target with its pad, dragged over the pad. Without: the same node with the pad
@@ -13,12 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
-
-from canvas import Canvas, chromium, make_server, open_canvas
-
 from launcher.comfyui import ensure_tree
 from launcher.places import Places
+from tools.browser import Canvas, chromium, make_server, open_canvas
 
 # A new node, and the milliseconds until the frame after the one that shows it.
 PAINT = """async pad => {

@@ -1,6 +1,6 @@
 """What the report of a long loop costs: seconds, megabytes, and what a page of it weighs.
 
-`python -m tests.benchmarks.report [ROUNDS] [CANDIDATES] [SIDE]` prints JSON for a run of drawn
+`python -m tools.benchmarks.report [ROUNDS] [CANDIDATES] [SIDE]` prints JSON for a run of drawn
 pictures; 50 rounds of 16 pictures of 1024 x 1024 by default. `decodings` is the page's time in
 units of reading each picture's PNG once, which no report can do without; both are timed in turns.
 Leaves the page in output/benchmarks.
@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from emofeedback.chart import trajectory_chart
-from emofeedback.cue_overlay import cue_pictures
-from emofeedback.emotion import Emotion
 from emofeedback.images import from_png
-from emofeedback.loop import rank_readings, record_scores, start_loop
-from emofeedback.report_files import report_csv, report_html, report_json
-from emofeedback.scoring import Cue, Reading
-from emofeedback.state import Best, LoopPolicy, LoopState
+from emofeedback.loop.report_page import report_csv, report_html, report_json
+from emofeedback.loop.steps import rank_readings, record_scores, start_loop
+from emofeedback.pictures.circumplex import trajectory_chart
+from emofeedback.pictures.cue_overlay import cue_pictures
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Cue, Reading
+from emofeedback.records.state import Best, LoopPolicy, LoopState
 from launcher.places import ROOT
 from training.world.render import render
 from training.world.scene import Scene, sample_cues

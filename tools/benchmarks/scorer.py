@@ -1,6 +1,6 @@
 """What readings cost and what they are worth, with the embedded vision-language model.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/scorer.py [--quick] [--dtype float32|bfloat16]
+    OMP_NUM_THREADS=1 python -m tools.benchmarks.scorer [--quick] [--dtype float32|bfloat16]
 
 The shipped weights are loaded as a transformers folder, as an artist's own model is, and in the
 number type that it would be loaded in here (--dtype: in another). Times are
@@ -29,16 +29,16 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from emofeedback.backends.branches import tree_inputs  # noqa: E402
-from emofeedback.backends.folder import SETTINGS, load_folder  # noqa: E402
-from emofeedback.backends.repeated_text import RepeatedText  # noqa: E402
-from emofeedback.backends.transformers_lvlm import TransformersLvlm, to_pil  # noqa: E402
-from emofeedback.calibration import fit_calibration  # noqa: E402
 from emofeedback.embedded.weights import FOLDER  # noqa: E402
-from emofeedback.lvlm import Ask, unwatched  # noqa: E402
-from emofeedback.lvlm_scorer import LvlmScorer  # noqa: E402
-from emofeedback.prompts import load_prompt  # noqa: E402
-from emofeedback.readout import answer_form, label_logits  # noqa: E402
+from emofeedback.lvlm.base import Ask, unwatched  # noqa: E402
+from emofeedback.lvlm.branches import tree_inputs  # noqa: E402
+from emofeedback.lvlm.folder import SETTINGS, load_folder  # noqa: E402
+from emofeedback.lvlm.local import TransformersLvlm, to_pil  # noqa: E402
+from emofeedback.lvlm.prompts import load_prompt  # noqa: E402
+from emofeedback.lvlm.readout import answer_form, label_logits  # noqa: E402
+from emofeedback.lvlm.repeated_text import RepeatedText  # noqa: E402
+from emofeedback.reading.calibration import fit_calibration  # noqa: E402
+from emofeedback.reading.scorer import LvlmScorer  # noqa: E402
 from training.world.dataset import picture_set  # noqa: E402
 
 ANSWER_TOKENS = 64

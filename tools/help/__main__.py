@@ -1,4 +1,4 @@
-"""Makes what follows from the nodes: `python -m tests.help pictures | locales | blueprint`.
+"""Makes what follows from the nodes: `python -m tools.help pictures | locales | blueprint`.
 
 `pictures`: web/docs/NODE/graph.png for every node and the drawings of the guides; `locales`: the
 English locale files; `blueprint`: the loop as a block of the node library. Needs what
@@ -78,7 +78,7 @@ MAKERS = {"pictures": make_pictures, "locales": make_locales, "blueprint": make_
 
 def main(wanted: list[str]) -> None:
     if not wanted or not set(wanted) <= set(MAKERS):
-        sys.exit(f"usage: python -m tests.help {' | '.join(MAKERS)} ...")
+        sys.exit(f"usage: python -m tools.help {' | '.join(MAKERS)} ...")
     nodes, core = load_pack(ensure_tree(Places.from_environment()))
     for name in wanted:
         for file in MAKERS[name](nodes, core):

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emofeedback.cue_overlay import cue_pictures
-from emofeedback.emotion import Emotion, clipped_emotion
-from emofeedback.grid_chart import Answer, error_map_chart, sweep_chart
-from emofeedback.metrics import GRID
-from emofeedback.scoring import Cue, Reading
+from emofeedback.pictures.cue_overlay import cue_pictures
+from emofeedback.pictures.grid import Answer, error_map_chart, sweep_chart
+from emofeedback.plane.metrics import GRID
+from emofeedback.records.emotion import Emotion, clipped_emotion
+from emofeedback.records.reading import Cue, Reading
 from launcher.places import ROOT
 
 from .drawing import draw_columns

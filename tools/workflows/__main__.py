@@ -1,4 +1,4 @@
-"""Makes what goes with the UI workflows: `python -m tests.browser twins | thumbnails | screenshot`.
+"""What goes with UI workflows: `python -m tools.workflows twins | thumbnails | screenshot`.
 
 `workflows/NAME.json` is edited in ComfyUI and saved there; everything here follows from it. Needs
 what `python start.py test` installs, and Chromium.
@@ -18,7 +18,7 @@ from launcher.comfyui import ensure_tree
 from launcher.places import ROOT, Places
 from launcher.server import ComfyServer
 
-from .canvas import Graph, chromium, make_server, names_files, open_canvas
+from ..browser import Graph, chromium, make_server, names_files, open_canvas
 from .stand_ins import drawn_twin
 
 WORKFLOWS = ROOT / "workflows"
@@ -96,7 +96,7 @@ MAKERS = {"twins": make_twins, "thumbnails": make_thumbnails, "screenshot": make
 
 def main(wanted: list[str]) -> None:
     if not wanted or not set(wanted) <= set(MAKERS):
-        sys.exit(f"usage: python -m tests.browser {' | '.join(MAKERS)} ...")
+        sys.exit(f"usage: python -m tools.workflows {' | '.join(MAKERS)} ...")
     tree = ensure_tree(Places.from_environment())
     with tempfile.TemporaryDirectory() as folder, make_server(tree, Path(folder)) as server:
         for name in wanted:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .policy import PARTS, Policy
+from ..rl.policy import PARTS, Policy
 
 log = logging.getLogger(__name__)
 

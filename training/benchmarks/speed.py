@@ -16,17 +16,17 @@ import torch
 
 from emofeedback.errors import ConfigError
 
+from ..data.prompts import load_prompts
+from ..families.choose import load_family
+from ..formulas.dynamics import DYNAMICS, sde_window, sigma_schedule
+from ..formulas.losses import RATIO_LOSSES
+from ..rewards.models import build_rewards
+from ..rl.measure import condition
+from ..rl.policy import Policy
+from ..rl.trainer import Trainer
+from ..runs.tracking import Tracker
+from ..settings.files import load_config, preset_path
 from .agreement import report_agreement
-from .config_files import load_config, preset_path
-from .dynamics import DYNAMICS, sde_window, sigma_schedule
-from .families.choose import load_family
-from .losses import RATIO_LOSSES
-from .measure import condition
-from .policy import Policy
-from .prompts import load_prompts
-from .reward_models import build_rewards
-from .tracking import Tracker
-from .trainer import Trainer
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.metrics import GRID
+from emofeedback.plane.metrics import GRID
+from emofeedback.records.emotion import Emotion
 
-from .world.scene import held_out
-from .world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+from ..world.scene import held_out
+from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 
 FOLDER = Path(__file__).parent / "prompt_sets"
 CELLS = 6

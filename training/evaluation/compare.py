@@ -13,23 +13,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.emotion import LIMIT
 from emofeedback.errors import ConfigError
-from emofeedback.metrics import (
+from emofeedback.plane.metrics import (
     axis_metrics,
     kendall_tau,
     largest_step_ratio,
     paired_difference,
 )
-from emofeedback.scoring import Scorer
+from emofeedback.records.emotion import LIMIT
+from emofeedback.records.reading import Scorer
 
-from .config import ModelConfig, RewardConfig, TrainConfig
-from .evaluation_report import markdown, save_pictures, save_plot
-from .measure import Judged, cue_variety, judged
-from .policy import Policy
-from .prompts import Task, load_prompts
-from .reward_server import ServerReader
-from .rewards import EmotionReader, PairScore, ReadingCache
+from ..data.prompts import Task, load_prompts
+from ..rewards.server import ServerReader
+from ..rewards.stack import EmotionReader, PairScore, ReadingCache
+from ..rl.measure import Judged, cue_variety, judged
+from ..rl.policy import Policy
+from ..settings.config import ModelConfig, RewardConfig, TrainConfig
+from .report import markdown, save_pictures, save_plot
 from .systems import Made, ReaderScorer, Sampler, System, parse_system
 from .trained_weights import rank_of, weights_of
 
@@ -211,8 +211,8 @@ def continuity(
 def judge_world(tasks: Sequence[Task], *, size: int, seed: int) -> dict[str, float]:
     """The judge's own V-Error + A-Error on the drawn world's pictures at these targets ("floor"),
     and the variety of those pictures."""
-    from .world.render import render
-    from .world.scene import sample_scene
+    from ..world.render import render
+    from ..world.scene import sample_scene
 
     random = np.random.default_rng(seed)
     scenes = [sample_scene(random, split="held_out", emotion=task.target) for task in tasks]
@@ -230,7 +230,7 @@ class _Policies:
         self._made: dict[int, Policy] = {}
 
     def of_rank(self, rank: int) -> Policy:
-        from .families.choose import load_family
+        from ..families.choose import load_family
 
         if rank not in self._made:
             options = self._options
@@ -254,7 +254,7 @@ def _prompts(options: argparse.Namespace) -> tuple[str, ...]:
 def _pair_scores(
     options: argparse.Namespace,
 ) -> dict[str, PairScore]:
-    from .reward_models import ClipScore, PickScore, drawn_content_score
+    from ..rewards.models import ClipScore, PickScore, drawn_content_score
 
     found: dict[str, PairScore] = {}
     if options.prompts == "drawn":

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from emofeedback.metrics import PairedDifference
+from emofeedback.plane.metrics import PairedDifference
 
-from .prompts import Task
-from .tracking import tiled
+from ..data.prompts import Task
+from ..runs.tracking import tiled
 
 Row = tuple[str, dict[str, float], PairedDifference]
 COLUMNS = {

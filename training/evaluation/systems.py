@@ -14,19 +14,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emofeedback.emotion import Emotion, clipped_emotion
 from emofeedback.errors import ConfigError
 from emofeedback.images import from_png
-from emofeedback.loop import run_loop, start_loop
-from emofeedback.refining import with_clause
-from emofeedback.rules import RuleRefiner, affect_phrase
-from emofeedback.scoring import Reading, Scorer
-from emofeedback.state import LoopPolicy
+from emofeedback.loop.steps import run_loop, start_loop
+from emofeedback.records.emotion import Emotion, clipped_emotion
+from emofeedback.records.reading import Reading, Scorer
+from emofeedback.records.refinement import with_clause
+from emofeedback.records.state import LoopPolicy
+from emofeedback.refining.rules import RuleRefiner, affect_phrase
 
-from .measure import paint
-from .policy import Policy
-from .prompts import Task
-from .rewards import EmotionReader
+from ..data.prompts import Task
+from ..rewards.stack import EmotionReader
+from ..rl.measure import paint
+from ..rl.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from emofeedback.metrics import GRID, paired_difference, spearman
+from emofeedback.plane.metrics import GRID, paired_difference, spearman
 
-from .config import TrainConfig
-from .measure import Judged, cue_variety, judged, paint
-from .policy import Policy
-from .prompts import Task, grid_tasks
+from ..data.prompts import Task, grid_tasks
+from ..rl.measure import Judged, cue_variety, judged, paint
+from ..rl.policy import Policy
+from ..settings.config import TrainConfig
 
 CONSTANT = 2 * sum(abs(value) for value in GRID) / len(GRID)
 

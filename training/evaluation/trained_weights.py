@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from emofeedback.checkpoint import find_partner, load_adapter, read_facts, read_file
+from emofeedback.control.checkpoint import find_partner, load_adapter, read_facts, read_file
 from emofeedback.errors import CheckpointError
 
-from .config_files import CONFIG_FILE, load_config
-from .policy import Policy
-from .run_state import read_average
+from ..rl.policy import Policy
+from ..runs.run_state import read_average
+from ..settings.files import CONFIG_FILE, load_config
 
 
 @contextlib.contextmanager

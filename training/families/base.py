@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from emofeedback.adapter import EmotionAdapter
+from emofeedback.control.adapter import EmotionAdapter
 
 Words = tuple[Tensor, Tensor]
 """Embedding of prompts: context [B, T, C] and pooled [B, P]."""

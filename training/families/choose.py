@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from emofeedback.checkpoint import load_adapter, read_facts, read_header
+from emofeedback.control.checkpoint import load_adapter, read_facts, read_header
 from emofeedback.errors import CheckpointError, ConfigError
 
-from ..config import TrainConfig
-from ..memory import check_memory
+from ..runs.memory import check_memory
+from ..settings.config import TrainConfig
 from .base import Family
 
 MARKS = {"joint_blocks.": "sd3.5", "double_blocks.": "flux"}

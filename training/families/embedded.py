@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.adapter import EmotionAdapter
+from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.embedded import autoencoder
 from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
-from emofeedback.precision import fast_dtype
+from emofeedback.lvlm.precision import fast_dtype
 
 from .base import Words
 from .small_decode import SmallDecoder

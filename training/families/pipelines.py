@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.adapter import EmotionAdapter
+from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.errors import CheckpointError
 
 from .base import Words

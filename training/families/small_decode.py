@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from emofeedback.embedded import autoencoder
-from emofeedback.precision import fast_dtype
+from emofeedback.lvlm.precision import fast_dtype
 
 PICTURES = 4
 SEED = 1

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.adapter import EmotionAdapter
+from emofeedback.control.adapter import EmotionAdapter
 
 from .base import Words
 from .embedded import LORA_TARGETS

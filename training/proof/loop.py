@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emofeedback.emotion import Emotion
+from emofeedback.records.emotion import Emotion
 
-from .captions import neutral_prompt
-from .evaluate import ROOT
-from .prove_report import cue_table, difference_table, save_curves, save_pictures, system_table
-from .scene import NEUTRAL_CUES, Scene, sample_scene
+from ..recipes.measure import ROOT
+from ..world.captions import neutral_prompt
+from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
+from .report import cue_table, difference_table, save_curves, save_pictures, system_table
 from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, System, Trial, run_trial
 
 log = logging.getLogger(__name__)

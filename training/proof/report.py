@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emofeedback.emotion import Emotion
-from emofeedback.metrics import paired_difference
+from emofeedback.plane.metrics import paired_difference
+from emofeedback.records.emotion import Emotion
 
 from .trials import Trial, judged_gap
 
@@ -159,7 +159,7 @@ def save_pictures(
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from .prove_loop import picture_path
+    from .loop import picture_path
 
     figure = Figure(figsize=(1.75 * len(systems), 2.0 * len(pairs)), dpi=100, layout="constrained")
     grid = figure.subplots(len(pairs), len(systems), squeeze=False)

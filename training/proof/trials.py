@@ -16,17 +16,17 @@ from torch import Tensor
 
 from emofeedback.embedded import generator
 from emofeedback.embedded.scorer import load_scorer
-from emofeedback.emotion import Emotion, clipped_emotion
 from emofeedback.images import from_png
-from emofeedback.loop import rank_readings, rewritten_for_target, run_loop, start_loop
-from emofeedback.refining import Refiner
-from emofeedback.report import loop_cost
-from emofeedback.rules import RuleRefiner, named_cues
-from emofeedback.scoring import Reading, Scorer
-from emofeedback.state import LoopPolicy, LoopState
+from emofeedback.loop.report import loop_cost
+from emofeedback.loop.steps import rank_readings, rewritten_for_target, run_loop, start_loop
+from emofeedback.records.emotion import Emotion, clipped_emotion
+from emofeedback.records.reading import Reading, Scorer
+from emofeedback.records.refinement import Refiner
+from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.refining.rules import RuleRefiner, named_cues
 
-from .judge import judge
-from .scene import Scene
+from ..world.judge import judge
+from ..world.scene import Scene
 
 CONTENT_FLOOR = 0.5
 """No system may hand out a picture whose content the CLIP pair doubts, while it has another."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from emofeedback.embedded.autoencoder import FILE, load_autoencoder, new_autoencoder, to_taesd
 
-from ..dataset import PictureSet, picture_set
+from ..world.dataset import PictureSet, picture_set
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .exact_encoder import write_exact_encoder
 from .latents import decode_fixed, encode_fixed, preview_colours

@@ -16,19 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emofeedback.cues import FAMILIES
-from emofeedback.embedded.clip import (
-    MODEL,
-    Calibration,
-    embed_images,
-    embed_texts,
-)
+from emofeedback.embedded.clip import MODEL, Calibration, embed_images, embed_texts
 from emofeedback.embedded.weights import read_weights
+from emofeedback.refining.cues import FAMILIES
 
-from ..captions import caption, neutral_prompt
-from ..dataset import PictureSet
-from ..scene import NEUTRAL_CUES, Scene, held_out
-from ..vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
+from ..world.captions import caption, neutral_prompt
+from ..world.dataset import PictureSet
+from ..world.scene import NEUTRAL_CUES, Scene, held_out
+from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 from .files import write_json
 
 FILE = f"{MODEL}/model.safetensors"

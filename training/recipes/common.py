@@ -37,7 +37,7 @@ from .optim import MuonOptim, Optim
 __all__ = ["MuonOptim", "Optim", "Run", "RunOptions", "StepRandom", "export", "half_precision"]
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ from torch import Tensor
 from emofeedback.embedded.foreign import FILE, SIZE, ForeignNet, shrunk
 from emofeedback.errors import CheckpointError
 
-from ..captions import caption
-from ..dataset import PictureSet, picture_set
-from ..outliers import outlier
-from ..scene import sample_scene
+from ..world.captions import caption
+from ..world.dataset import PictureSet, picture_set
+from ..world.outliers import outlier
+from ..world.scene import sample_scene
 from .augment import augment
 from .common import Optim, Run, RunOptions, StepRandom, export
 from .files import to_uint8

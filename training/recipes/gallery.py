@@ -13,10 +13,10 @@ from torch import Tensor
 
 from emofeedback.embedded import generator
 
+from ..world.scene import held_out
+from ..world.sheet import AXIS, tile
+from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 from .measure_makers import sweep
-from .scene import held_out
-from .sheet import AXIS, tile
-from .vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 
 log = logging.getLogger(__name__)
 PLANE_PROMPT = "a boat on the sea"

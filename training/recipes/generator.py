@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emofeedback.adapter import EmotionAdapter
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.embedded.clip import encode_ids, load_clip, token_ids
 from emofeedback.embedded.generator import (
     FAMILY,
@@ -31,7 +31,7 @@ from emofeedback.embedded.generator import (
     new_transformer,
 )
 
-from ..dataset import picture_set
+from ..world.dataset import picture_set
 from .clip import text_digest
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .generator_data import Batch, CaptionShares, draw_batch, encode_all, encode_subjects

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.cues import FAMILIES
+from emofeedback.refining.cues import FAMILIES
 
-from ..captions import caption
-from ..dataset import PictureSet
-from ..render import subject_mask
-from ..scene import Scene
+from ..world.captions import caption
+from ..world.dataset import PictureSet
+from ..world.render import subject_mask
+from ..world.scene import Scene
 from .latents import encode_fixed
 
 CHUNK = 250

@@ -10,10 +10,16 @@ import torch
 from torch import Tensor
 
 from emofeedback.embedded.autoencoder import FILE, decode
-from emofeedback.embedded.clip import embed_images, embed_texts, encode_ids, load_clip, token_ids
+from emofeedback.embedded.clip import (
+    embed_images,
+    embed_texts,
+    encode_ids,
+    load_clip,
+    token_ids,
+)
 from emofeedback.embedded.generator import GeneratorConfig, sample_latents
 
-from ..vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
+from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 from .common import Run
 from .latents import decode_fixed
 from .samples import save_grid

@@ -15,15 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emofeedback.emotion import LIMIT
+from emofeedback.records.emotion import LIMIT
 
-from ..dataset import PictureSet, picture_set
-from ..judge import JudgeNet, JudgeShape, judge
-from ..repainted import put_repainted, repainted_set
-from ..scene import Scene
+from ..world.dataset import PictureSet, picture_set
+from ..world.judge import JudgeNet, JudgeShape, judge
+from ..world.scene import Scene
 from .augment import augment
 from .clip import labels
 from .common import Optim, Run, RunOptions, StepRandom, export
+from .repainted import put_repainted, repainted_set
 
 
 @dataclass(frozen=True, kw_only=True)

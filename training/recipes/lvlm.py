@@ -18,17 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emofeedback.embedded.lvlm import DrawnLvlm, load_lvlm
-from emofeedback.scoring import expected_digits
+from emofeedback.records.reading import expected_digits
 
-from ..dataset import PictureSet, picture_set
-from ..repainted import put_repainted, repainted_set
-from ..scene import NEUTRAL_CUES, Scene
+from ..world.dataset import PictureSet, picture_set
+from ..world.scene import NEUTRAL_CUES, Scene
 from .augment import augment
 from .clip import HEADS, heads_loss, labels
 from .common import Run, RunOptions, StepRandom
 from .lvlm_model import LvlmConfig, build, save
 from .lvlm_tasks import Lesson, digit_weights, explain_lesson, rate_prompt, refine_lesson
 from .lvlm_tokenizer import load_or_train_tokenizer
+from .repainted import put_repainted, repainted_set
 
 IGNORED = -100
 NO_PICTURE = 0.5

@@ -12,22 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emofeedback.cues import FAMILIES, CueLevel, find_cue
-from emofeedback.embedded.answers import (
-    direction,
-    signed,
-    write_explanation,
-    write_refinement,
-)
-from emofeedback.emotion import Emotion, clipped_emotion, to_scale
-from emofeedback.presets import nearest_words
-from emofeedback.prompts import fill_prompt, load_prompt
-from emofeedback.refining import Suggestion
-from emofeedback.rules import affect_clause
-from emofeedback.scoring import NUM_DIGITS
+from emofeedback.embedded.answers import direction, signed, write_explanation, write_refinement
+from emofeedback.lvlm.prompts import fill_prompt, load_prompt
+from emofeedback.plane.words import nearest_words
+from emofeedback.records.emotion import Emotion, clipped_emotion, to_scale
+from emofeedback.records.reading import NUM_DIGITS
+from emofeedback.records.refinement import Suggestion
+from emofeedback.refining.cues import FAMILIES, CueLevel, find_cue
+from emofeedback.refining.rules import affect_clause
 
-from ..captions import neutral_prompt
-from ..scene import Scene
+from ..world.captions import neutral_prompt
+from ..world.scene import Scene
 
 RATE = "drawn_rate_v1"
 EXPLAIN = "drawn_explain_v1"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emofeedback.cues import FAMILIES
-from emofeedback.presets import PRESETS
+from emofeedback.plane.words import PRESETS
+from emofeedback.refining.cues import FAMILIES
 
-from ..captions import caption
-from ..scene import sample_scene
+from ..world.captions import caption
+from ..world.scene import sample_scene
 from .lvlm_tasks import explain_lesson, rate_prompt, refine_lesson
 
 if TYPE_CHECKING:

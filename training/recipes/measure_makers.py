@@ -13,15 +13,15 @@ from torch import Tensor
 
 from emofeedback.embedded import autoencoder, generator
 from emofeedback.embedded.clip import embed_images, embed_texts, load_clip
-from emofeedback.emotion import LIMIT
-from emofeedback.metrics import GRID, axis_metrics, kendall_tau, largest_step_ratio
+from emofeedback.plane.metrics import GRID, axis_metrics, kendall_tau, largest_step_ratio
+from emofeedback.records.emotion import LIMIT
 
-from .captions import caption, neutral_prompt
-from .dataset import picture_set
-from .evaluate import Metric, Plan
-from .judge import judge
-from .scene import NEUTRAL_CUES, Scene, sample_scene
-from .vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+from ..world.captions import caption, neutral_prompt
+from ..world.dataset import picture_set
+from ..world.judge import judge
+from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
+from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+from .measure import Metric, Plan
 
 BATCH = 25
 SWEEP_POINTS = 9

@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.cues import FAMILIES, CueLevel
 from emofeedback.embedded.answers import read_explanation, read_refinement
 from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.embedded.scorer import EXPLAIN_PROMPT, load_scorer
-from emofeedback.emotion import from_scale
 from emofeedback.errors import EmoFeedbackError, ScorerAnswerError
-from emofeedback.metrics import axis_metrics
-from emofeedback.prompts import load_prompt
-from emofeedback.rules import named_cues
+from emofeedback.lvlm.prompts import load_prompt
+from emofeedback.plane.metrics import axis_metrics
+from emofeedback.records.emotion import from_scale
+from emofeedback.refining.cues import FAMILIES, CueLevel
+from emofeedback.refining.rules import named_cues
 
-from .dataset import PictureSet, picture_set
-from .evaluate import Metric, Plan
-from .judge import judge
+from ..world.dataset import PictureSet, picture_set
+from ..world.judge import judge
+from ..world.scene import Scene
+from .augment import augment
+from .lvlm_tasks import Lesson, levels_of, refine_lesson
+from .measure import Metric, Plan
 from .repainted import repainted_set
-from .scene import Scene
-from .train.augment import augment
-from .train.lvlm_tasks import Lesson, levels_of, refine_lesson
 
 
 def unseen(plan: Plan, split: str = "held_out") -> PictureSet:

@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.checkpoint import read_header
+from emofeedback.control.checkpoint import read_header
 from emofeedback.embedded.clip import embed_texts, load_clip, to_pixels
 from emofeedback.embedded.weights import weight_path
 
-from ..captions import neutral_prompt
-from ..dataset import PictureSet, picture_set
-from ..scene import NEUTRAL_CUES, Scene
-from ..vocabulary import PLACES, SUBJECTS
+from ..world.captions import neutral_prompt
+from ..world.dataset import PictureSet, picture_set
+from ..world.scene import NEUTRAL_CUES, Scene
+from ..world.vocabulary import PLACES, SUBJECTS
 from .augment import augment
 from .clip import (
     FILE,

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.checkpoint import read_header
+from emofeedback.control.checkpoint import read_header
 from emofeedback.embedded import autoencoder, generator
 from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.weights import weight_path
 
-from .captions import caption
-from .dataset import PictureSet, kept_set
-from .render import render
-from .scene import Scene
-from .train.augment import augment
-from .train.files import to_uint8
-from .train.latents import encode_fixed
+from ..world.captions import caption
+from ..world.dataset import PictureSet, kept_set
+from ..world.render import render
+from ..world.scene import Scene
+from .augment import augment
+from .files import to_uint8
+from .latents import encode_fixed
 
 NUM_STEPS = 20
 FIRST_STEPS = (16, 15, 14, 13)

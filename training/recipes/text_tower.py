@@ -27,8 +27,8 @@ from emofeedback.embedded.clip import (
     token_ids,
 )
 
-from ..captions import VOCABULARY
-from ..scene import sample_scene
+from ..world.captions import VOCABULARY
+from ..world.scene import sample_scene
 from .clip import FILE, HEADS, draw_caption, labels, write_folder
 from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 

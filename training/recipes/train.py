@@ -57,4 +57,4 @@ def run(args: argparse.Namespace) -> None:
         export=args.export,
         **where,
     )
-    importlib.import_module(f"{__name__}.{args.role}").train(options)
+    importlib.import_module(f"training.recipes.{args.role}").train(options)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from emofeedback.errors import CheckpointError, ConfigError
 
-from .config import RewardConfig
-from .rewards import EmotionReader, PairScore, RewardStack
+from ..settings.config import RewardConfig
+from .stack import EmotionReader, PairScore, RewardStack
 
 
 def build_rewards(config: RewardConfig, *, gradient: bool = False) -> RewardStack:
@@ -71,7 +71,7 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
 def emotion_reader(config: RewardConfig) -> EmotionReader:
     """Who reads emotions for this config."""
     if config.scorer == "server":
-        from .reward_server import ServerReader
+        from .server import ServerReader
 
         return ServerReader(config)
     if config.emotion_form == "distribution":
@@ -89,7 +89,7 @@ def read_embedded(images: Tensor) -> Tensor:
 
 def read_with_gradient(images: Tensor) -> Tensor:
     """As `read_embedded`, and the gradient comes back to the pictures."""
-    from emofeedback.scoring import expected_digits
+    from emofeedback.records.reading import expected_digits
 
     return torch.stack([expected_digits(logits)[0] for logits in _digit_logits(images)], 1)
 
@@ -102,7 +102,7 @@ def read_distribution(images: Tensor) -> Tensor:
 def _digit_logits(images: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the valence and of the arousal digit, [B, 9] each."""
     from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
-    from emofeedback.prompts import load_prompt
+    from emofeedback.lvlm.prompts import load_prompt
 
     joint, _ = load_scorer().lvlm.rate(images, load_prompt(RATE_PROMPT))
     return joint.logsumexp(2), joint.logsumexp(1)

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.emotion import from_scale
 from emofeedback.errors import ScorerAnswerError, ScorerError
 from emofeedback.images import to_png
+from emofeedback.records.emotion import from_scale
 
-from .config import RewardConfig
+from ..settings.config import RewardConfig
 
 QUESTION = {
     "valence": "How pleasant does this picture make its viewer feel? 1 is very unpleasant, 9 is "

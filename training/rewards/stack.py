@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from emofeedback.emotion import LIMIT
 from emofeedback.errors import EmoFeedbackError, ScorerError
+from emofeedback.records.emotion import LIMIT
 
-from .advantages import Advantages
-from .config import RewardConfig
-from .prompts import Task
+from ..data.prompts import Task
+from ..formulas.advantages import Advantages
+from ..settings.config import RewardConfig
 
 log = logging.getLogger(__name__)
 CACHE_SIZE = 4096

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import ConfigError
 
-from .config import TrainConfig
-from .config_files import config_hash
+from ..data.prompts import Task
+from ..runs.tracking import Tracker
+from ..settings.config import TrainConfig
+from ..settings.files import config_hash
 from .measure import condition
 from .policy import Policy
-from .prompts import Task
 from .rollout import seeded_noise
-from .tracking import Tracker
 
 log = logging.getLogger(__name__)
 HEAVIEST = 5.0
@@ -55,7 +55,7 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     """
     from tqdm import tqdm
 
-    from .families.choose import load_family
+    from ..families.choose import load_family
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
@@ -114,9 +114,9 @@ def flow_loss(policy: Policy, pairs: Pairs, config: TrainConfig, step: int) -> T
 
 def drawn_pairs(config: TrainConfig, family: Any, count: int = 256) -> Pairs:
     """Drawn pictures, encoded, under neutral prompts with their true emotions."""
-    from .world.captions import neutral_prompt
-    from .world.render import render
-    from .world.scene import sample_scene
+    from ..world.captions import neutral_prompt
+    from ..world.render import render
+    from ..world.scene import sample_scene
 
     side = family.latent_shape[1] * 8
     latents, tasks = [], []

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data.prompts import Task, drawn_content
+from ..rewards.stack import EmotionReader
 from .policy import Asked, Policy
-from .prompts import Task, drawn_content
-from .rewards import EmotionReader
 from .rollout import sample_clean, seeded_noise
 
 MEASURED = 10**6
@@ -86,7 +86,7 @@ def judged(images: Tensor, tasks: Sequence[Task], reader: EmotionReader | None =
     Args:
         reader: measures instead, for pictures that are not of the drawn world.
     """
-    from .world.judge import judge
+    from ..world.judge import judge
 
     if reader is not None:
         readings = reader(images)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .config import OptimConfig
+from ..settings.config import OptimConfig
 from .policy import PARTS, Policy
 
 

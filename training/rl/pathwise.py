@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from emofeedback.errors import ConfigError
 
-from .config import LossConfig, TrainConfig
-from .dynamics import ode_step, sigma_schedule
-from .losses import velocity_kl
+from ..data.prompts import Task
+from ..formulas.dynamics import ode_step, sigma_schedule
+from ..formulas.losses import velocity_kl
+from ..rewards.stack import Rewards, RewardStack
+from ..settings.config import LossConfig, TrainConfig
 from .measure import condition
 from .policy import Asked, Policy
-from .prompts import Task
-from .rewards import Rewards, RewardStack
 from .rollout import RolloutPlan
 from .updates import Log
 

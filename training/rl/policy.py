@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .config import ModelConfig
-from .families.base import Family, Words
+from ..families.base import Family, Words
+from ..settings.config import ModelConfig
 
 LORA = "default"
 PARTS = {"LoRA": "transformer.", "adapter": "adapter."}

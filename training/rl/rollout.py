@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import RolloutConfig
-from .dynamics import DYNAMICS, ode_step, sigma_schedule
+from ..formulas.dynamics import DYNAMICS, ode_step, sigma_schedule
+from ..settings.config import RolloutConfig
 from .policy import Asked, Policy
 
 

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from emofeedback.errors import ConfigError, EmoFeedbackError
 
-from .advantages import Advantages, flat_warning, group_advantages, nan_warning
-from .config import TrainConfig
-from .dynamics import sde_window
+from ..data.prompts import PromptSet, Task, draw_tasks, read_targets
+from ..formulas.advantages import Advantages, flat_warning, group_advantages, nan_warning
+from ..formulas.dynamics import sde_window
+from ..rewards.stack import Rewards, RewardStack, reward_log
+from ..runs.run_state import RunState, load_latest, moved, save_state
+from ..runs.tracking import Phases, Tracker
+from ..settings.config import TrainConfig
 from .measure import condition
 from .optimise import follow, new_optimizer, optimise
 from .pathwise import pathwise_update
 from .policy import Policy
-from .prompts import PromptSet, Task, draw_tasks, read_targets
-from .rewards import Rewards, RewardStack, reward_log
 from .rollout import RolloutPlan, roll_out
-from .run_state import RunState, load_latest, moved, save_state
-from .tracking import Phases, Tracker
 from .updates import Batch, forward_update, old_means, reverse_update
 from .watch import hacking_message, measure_policy
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .config import LossConfig, TrainConfig
-from .dynamics import DYNAMICS
-from .losses import RATIO_LOSSES, Metrics, PolicyMove, mean_kl, nft_loss, velocity_kl
+from ..formulas.dynamics import DYNAMICS
+from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove, mean_kl, nft_loss, velocity_kl
+from ..settings.config import LossConfig, TrainConfig
 from .policy import Asked, Policy
 from .rollout import Trajectories, seeded_noise
 

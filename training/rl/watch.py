@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .config import TrainConfig
+from ..data.prompts import Task, draw_tasks
+from ..rewards.stack import RewardStack
+from ..settings.config import TrainConfig
 from .measure import judged, paint
 from .policy import Policy
-from .prompts import Task, draw_tasks
-from .rewards import RewardStack
 
 SEED = 97
 """Of tasks and noise: the same pictures are asked for at every measurement."""

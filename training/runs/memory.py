@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from emofeedback.checkpoint import read_header
+from emofeedback.control.checkpoint import read_header
 from emofeedback.errors import ConfigError
 
 ROOM = 1.25

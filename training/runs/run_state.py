@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.checkpoint import read_file
+from emofeedback.control.checkpoint import read_file
 from emofeedback.errors import CheckpointError
 
 log = logging.getLogger(__name__)

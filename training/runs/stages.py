@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
 
-from .config import TrainConfig
-from .config_files import (
+from ..settings.config import TrainConfig
+from ..settings.files import (
     CONFIG_FILE,
     config_hash,
     config_yaml,
@@ -27,7 +27,7 @@ from .config_files import (
 )
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs" / "rl"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
               "keep_checkpoints", "threads")  # fmt: skip
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> int:
     if folder is None:
         raise ConfigError(f"Stage {config.stage} runs in one process; leave out accelerate launch.")
     if config.stage == "adapter":
-        from .adapter_start import train_adapter
+        from ..rl.adapter_start import train_adapter
 
         train_adapter(config, folder)
     else:
-        from .scorer_grpo import train_scorer
+        from ..scorer.grpo import train_scorer
 
         train_scorer(config, folder)
     return 0
@@ -135,13 +135,13 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     """Stage `generator`, from loading to the closing table."""
     from accelerate import Accelerator
 
-    from .curve import CURVE_FILE, save_curves
-    from .families.choose import load_family
-    from .policy import Policy
-    from .prompts import load_prompts, read_targets
-    from .reward_models import build_rewards
-    from .table import compare, markdown
-    from .trainer import Trainer
+    from ..curve import CURVE_FILE, save_curves
+    from ..data.prompts import load_prompts, read_targets
+    from ..evaluation.table import compare, markdown
+    from ..families.choose import load_family
+    from ..rewards.models import build_rewards
+    from ..rl.policy import Policy
+    from ..rl.trainer import Trainer
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     prompts = load_prompts(config.data.prompts)
@@ -196,7 +196,7 @@ def write_checkpoint(
 
 def train_embedded(config: TrainConfig, options: argparse.Namespace) -> int:
     """Stages `embedded-ROLE`: the recipes of `python -m training.world train ROLE`."""
-    from .world.__main__ import main
+    from ..world.__main__ import main
 
     role = config.stage.removeprefix("embedded-")
     arguments = ["train", role, "--seed", str(config.seed)]

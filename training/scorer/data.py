@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.prompts import load_prompt
+from emofeedback.lvlm.prompts import load_prompt
+from emofeedback.records.emotion import Emotion
 
-from .scorer_config import ScorerConfig
+from ..settings.scorer import ScorerConfig
 
 RATE, EXPLAIN, REASON = "drawn_rate_v1", "drawn_explain_v1", "scorer_reason_v1"
 
@@ -89,9 +89,9 @@ def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
 
     from emofeedback.embedded.lvlm import load_lvlm
 
-    from .world.render import render
-    from .world.scene import sample_scene
-    from .world.train.lvlm_tasks import levels_of
+    from ..recipes.lvlm_tasks import levels_of
+    from ..world.render import render
+    from ..world.scene import sample_scene
 
     side = load_lvlm().image_size
 

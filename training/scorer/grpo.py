@@ -12,11 +12,12 @@ import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
 
-from .config import TrainConfig
-from .scorer_config import ScorerConfig
-from .scorer_data import read_examples, rows
-from .scorer_measure import held_out_examples, held_out_gaps, report
-from .scorer_rewards import (
+from ..runs.tracking import LOG_FILE
+from ..settings.config import TrainConfig
+from ..settings.scorer import ScorerConfig
+from .data import read_examples, rows
+from .measure import held_out_examples, held_out_gaps, report
+from .rewards import (
     RewardFn,
     category_reward,
     cue_reward,
@@ -24,8 +25,7 @@ from .scorer_rewards import (
     expected_reward,
     format_reward,
 )
-from .scorer_start import supervised_start
-from .tracking import LOG_FILE
+from .start import supervised_start
 
 log = logging.getLogger(__name__)
 LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"

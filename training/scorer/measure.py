@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.metrics import paired_difference
-from emofeedback.prompts import load_prompt
+from emofeedback.lvlm.prompts import load_prompt
+from emofeedback.plane.metrics import paired_difference
 
-from .scorer_config import ScorerConfig
-from .scorer_data import RATE, Example, drawn_examples
+from ..settings.scorer import ScorerConfig
+from .data import RATE, Example, drawn_examples
 
 log = logging.getLogger(__name__)
 HELD_OUT_SEED = 7_000_000
@@ -81,7 +81,7 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
 
 def _embedded_reader(model: Any, processor: Any) -> Reader:
     from emofeedback.embedded.lvlm import load_lvlm
-    from emofeedback.scoring import expected_digits
+    from emofeedback.records.reading import expected_digits
 
     lvlm = replace(load_lvlm(), model=model, tokenizer=processor.tokenizer)
     prompt = load_prompt(RATE)
@@ -95,9 +95,9 @@ def _embedded_reader(model: Any, processor: Any) -> Reader:
 
 
 def _any_reader(model: Any, processor: Any) -> Reader:
-    from emofeedback.backends.transformers_lvlm import TransformersLvlm
-    from emofeedback.lvlm import PROMPT_SETS
-    from emofeedback.lvlm_scorer import LvlmScorer
+    from emofeedback.lvlm.base import PROMPT_SETS
+    from emofeedback.lvlm.local import TransformersLvlm
+    from emofeedback.reading.scorer import LvlmScorer
 
     lvlm = TransformersLvlm(model, processor, "scorer in training", PROMPT_SETS["viewer_v1"])
     scorer = LvlmScorer(lvlm)

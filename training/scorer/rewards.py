@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from emofeedback.embedded.answers import json_object
-from emofeedback.emotion import Emotion, clipped_emotion, from_scale
 from emofeedback.errors import ScorerAnswerError
+from emofeedback.records.emotion import Emotion, clipped_emotion, from_scale
 
 THRESHOLD = 0.525
 """Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.emotion import Emotion, to_scale
+from emofeedback.records.emotion import Emotion, to_scale
 
 IGNORED = -100
 

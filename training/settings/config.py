@@ -10,10 +10,10 @@ from typing import Any
 
 from emofeedback.errors import ConfigError
 
+from ..formulas.dynamics import DYNAMICS
+from ..formulas.losses import RATIO_LOSSES
 from .checks import at_least, choose
-from .dynamics import DYNAMICS
-from .losses import RATIO_LOSSES
-from .scorer_config import ScorerConfig
+from .scorer import ScorerConfig
 
 FORWARD_LOSSES = ("nft",)
 PATHWISE = "pathwise"
@@ -283,7 +283,7 @@ class TrainConfig:
     """Torch threads; 0: torch's own choice."""
 
     def __post_init__(self) -> None:
-        from .world.train import ROLES
+        from ..recipes.train import ROLES
 
         choose("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
         at_least("steps", self.steps, 0, "a run cannot go backwards")

@@ -13,7 +13,7 @@ from emofeedback.errors import ConfigError
 
 from .config import TrainConfig
 
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(__file__).parents[1] / "presets"
 CONFIG_FILE = "config.yaml"
 """In the folder of a run: its settings, resolved."""
 
@@ -91,7 +91,7 @@ def refuse_unknown(given: Any) -> None:
         if key not in known and key not in groups:
             raise ConfigError(
                 f"There is no setting {key!r}.{_nearest(key, known)} All settings stand in "
-                "training/config.py."
+                "training/settings/config.py."
             )
 
 

@@ -6,11 +6,14 @@ import sys
 from emofeedback.commands.dispatch import parse
 
 COMMANDS = {
-    "sheet": ("sheet", "draw a contact sheet over the valence-arousal plane"),
-    "train": ("train", "train one of the embedded models"),
-    "evaluate": ("evaluate", "measure the embedded models"),
-    "gallery": ("gallery", "contact sheets of what the embedded generator draws"),
-    "prove-loop": ("prove_loop", "compare the loop with best-of-N at equal numbers of pictures"),
+    "sheet": ("training.world.sheet", "draw a contact sheet over the valence-arousal plane"),
+    "train": ("training.recipes.train", "train one of the embedded models"),
+    "evaluate": ("training.recipes.measure", "measure the embedded models"),
+    "gallery": ("training.recipes.gallery", "contact sheets of what the embedded generator draws"),
+    "prove-loop": (
+        "training.proof.loop",
+        "compare the loop with best-of-N at equal numbers of pictures",
+    ),
 }
 
 

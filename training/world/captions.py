@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from emofeedback.cues import FAMILIES, find_cue
+from emofeedback.refining.cues import FAMILIES, find_cue
 
 from .scene import Scene
 from .vocabulary import GLUE_WORDS, MOOD_WORDS, OPENINGS, PLACE_PHRASES, SUBJECT_PHRASES

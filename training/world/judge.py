@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.cues import FAMILIES
-from emofeedback.emotion import LIMIT
 from emofeedback.errors import CheckpointError
 from emofeedback.images import check_images
+from emofeedback.records.emotion import LIMIT
+from emofeedback.refining.cues import FAMILIES
 
 from .vocabulary import PLACES, SUBJECTS
 

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from emofeedback.cues import FAMILIES, total_effect
+from emofeedback.refining.cues import FAMILIES, total_effect
 
 from .vocabulary import PLACES, SUBJECTS
 

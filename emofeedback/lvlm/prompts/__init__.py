@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 
 _FOLDER = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 
 ALLOWED_VARIABLE = "EMOFEEDBACK_ALLOWED_SERVERS"
 KEY_VARIABLE = "EMOFEEDBACK_API_KEY"

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..answer_reading import shortened
-from ..errors import MissingDependencyError, ScorerAnswerError, ScorerError
-from .addresses import KEY_VARIABLE, ServerAddress
+from ...errors import MissingDependencyError, ScorerAnswerError, ScorerError
+from ..answers import shortened
+from .allowed import KEY_VARIABLE, ServerAddress
 from .waiting import Progress
 
 WISHES = ("logprobs", "top_logprobs", "response_format", "seed")

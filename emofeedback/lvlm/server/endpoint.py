@@ -16,15 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
-from ..lvlm import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
+from ...errors import ConfigError
+from ...records.reading import expected_digits
+from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
+from ..local import to_pil
 from ..prompts import fill_prompt, load_prompt
-from ..scoring import expected_digits
-from .addresses import allowed_address, api_key
-from .requests import Server, send_all
-from .transformers_lvlm import to_pil
+from .allowed import allowed_address, api_key
+from .client import Server, send_all
+from .replies import digit_logits, whole_digits, yes_share
 from .waiting import run_watched
-from .wire import digit_logits, whole_digits, yes_share
 
 AT_ONCE = 4
 RETRIES = 3

@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any
 
-from ..answer_reading import shortened
-from ..emotion import from_scale
-from ..errors import ScorerAnswerError
+from ...errors import ScorerAnswerError
+from ...records.emotion import from_scale
+from ..answers import shortened
 from ..readout import DIGITS
 
 UNLIKELY = -30.0

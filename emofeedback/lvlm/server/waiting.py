@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from ..lvlm import Watch
+from ..base import Watch
 
 LOOK_EVERY_S = 0.05
 Value = TypeVar("Value")

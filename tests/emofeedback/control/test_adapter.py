@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.adapter import EmotionAdapter
+from emofeedback.control.adapter import EmotionAdapter
 
 AXIS = st.floats(-3, 3)
 

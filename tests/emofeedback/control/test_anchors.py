@@ -7,11 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.anchors import ANCHORS, anchor_weights, rule_clause, typed_clauses, written_clause
-from emofeedback.emotion import LIMIT, Emotion
+from emofeedback.control.anchors import (
+    ANCHORS,
+    anchor_weights,
+    rule_clause,
+    typed_clauses,
+    written_clause,
+)
 from emofeedback.errors import ConfigError, ScorerAnswerError
-from emofeedback.refining import Refinement, RefineRequest
-from emofeedback.rules import named_cues
+from emofeedback.records.emotion import LIMIT, Emotion
+from emofeedback.records.refinement import Refinement, RefineRequest
+from emofeedback.refining.rules import named_cues
 
 axis = st.floats(-LIMIT, LIMIT, allow_nan=False)
 strengths = st.floats(-2, 3, allow_nan=False)

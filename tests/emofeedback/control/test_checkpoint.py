@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from emofeedback import checkpoint
-from emofeedback.adapter import EmotionAdapter
-from emofeedback.checkpoint import (
+from emofeedback.control import checkpoint
+from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.control.checkpoint import (
     EmotionFacts,
     find_partner,
     load_adapter,

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emofeedback.cues import FAMILIES
 from emofeedback.embedded.answers import (
     direction,
     read_explanation,
@@ -17,7 +16,8 @@ from emofeedback.embedded.answers import (
     write_refinement,
 )
 from emofeedback.errors import ScorerAnswerError
-from emofeedback.refining import Suggestion
+from emofeedback.records.refinement import Suggestion
+from emofeedback.refining.cues import FAMILIES
 
 DIGITS = st.integers(1, 9)
 LEVELS = st.sampled_from([level for levels in FAMILIES.values() for level in levels[1:]])

@@ -7,7 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-from emofeedback.cues import find_cue
 from emofeedback.embedded import scorer as scorer_module
 from emofeedback.embedded.answers import write_refinement
 from emofeedback.embedded.foreign import FOREIGN_WARNING, SIZE, ForeignNet, shrunk
@@ -20,13 +19,14 @@ from emofeedback.embedded.scorer import (
     load_scorer,
 )
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.emotion import Emotion
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
-from emofeedback.loop import record_scores, start_loop
-from emofeedback.prompts import fill_prompt, load_prompt
-from emofeedback.refining import Refiner, RefineRequest, Suggestion
-from emofeedback.rules import named_cues
-from emofeedback.scoring import Calibration, Reading, Scorer, expected_digits
+from emofeedback.loop.steps import record_scores, start_loop
+from emofeedback.lvlm.prompts import fill_prompt, load_prompt
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Calibration, Reading, Scorer, expected_digits
+from emofeedback.records.refinement import Refiner, RefineRequest, Suggestion
+from emofeedback.refining.cues import find_cue
+from emofeedback.refining.rules import named_cues
 
 pytest.importorskip("transformers")
 

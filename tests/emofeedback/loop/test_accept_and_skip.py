@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import LoopError
-from emofeedback.loop import (
+from emofeedback.loop.report import loop_cost, loop_report
+from emofeedback.loop.steps import (
     accept_best,
     may_skip,
     record_scores,
@@ -15,9 +15,9 @@ from emofeedback.loop import (
     skip_round,
     start_loop,
 )
-from emofeedback.report import loop_cost, loop_report
-from emofeedback.scoring import Reading
-from emofeedback.state import LoopPolicy, LoopState
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
+from emofeedback.records.state import LoopPolicy, LoopState
 
 ROUNDS = 5
 

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError, LoopError
 from emofeedback.images import from_png, to_png
-from emofeedback.loop import (
+from emofeedback.loop.report import loop_report
+from emofeedback.loop.steps import (
     rank_readings,
     record_refinement,
     record_scores,
@@ -20,11 +20,11 @@ from emofeedback.loop import (
     run_loop,
     start_loop,
 )
-from emofeedback.refining import Refinement
-from emofeedback.report import loop_report
-from emofeedback.rules import RuleRefiner
-from emofeedback.scoring import Reading
-from emofeedback.state import POLICIES, LoopPolicy
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
+from emofeedback.records.refinement import Refinement
+from emofeedback.records.state import POLICIES, LoopPolicy
+from emofeedback.refining.rules import RuleRefiner
 
 TARGET = Emotion(2.0, 0.0)
 

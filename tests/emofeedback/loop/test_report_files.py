@@ -14,26 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import LoopError
-from emofeedback.loop import (
-    record_refinement,
-    record_scores,
-    rewritten_for_target,
-    skip_round,
-    start_loop,
-)
-from emofeedback.refining import Refinement, RefineRequest, Suggestion
-from emofeedback.report import loop_report
-from emofeedback.report_files import (
+from emofeedback.loop.report import loop_report
+from emofeedback.loop.report_page import (
     COLUMNS,
     prompt_changes,
     report_csv,
     report_html,
     report_json,
 )
-from emofeedback.scoring import Cue, Reading
-from emofeedback.state import Best, LoopPolicy, LoopState
+from emofeedback.loop.steps import (
+    record_refinement,
+    record_scores,
+    rewritten_for_target,
+    skip_round,
+    start_loop,
+)
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Cue, Reading
+from emofeedback.records.refinement import Refinement, RefineRequest, Suggestion
+from emofeedback.records.state import Best, LoopPolicy, LoopState
 
 HOSTILE = (
     "</bdi><script>alert(1)</script><img src='http://x.example/a.png' onerror=alert(2)> {{ 7*7 }}"

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from emofeedback.emotion import Emotion
 from emofeedback.images import to_png
-from emofeedback.loop import (
+from emofeedback.loop.events import THUMBNAIL_SIDE, Told, events_since, thumbnail
+from emofeedback.loop.log import RunLog
+from emofeedback.loop.steps import (
     accept_best,
     record_refinement,
     record_scores,
@@ -22,12 +23,11 @@ from emofeedback.loop import (
     skip_round,
     start_loop,
 )
-from emofeedback.refining import Refinement, Suggestion
-from emofeedback.rules import RuleRefiner
-from emofeedback.run_events import THUMBNAIL_SIDE, Told, events_since, thumbnail
-from emofeedback.run_log import RunLog
-from emofeedback.scoring import Reading
-from emofeedback.state import LoopPolicy, LoopState
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
+from emofeedback.records.refinement import Refinement, Suggestion
+from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.refining.rules import RuleRefiner
 
 
 def history() -> list[LoopState]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emofeedback.answer_reading import ask_twice, read_reasoned, read_rewrites
 from emofeedback.errors import ScorerAnswerError
+from emofeedback.lvlm.answers import ask_twice, read_reasoned, read_rewrites
 
 # Together 20,000 malformed answers; three quarters of them damaged forms of a whole one.
 DAMAGED = settings(

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_lvlms import DRAWN
 
-from emofeedback.answer_reading import MAX_ENTRIES, read_reasoned, read_rewrites
-from emofeedback.backends.answer_shape import MOST_CHARACTERS, answer_shapes, bounded
-from emofeedback.schemas import REASONED_SCHEMA, REFINE_SCHEMA, REWRITES_SCHEMA
+from emofeedback.lvlm.answers import MAX_ENTRIES, read_reasoned, read_rewrites
+from emofeedback.lvlm.constrained import MOST_CHARACTERS, answer_shapes, bounded
+from emofeedback.lvlm.schemas import REASONED_SCHEMA, REFINE_SCHEMA, REWRITES_SCHEMA
 
 pytest.importorskip("llguidance")
 VOCABULARY, END = 1024, 2

@@ -10,8 +10,9 @@ import pytest
 import torch
 from tiny_lvlms import IMAGE, TEXT, TOKENS, drawn_folder, random_qwen3, random_qwen25, seeded
 
-from emofeedback.backends import branches
-from emofeedback.backends.branches import (
+from emofeedback.lvlm import branches
+from emofeedback.lvlm.base import PROMPT_SETS, unwatched
+from emofeedback.lvlm.branches import (
     FROM_CACHE,
     IN_ONE_PASS,
     REREAD,
@@ -19,8 +20,7 @@ from emofeedback.backends.branches import (
     way_of_reading,
     with_suffix,
 )
-from emofeedback.backends.folder import load_folder
-from emofeedback.lvlm import PROMPT_SETS, unwatched
+from emofeedback.lvlm.folder import load_folder
 
 STEPS = torch.tensor([[20, 31], [21, 30], [29, 40]])
 MAKERS = {"drawn": drawn_folder, "Qwen2.5-VL": random_qwen25, "Qwen3-VL": random_qwen3}

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_lvlms import drawn_folder
 
-from emofeedback.backends.folder import load_folder
-from emofeedback.lvlm import unwatched
-from emofeedback.precision import fast_dtype
+from emofeedback.lvlm.base import unwatched
+from emofeedback.lvlm.folder import load_folder
+from emofeedback.lvlm.precision import fast_dtype
 from training.world.dataset import picture_set
 
 

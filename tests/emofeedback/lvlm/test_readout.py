@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.errors import ScorerError
-from emofeedback.readout import (
+from emofeedback.lvlm.readout import (
     AnswerForm,
     Slot,
     answer_form,

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
-from emofeedback.backends.folder import load_folder
-from emofeedback.backends.repeated_text import MOST_KEPT, RepeatedText
-from emofeedback.backends.transformers_lvlm import to_pil
+from emofeedback.lvlm.folder import load_folder
+from emofeedback.lvlm.local import to_pil
+from emofeedback.lvlm.repeated_text import MOST_KEPT, RepeatedText
 
 MAKERS = {"drawn": drawn_folder, "Qwen2.5-VL": random_qwen25, "Qwen3-VL": random_qwen3}
 

@@ -1,9 +1,9 @@
 import torch
 
-from emofeedback.chart import readings_chart, trajectory_chart
-from emofeedback.emotion import Emotion
-from emofeedback.loop import record_scores, start_loop
-from emofeedback.scoring import Reading
+from emofeedback.loop.steps import record_scores, start_loop
+from emofeedback.pictures.circumplex import readings_chart, trajectory_chart
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
 
 TARGET_COLOUR = torch.tensor([0xD5, 0x5E, 0x00]) / 255
 

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.answer_reading import read_reasoned
-from emofeedback.cue_overlay import MOST_CUES, cue_pictures, shown_cues
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.places import Place, place_of
-from emofeedback.scoring import Cue, Reading
+from emofeedback.lvlm.answers import read_reasoned
+from emofeedback.pictures.boxes import Place, place_of
+from emofeedback.pictures.cue_overlay import MOST_CUES, cue_pictures, shown_cues
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Cue, Reading
 
 FRAME = torch.tensor([0xD5, 0x5E, 0x00]) / 255
 THIRD = 1 / 3

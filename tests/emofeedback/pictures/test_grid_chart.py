@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.figures import THEMES
-from emofeedback.grid_chart import answers_to, error_map_chart, sweep_chart
-from emofeedback.scoring import Reading
+from emofeedback.pictures.grid import answers_to, error_map_chart, sweep_chart
+from emofeedback.pictures.theme import THEMES
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
 
 TARGETS = [Emotion(v, a) for a in (2, -2) for v in (-2, 2)]
 

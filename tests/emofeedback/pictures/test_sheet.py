@@ -1,9 +1,16 @@
 import pytest
 import torch
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.sheet import IN_ORDER, LARGEST, ON_PLANE, SMALLEST, emotion_sheet, picture_side
+from emofeedback.pictures.sheet import (
+    IN_ORDER,
+    LARGEST,
+    ON_PLANE,
+    SMALLEST,
+    emotion_sheet,
+    picture_side,
+)
+from emofeedback.records.emotion import Emotion
 
 CORNERS = [Emotion(-2, 2), Emotion(2, 2), Emotion(-2, -2), Emotion(2, -2)]
 COLOURS = torch.tensor([(0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (0.1, 0.1, 0.9), (0.9, 0.1, 0.9)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emofeedback.errors import ConfigError
-from emofeedback.metrics import (
+from emofeedback.plane.metrics import (
     GRID,
     axis_metrics,
     kendall_tau,

@@ -8,16 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import CubicHermiteSpline
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.paths import (
+from emofeedback.plane.paths import (
     check_cost,
     circle_path,
     line_path,
     read_stations,
     spline_path,
 )
-from emofeedback.presets import preset_emotion
+from emofeedback.plane.words import preset_emotion
+from emofeedback.records.emotion import Emotion
 
 AXIS = st.floats(-3, 3).map(lambda value: round(value, 2))
 STATIONS = st.lists(st.builds(Emotion, AXIS, AXIS), min_size=2, max_size=6).filter(

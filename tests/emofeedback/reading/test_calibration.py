@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emofeedback.__main__ import main
-from emofeedback.calibration import (
+from emofeedback.commands.evaluate import agreement
+from emofeedback.errors import ConfigError, ImageError
+from emofeedback.reading.calibration import (
     fit_axis,
     fit_calibration,
     load_calibration,
     save_calibration,
     theme_folds,
 )
-from emofeedback.commands.evaluate import agreement
-from emofeedback.emotion import Emotion
-from emofeedback.errors import ConfigError, ImageError
-from emofeedback.rated import RatedPicture, load_picture, read_ratings
-from emofeedback.scoring import Reading
+from emofeedback.reading.rated import RatedPicture, load_picture, read_ratings
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
 
 RNG = np.random.default_rng(7)
 

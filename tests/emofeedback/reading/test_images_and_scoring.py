@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ImageError
 from emofeedback.images import check_images
-from emofeedback.scoring import Calibration, expected_digits
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Calibration, expected_digits
 
 
 def one_odd_pixel(value: float) -> torch.Tensor:

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from emofeedback.cues import FAMILIES
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from emofeedback.lvlm import PROMPT_SETS, Written
-from emofeedback.lvlm_scorer import LvlmScorer
-from emofeedback.presets import ALL_PRESETS, MIKELS, preset_emotion, sources_in_words
-from emofeedback.scoring import Calibration
-from emofeedback.text_emotion import FORMS, NOTHING_KNOWN, read_phrases
+from emofeedback.lvlm.base import PROMPT_SETS, Written
+from emofeedback.plane.words import ALL_PRESETS, MIKELS, preset_emotion, sources_in_words
+from emofeedback.reading.phrases import FORMS, NOTHING_KNOWN, read_phrases
+from emofeedback.reading.scorer import LvlmScorer
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Calibration
+from emofeedback.refining.cues import FAMILIES
 
 
 def test_every_form_leads_to_a_preset() -> None:
@@ -85,8 +85,8 @@ def test_where_the_model_cannot_answer_the_phrase_table_does_and_says_so() -> No
 def test_words_of_a_model_folder_are_read_without_a_picture(tmp_path) -> None:
     from tiny_lvlms import random_qwen3
 
-    from emofeedback.backends.folder import load_folder
-    from emofeedback.lvlm import Ask
+    from emofeedback.lvlm.base import Ask
+    from emofeedback.lvlm.folder import load_folder
 
     lvlm = load_folder(random_qwen3(tmp_path / "Qwen3-VL-tiny"))
     unwatched = lambda *_: None  # noqa: E731

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emofeedback.emotion import (
+from emofeedback.errors import ConfigError
+from emofeedback.plane.words import PRESETS, nearest_words, preset_emotion
+from emofeedback.records.emotion import (
     CATEGORIES,
     SCALES,
     Emotion,
@@ -12,8 +14,6 @@ from emofeedback.emotion import (
     from_scale,
     to_scale,
 )
-from emofeedback.errors import ConfigError
-from emofeedback.presets import PRESETS, nearest_words, preset_emotion
 
 on_scale = st.floats(-3, 3)
 

@@ -8,10 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.emotion import Emotion, Gap
 from emofeedback.errors import ConfigError
-from emofeedback.lvlm import PROMPT_SETS, Written
-from emofeedback.lvlm_refiner import (
+from emofeedback.lvlm.base import PROMPT_SETS, Written
+from emofeedback.reading.pair import DISAGREEMENT, joined
+from emofeedback.records.emotion import Emotion, Gap
+from emofeedback.records.reading import Reading
+from emofeedback.records.refinement import Refiner, RefineRequest
+from emofeedback.refining.lvlm import (
     CHANGE_SIZES,
     LvlmRefiner,
     change_in_words,
@@ -19,9 +22,6 @@ from emofeedback.lvlm_refiner import (
     history_in_words,
     vain_phrases,
 )
-from emofeedback.paired_scorer import DISAGREEMENT, joined
-from emofeedback.refining import Refiner, RefineRequest
-from emofeedback.scoring import Reading
 
 GERMAN = "Ein Boot auf dem Meer"
 TARGET, NEUTRAL = Emotion(2, -2), Emotion(0, 0)

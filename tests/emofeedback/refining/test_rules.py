@@ -6,9 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.cues import FAMILIES, find_cue
-from emofeedback.emotion import Emotion
-from emofeedback.evidence import (
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.reading import Reading
+from emofeedback.records.refinement import RefineRequest, with_clause
+from emofeedback.refining.cues import FAMILIES, find_cue
+from emofeedback.refining.evidence import (
     CANDIDATE_SPREAD,
     NAMED_COST,
     NEAREST,
@@ -17,15 +19,13 @@ from emofeedback.evidence import (
     combination_of,
     combinations,
 )
-from emofeedback.refining import RefineRequest, with_clause
-from emofeedback.rules import (
+from emofeedback.refining.rules import (
     MAX_CLAUSE_WORDS,
     RuleRefiner,
     affect_clause,
     choose_cues,
     named_cues,
 )
-from emofeedback.scoring import Reading
 
 NEUTRAL = tuple(family[0] for family in FAMILIES.values())
 any_cues = st.tuples(*(st.sampled_from(family) for family in FAMILIES.values()))

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from emofeedback.checkpoint import EmotionFacts, save_checkpoint
-from emofeedback.cues import FAMILIES
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
-from training.config import ModelConfig
+from emofeedback.refining.cues import FAMILIES
+from training.data.prompts import Task
 from training.evaluate import main, parser
-from training.evaluation import picture_reader
+from training.evaluation.compare import picture_reader
+from training.evaluation.systems import ReaderScorer, parse_system
+from training.evaluation.trained_weights import rank_of, weights_of
 from training.families.smoke import SmokeFamily
-from training.measure import cue_variety, judged, paint
-from training.policy import Policy
-from training.prompts import Task
-from training.run_state import RunState, save_state
-from training.systems import ReaderScorer, parse_system
-from training.trained_weights import rank_of, weights_of
+from training.rl.measure import cue_variety, judged, paint
+from training.rl.policy import Policy
+from training.runs.run_state import RunState, save_state
+from training.settings.config import ModelConfig
 from training.world.judge import judge
 from training.world.render import render
 from training.world.scene import sample_scene

@@ -11,20 +11,20 @@ import pytest
 import torch
 from tiny_pipelines import PIPELINES
 
-from emofeedback.checkpoint import load_adapter, read_facts
+from emofeedback.control.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError
-from training.config import ModelConfig
-from training.config_files import load_config
-from training.dynamics import sigma_schedule
+from training.data.prompts import Task
+from training.evaluation.trained_weights import weights_of
 from training.families.choose import family_of_file, load_family
 from training.families.embedded import LORA_TARGETS
 from training.families.pipelines import load_folder, load_single
-from training.measure import condition, paint
-from training.policy import Policy, lora_pattern
-from training.prompts import Task
-from training.rollout import sample_clean
+from training.formulas.dynamics import sigma_schedule
+from training.rl.measure import condition, paint
+from training.rl.policy import Policy, lora_pattern
+from training.rl.rollout import sample_clean
+from training.settings.config import ModelConfig
+from training.settings.files import load_config
 from training.train import main
-from training.trained_weights import weights_of
 
 SIZE: dict[str, Any] = {"size": 16, "dtype": torch.float32, "device": "cpu"}
 TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("the dog", (-2.0, 1.0))]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from emofeedback.errors import ConfigError
-from training.advantages import group_advantages
-from training.dynamics import (
+from training.formulas.advantages import group_advantages
+from training.formulas.dynamics import (
     DYNAMICS,
     cps_step,
     flow_sde_step,
@@ -17,7 +17,7 @@ from training.dynamics import (
     sde_window,
     sigma_schedule,
 )
-from training.losses import (
+from training.formulas.losses import (
     RATIO_LOSSES,
     PolicyMove,
     guard_log_ratio,

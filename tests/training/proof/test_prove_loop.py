@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from emofeedback.emotion import Emotion
-from emofeedback.refining import blind_request
-from training.world.prove_loop import CLOSEST, proof_pairs
-from training.world.prove_report import RIVALS, curve, difference_table, final_gap, nearest_gap
+from emofeedback.records.emotion import Emotion
+from emofeedback.records.refinement import blind_request
+from training.proof.loop import CLOSEST, proof_pairs
+from training.proof.report import RIVALS, curve, difference_table, final_gap, nearest_gap
+from training.proof.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
 from training.world.scene import held_out
-from training.world.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
 
 
 def trial(system: str, read_gaps: list[float], judged_gaps: list[float], *, seen=True) -> Trial:

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from emofeedback.calibration import fit_calibration
 from emofeedback.embedded.scorer import load_scorer
+from emofeedback.reading.calibration import fit_calibration
 from training.world.dataset import picture_set
 
 SPLITS = 12

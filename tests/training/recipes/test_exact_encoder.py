@@ -3,8 +3,8 @@
 import torch
 
 from emofeedback.embedded.autoencoder import new_autoencoder
-from training.world.train.exact_encoder import write_exact_encoder
-from training.world.train.latents import encode_fixed
+from training.recipes.exact_encoder import write_exact_encoder
+from training.recipes.latents import encode_fixed
 
 
 def test_the_computed_encoder_is_the_block_transform():

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from training.world.train.latents import decode_fixed, encode_fixed, patterns, preview_colours
+from training.recipes.latents import decode_fixed, encode_fixed, patterns, preview_colours
 
 
 def test_the_patterns_are_orthogonal_within_each_plane():

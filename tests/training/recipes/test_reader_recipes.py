@@ -8,25 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from emofeedback.cues import FAMILIES
 from emofeedback.embedded.answers import read_explanation, read_refinement
 from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.lvlm import load_lvlm
-from emofeedback.emotion import from_scale
-from emofeedback.rules import MAX_CLAUSE_WORDS, named_cues
-from training.world import dataset
-from training.world.evaluate import Metric, table
-from training.world.judge import JudgeNet, JudgeShape, judge
-from training.world.outliers import outlier
-from training.world.scene import NEUTRAL_CUES, Scene, sample_scene
-from training.world.train import foreign as foreign_recipe
-from training.world.train import judge as judge_recipe
-from training.world.train import lvlm as lvlm_recipe
-from training.world.train.augment import augment
-from training.world.train.common import Optim, RunOptions
-from training.world.train.files import read_snapshot
-from training.world.train.lvlm_model import LvlmConfig
-from training.world.train.lvlm_tasks import (
+from emofeedback.records.emotion import from_scale
+from emofeedback.refining.cues import FAMILIES
+from emofeedback.refining.rules import MAX_CLAUSE_WORDS, named_cues
+from training.recipes import foreign as foreign_recipe
+from training.recipes import judge as judge_recipe
+from training.recipes import lvlm as lvlm_recipe
+from training.recipes.augment import augment
+from training.recipes.common import Optim, RunOptions
+from training.recipes.files import read_snapshot
+from training.recipes.lvlm_model import LvlmConfig
+from training.recipes.lvlm_tasks import (
     digit_weights,
     explain_lesson,
     levels_of,
@@ -34,6 +29,11 @@ from training.world.train.lvlm_tasks import (
     refine_lesson,
     refined_levels,
 )
+from training.recipes.measure import Metric, table
+from training.world import dataset
+from training.world.judge import JudgeNet, JudgeShape, judge
+from training.world.outliers import outlier
+from training.world.scene import NEUTRAL_CUES, Scene, sample_scene
 
 OPTIM = Optim(learning_rate=1e-3, warmup_steps=2, ema_decay=0.9)
 SHAPE = JudgeShape(size=32, stem=4, widths=(4, 8))

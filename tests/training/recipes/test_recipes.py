@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emofeedback.cues import FAMILIES
 from emofeedback.embedded import autoencoder as embedded_autoencoder
 from emofeedback.embedded.clip import load_clip, similarity, unknown_words
 from emofeedback.embedded.generator import GeneratorConfig, generate
 from emofeedback.errors import CheckpointError, ConfigError
+from emofeedback.refining.cues import FAMILIES
+from training.recipes import autoencoder, generator, picture_tower, text_tower
+from training.recipes.clip import HEADS, heads_loss
+from training.recipes.common import Optim, Run, RunOptions
+from training.recipes.files import Snapshot, read_snapshot
 from training.world import dataset
 from training.world.scene import held_out
-from training.world.train import autoencoder, generator, picture_tower, text_tower
-from training.world.train.clip import HEADS, heads_loss
-from training.world.train.common import Optim, Run, RunOptions
-from training.world.train.files import Snapshot, read_snapshot
 from training.world.vocabulary import PLACES, SUBJECTS
 
 OPTIM = Optim(learning_rate=1e-3, warmup_steps=2, ema_decay=0.9)

@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from emofeedback.embedded import autoencoder
-from training.world import dataset
-from training.world.captions import caption
-from training.world.judge import judge
-from training.world.render import render
-from training.world.repainted import (
+from training.recipes.repainted import (
     FIRST_STEPS,
     NUM_STEPS,
     put_repainted,
     repaint,
     repainted_set,
 )
+from training.world import dataset
+from training.world.captions import caption
+from training.world.judge import judge
+from training.world.render import render
 from training.world.scene import sample_scene
 
 COUNT = 6

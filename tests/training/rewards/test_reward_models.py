@@ -12,10 +12,8 @@ import pytest
 import torch
 
 from emofeedback.errors import ConfigError, ScorerAnswerError
-from training.adapter_start import density_weights
-from training.config import RewardConfig
-from training.prompts import Task
-from training.reward_models import (
+from training.data.prompts import Task
+from training.rewards.models import (
     ClipScore,
     PickScore,
     build_rewards,
@@ -23,7 +21,9 @@ from training.reward_models import (
     read_distribution,
     read_embedded,
 )
-from training.rewards import emotion_reward
+from training.rewards.stack import emotion_reward
+from training.rl.adapter_start import density_weights
+from training.settings.config import RewardConfig
 
 IMAGES = torch.rand(3, 24, 24, 3, generator=torch.Generator().manual_seed(1))
 PROMPTS = ("a boat on the sea", "a dog", "a tree on the sea")
@@ -170,7 +170,7 @@ def test_a_servers_readings_are_expected_digits_and_its_faults_have_names(server
 
 
 def test_a_text_without_digits_is_no_rating() -> None:
-    from training.reward_server import expected_rating
+    from training.rewards.server import expected_rating
 
     told = [{"token": "nice", "logprob": 0.0}]
     with pytest.raises(ScorerAnswerError, match="no digit.*nice"):

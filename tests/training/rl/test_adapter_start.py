@@ -2,10 +2,10 @@
 
 import torch
 
-from training.adapter_start import drawn_pairs, flow_loss
-from training.config_files import load_config
 from training.families.embedded import EmbeddedFamily
-from training.policy import Policy
+from training.rl.adapter_start import drawn_pairs, flow_loss
+from training.rl.policy import Policy
+from training.settings.files import load_config
 
 
 def test_a_new_adapter_learns_and_the_generator_stays() -> None:

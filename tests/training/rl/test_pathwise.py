@@ -8,17 +8,17 @@ import torch
 
 from emofeedback.embedded import autoencoder
 from emofeedback.errors import ConfigError
-from training.agreement import agreement, report_agreement
-from training.config_files import load_config, preset_path
+from training.benchmarks.agreement import agreement, report_agreement
+from training.data.prompts import drawn_prompts
 from training.families.small_decode import SmallDecoder, drawn_latents
 from training.families.smoke import SmokeFamily
-from training.pathwise import disturbed, pathwise_update
-from training.policy import Policy
-from training.prompts import drawn_prompts
-from training.reward_models import build_rewards, read_embedded, read_with_gradient
-from training.rewards import RewardStack
-from training.rollout import RolloutPlan
-from training.trainer import Trainer
+from training.rewards.models import build_rewards, read_embedded, read_with_gradient
+from training.rewards.stack import RewardStack
+from training.rl.pathwise import disturbed, pathwise_update
+from training.rl.policy import Policy
+from training.rl.rollout import RolloutPlan
+from training.rl.trainer import Trainer
+from training.settings.files import load_config, preset_path
 
 SMOKE = preset_path("smoke")
 
@@ -185,7 +185,7 @@ def test_agreement_is_told_of_each_part_and_changes_nothing(
 ) -> None:
     trainer = a_trainer(smoke())
     before, rates = trainer.policy.snapshot(), [g["lr"] for g in trainer.optimizer.param_groups]
-    with caplog.at_level(logging.INFO, "training.agreement"):
+    with caplog.at_level(logging.INFO, "training.benchmarks.agreement"):
         report_agreement(trainer, 3)
     lora, adapter = caplog.messages
     assert "LoRA: cosine" in lora and "adapter: cosine" in adapter

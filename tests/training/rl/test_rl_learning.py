@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from training.config_files import load_config, preset_path
+from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
-from training.policy import Policy
-from training.prompts import drawn_prompts
-from training.reward_models import build_rewards
-from training.tracking import read_log
-from training.trainer import Trainer
+from training.rewards.models import build_rewards
+from training.rl.policy import Policy
+from training.rl.trainer import Trainer
+from training.runs.tracking import read_log
+from training.settings.files import load_config, preset_path
 
 SETTINGS = (
     "reward.emotion=1", "reward.brightness=0", "reward.scorer=rules",

@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training import run_state
-from training.config import TrainConfig
-from training.config_files import load_config, preset_path
+from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
-from training.policy import Policy
-from training.prompts import drawn_prompts
-from training.reward_models import build_rewards
-from training.trainer import Trainer
+from training.rewards.models import build_rewards
+from training.rl.policy import Policy
+from training.rl.trainer import Trainer
+from training.runs import run_state
+from training.settings.config import TrainConfig
+from training.settings.files import load_config, preset_path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from emofeedback.errors import CheckpointError, EmoFeedbackError, ScorerError
-from training import run_state
-from training.config import TrainConfig
-from training.config_files import load_config, preset_path
+from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
-from training.measure import condition
-from training.policy import Policy
-from training.prompts import drawn_prompts
-from training.reward_models import brightness, build_rewards
-from training.rewards import ReadingCache, RewardStack
-from training.rollout import RolloutPlan, roll_out
-from training.tracking import Phases, read_log
-from training.trainer import Trainer
-from training.updates import forward_update, old_means, replay_rows, reverse_update
+from training.rewards.models import brightness, build_rewards
+from training.rewards.stack import ReadingCache, RewardStack
+from training.rl.measure import condition
+from training.rl.policy import Policy
+from training.rl.rollout import RolloutPlan, roll_out
+from training.rl.trainer import Trainer
+from training.rl.updates import forward_update, old_means, replay_rows, reverse_update
+from training.runs import run_state
+from training.runs.tracking import Phases, read_log
+from training.settings.config import TrainConfig
+from training.settings.files import load_config, preset_path
 
 SMOKE = preset_path("smoke")
 
@@ -142,7 +142,7 @@ def test_the_reference_is_the_model_before_training_bit_for_bit() -> None:
         wanted = before.velocity(latents, sigma, before.adapter(*words, emotion))
     trainer = new_trainer(config)
     moved_policy(trainer)
-    from training.policy import Asked
+    from training.rl.policy import Asked
 
     asked = Asked(words, emotion)
     with torch.no_grad():
@@ -157,7 +157,7 @@ def test_pictures_do_not_depend_on_the_rollouts_micro_batch_and_the_state_is_flo
     for size in (16, 3):
         config = smoke(f"rollout.micro_batch={size}")
         policy = Policy(SmokeFamily(), config.model)
-        from training.prompts import Task
+        from training.data.prompts import Task
 
         tasks = [Task("a boat", (1.0, 1.0))] * 6
         plan = RolloutPlan(config.rollout, range(1, 3), 0, 0, tuple(range(6)))

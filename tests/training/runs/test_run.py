@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.world.train.common import MuonOptim, Optim, Run, RunOptions, StepRandom
-from training.world.train.files import export, read_snapshot
+from training.recipes.common import MuonOptim, Optim, Run, RunOptions, StepRandom
+from training.recipes.files import export, read_snapshot
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emofeedback.errors import ScorerAnswerError
-from training.scorer_rewards import (
+from training.scorer.rewards import (
     category_reward,
     cue_reward,
     emotion_reward,

@@ -13,14 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from emofeedback.embedded.lvlm import load_lvlm
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.emotion import Emotion
 from emofeedback.errors import ConfigError
-from training.scorer_config import ScorerConfig
-from training.scorer_data import drawn_examples, read_examples, rows
-from training.scorer_grpo import load_scorer_model
-from training.scorer_measure import held_out_examples
-from training.scorer_rewards import format_reward, read_answer
-from training.scorer_start import answered, right_answer, supervised_start
+from emofeedback.records.emotion import Emotion
+from training.scorer.data import drawn_examples, read_examples, rows
+from training.scorer.grpo import load_scorer_model
+from training.scorer.measure import held_out_examples
+from training.scorer.rewards import format_reward, read_answer
+from training.scorer.start import answered, right_answer, supervised_start
+from training.settings.scorer import ScorerConfig
 from training.train import main
 
 SMALL = (

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emofeedback.errors import CheckpointError, ConfigError
-from training.config import TrainConfig
-from training.config_files import (
+from training.data.prompts import draw_tasks, load_prompts, read_lines, read_targets
+from training.families.choose import family_of_file, load_family
+from training.runs.stages import find_run, new_folder, read_config
+from training.settings.config import TrainConfig
+from training.settings.files import (
     config_yaml,
     differences,
     load_config,
     preset_names,
     preset_path,
 )
-from training.families.choose import family_of_file, load_family
-from training.prompts import draw_tasks, load_prompts, read_lines, read_targets
-from training.run import find_run, new_folder, read_config
 from training.train import main, parser
 
 
@@ -202,7 +202,7 @@ def test_a_single_file_without_components_and_a_gpu_preset_without_gpu_are_expla
 def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     import torch
 
-    from training.memory import check_memory, needed_bytes
+    from training.runs.memory import check_memory, needed_bytes
 
     values = 2**40
     entry = {"dtype": "F16", "shape": [values], "data_offsets": [0, 2 * values]}

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from emofeedback.embedded.foreign import load_detector
-from training.world.evaluate import PHOTOGRAPHS
+from training.recipes.measure import PHOTOGRAPHS
 from training.world.render import render
 from training.world.scene import sample_scene
 

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.cues import FAMILIES, find_cue, total_effect
-from training.world.captions import (
-    MAX_WORDS,
-    VOCABULARY,
-    caption,
-    neutral_prompt,
-    words_of,
-)
+from emofeedback.refining.cues import FAMILIES, find_cue, total_effect
+from training.world.captions import MAX_WORDS, VOCABULARY, caption, neutral_prompt, words_of
 from training.world.scene import NEUTRAL_CUES, Scene, held_out, sample_cues, sample_scene
 from training.world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 
@@ -26,7 +20,7 @@ pytest.importorskip("skia", reason="skia-python or libegl1 is missing", exc_type
 from training.world.render import render, subject_mask
 from training.world.render.picture import LAYERS, LAYOUTS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 SEEDS = st.integers(0, 2**31 - 1)
 

@@ -105,7 +105,7 @@ def test_the_dispatcher_lists_its_commands_without_loading_them():
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         "assert not {'torch', 'skia', 'transformers'} & set(sys.modules)"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     run = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert all(command in run.stdout for command in ("sheet", "train", "evaluate"))

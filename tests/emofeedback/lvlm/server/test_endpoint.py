@@ -13,13 +13,18 @@ from fault_proxy import FaultProxy
 from PIL import Image
 from tiny_lvlms import drawn_folder
 
-from emofeedback.backends.addresses import allowed_address, api_key
-from emofeedback.backends.endpoint import NO_LOGPROBS, NO_SCHEMA, EndpointLvlm, open_endpoint
-from emofeedback.backends.wire import UNLIKELY, whole_digits
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError, ScorerAnswerError, ScorerError
-from emofeedback.lvlm import PROMPT_SETS, Ask, unwatched
-from emofeedback.lvlm_scorer import LvlmScorer
+from emofeedback.lvlm.base import PROMPT_SETS, Ask, unwatched
+from emofeedback.lvlm.server.allowed import allowed_address, api_key
+from emofeedback.lvlm.server.endpoint import (
+    NO_LOGPROBS,
+    NO_SCHEMA,
+    EndpointLvlm,
+    open_endpoint,
+)
+from emofeedback.lvlm.server.replies import UNLIKELY, whole_digits
+from emofeedback.reading.scorer import LvlmScorer
 
 KEY = "sk-secret-123"
 

@@ -1,0 +1,1 @@
+"""Steering a generator by valence and arousal: adapter, anchors, and their files."""

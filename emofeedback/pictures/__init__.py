@@ -1,0 +1,1 @@
+"""Charts, sheets and frames: what people are shown."""

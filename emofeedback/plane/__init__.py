@@ -1,0 +1,1 @@
+"""The valence-arousal plane: words on it, paths over it, distances on it."""

@@ -1,0 +1,1 @@
+"""From pictures to readings: scorers, their calibration, and pictures that people rated."""

@@ -1,0 +1,1 @@
+"""What travels through the house: frozen values, without models behind them."""

@@ -1,0 +1,1 @@
+"""From readings to the next prompt: cues, evidence, and who writes."""

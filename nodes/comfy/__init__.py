@@ -1,0 +1,1 @@
+"""What the nodes need of ComfyUI: memory, sampling, the running graph, the page."""

@@ -1,0 +1,1 @@
+"""Sockets, inputs and outputs that several nodes share."""

@@ -1,0 +1,1 @@
+"""What makes and measures: docs, help pictures, locales, API twins, benchmarks."""

@@ -1,0 +1,1 @@
+"""What goes with the workflows: API twins, thumbnails, screenshots."""

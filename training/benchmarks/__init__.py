@@ -1,0 +1,1 @@
+"""What training costs: seconds, FLOPs, memory, and how far gradients agree."""

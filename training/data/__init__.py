@@ -1,0 +1,1 @@
+"""Prompts and targets that training and evaluation ask for."""

@@ -1,0 +1,1 @@
+"""Dynamics, losses and advantages, as the papers write them: pure functions on tensors."""

@@ -1,0 +1,1 @@
+"""Does the loop pay? Systems at equal numbers of pictures."""

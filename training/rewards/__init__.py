@@ -1,0 +1,1 @@
+"""What a picture is worth: parts with weights, and the models behind them."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning of a generator: rollouts, updates, and what is watched."""

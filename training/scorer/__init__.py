@@ -1,0 +1,1 @@
+"""Reinforcement learning of a scorer: a vision-language model by GRPO."""
