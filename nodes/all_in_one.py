@@ -15,10 +15,14 @@ from ..emofeedback.loop.steps import (
     round_seed,
     start_loop,
 )
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Scorer
-from ..emofeedback.records.refinement import Refiner
 from ..emofeedback.records.state import LoopState
+from ..emofeedback.refining.base import (
+    Refiner,
+)
 from .comfy.bridge import Stopwatch, show_text, stop_if_interrupted
 from .comfy.candidates import ROUTES, PromptPlan
 from .comfy.live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted

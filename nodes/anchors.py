@@ -8,8 +8,13 @@ import comfy.utils
 from comfy_api.latest import io
 
 from ..emofeedback.control.anchors import ANCHORS, rule_clause, typed_clauses, written_clause
-from ..emofeedback.records.reading import Scorer
-from ..emofeedback.records.refinement import checked_prompt, with_clause
+from ..emofeedback.reading.base import (
+    Scorer,
+)
+from ..emofeedback.records.prompt import (
+    checked_prompt,
+    with_clause,
+)
 from .comfy.bridge import stop_if_interrupted
 from .comfy.mixing import check_finite
 from .comfy.steering import EncodedAnchors, attach_anchors

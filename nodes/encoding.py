@@ -12,7 +12,9 @@ from ..emofeedback.control.adapter import EmotionAdapter
 from ..emofeedback.control.anchors import anchor_weights, checked_strength, rule_clause
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.refinement import with_clause
+from ..emofeedback.records.prompt import (
+    with_clause,
+)
 from ..emofeedback.refining.rules import affect_phrase
 from .comfy.embedded_models import attached_adapter, attached_strength
 from .comfy.mixing import POOLED, Entry, check_finite, mix_conditionings

@@ -13,10 +13,15 @@ from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.lvlm.base import Lvlm, Watch
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.reading.calibration import CALIBRATION_FILE, load_calibration
 from ..emofeedback.reading.pair import PairedScorer
 from ..emofeedback.reading.scorer import LvlmScorer
-from ..emofeedback.records.reading import Calibration, Scorer
+from ..emofeedback.records.calibration import (
+    Calibration,
+)
 from .comfy.bridge import stop_if_interrupted
 from .comfy.clip_lvlm import ClipLvlm
 from .comfy.folder_lvlm import (

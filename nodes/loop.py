@@ -18,8 +18,10 @@ from ..emofeedback.loop.steps import (
     round_seed,
     start_loop,
 )
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Scorer
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     RoundClock,

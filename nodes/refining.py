@@ -8,9 +8,25 @@ from torch import Tensor
 from ..emofeedback.errors import ConfigError, ScorerError
 from ..emofeedback.images import check_images
 from ..emofeedback.loop.steps import rank_readings
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Reading, Scorer
-from ..emofeedback.records.refinement import Refinement, Refiner, RefineRequest, checked_prompt
+from ..emofeedback.records.prompt import (
+    checked_prompt,
+)
+from ..emofeedback.records.reading import (
+    Reading,
+)
+from ..emofeedback.records.refinement import (
+    Refinement,
+)
+from ..emofeedback.records.request import (
+    RefineRequest,
+)
+from ..emofeedback.refining.base import (
+    Refiner,
+)
 from ..emofeedback.refining.rules import RuleRefiner
 from .comfy.bridge import show_text, stop_if_interrupted
 from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input

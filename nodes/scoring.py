@@ -8,8 +8,13 @@ from torch import Tensor
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.images import check_images
 from ..emofeedback.loop.steps import rank_readings
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Reading, Scorer
+from ..emofeedback.records.reading import (
+    Reading,
+)
 from .comfy.bridge import show_text, stop_if_interrupted
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
 

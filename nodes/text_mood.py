@@ -6,8 +6,13 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ..emofeedback.reading.base import (
+    Scorer,
+)
 from ..emofeedback.reading.phrases import read_phrases
-from ..emofeedback.records.reading import Reading, Scorer
+from ..emofeedback.records.reading import (
+    Reading,
+)
 from .comfy.bridge import show_text, stop_if_interrupted
 from .scoring import readings_in_words
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket

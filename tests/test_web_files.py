@@ -44,10 +44,10 @@ def test_page_and_server_use_the_same_names() -> None:
     assert listed is not None
     assert tuple(re.findall(r'"(\w+)"', listed[1])) == CATEGORIES
     view = (ROOT / "web" / "js" / "run_view.js").read_text("utf-8")
-    live = (ROOT / "nodes" / "live.py").read_text("utf-8")
+    live = (ROOT / "nodes" / "comfy" / "live.py").read_text("utf-8")
     making = re.search(r'const MAKING = "(.+)";', view)
     assert making is not None and f'MAKING, READING, REWRITING = "{making[1]}"' in live
-    loop = (ROOT / "emofeedback" / "loop.py").read_text("utf-8")
+    loop = (ROOT / "emofeedback" / "loop" / "steps.py").read_text("utf-8")
     for reason in re.findall(r'return "(\w[\w ]+)"|ACCEPTED = "(\w+)"', loop):
         assert re.search(rf"\b{max(reason)}\b\"?:", view), reason
 

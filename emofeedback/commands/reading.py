@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..reading.base import (
+    Scorer,
+)
 from ..reading.calibration import load_calibration
 from ..reading.rated import RatedPicture, load_picture, read_ratings
 from ..reading.scorer import EXPECTED, WAYS, LvlmScorer
-from ..records.reading import Calibration, Reading, Scorer
+from ..records.calibration import (
+    Calibration,
+)
+from ..records.reading import (
+    Reading,
+)
 
 log = logging.getLogger(__name__)
 EMBEDDED = "embedded"

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError, ScorerAnswerError
 from ..records.emotion import LIMIT, Emotion
-from ..records.refinement import Refiner, blind_request, checked_prompt
+from ..records.prompt import (
+    checked_prompt,
+)
+from ..records.request import (
+    blind_request,
+)
+from ..refining.base import (
+    Refiner,
+)
 from ..refining.cues import find_cue
 from ..refining.rules import RuleRefiner, affect_clause, named_cues
 

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ScorerAnswerError
-from ..records.reading import NUM_DIGITS, Cue
+from ..lvlm.readout import (
+    NUM_DIGITS,
+)
+from ..records.reading import (
+    Cue,
+)
 from ..records.refinement import Suggestion
 from ..refining.cues import CueLevel
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..control.adapter import EmotionAdapter
 from ..control.checkpoint import load_adapter
 from ..errors import CheckpointError
+from ..lvlm.patches import embed_whole_patches
 from . import autoencoder
 from .clip import encode_text
 from .drawn_transformer import drawn_transformer_class
@@ -56,7 +57,7 @@ class Generator:
 def new_transformer(config: GeneratorConfig) -> Any:
     """A diffusers SD3Transformer2DModel of this shape with fresh weights."""
     side = config.size // autoencoder.DOWNSCALE
-    return drawn_transformer_class()(
+    transformer = drawn_transformer_class()(
         sample_size=side,
         patch_size=config.patch,
         in_channels=autoencoder.CHANNELS,
@@ -70,6 +71,8 @@ def new_transformer(config: GeneratorConfig) -> Any:
         pos_embed_max_size=4 * side // config.patch,  # pictures up to four times the side
         qk_norm="rms_norm",
     )
+    embed_whole_patches(transformer)
+    return transformer
 
 
 def generator_metadata(config: GeneratorConfig) -> dict[str, str]:

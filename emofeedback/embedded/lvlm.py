@@ -24,7 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import CheckpointError, MissingDependencyError
-from ..records.reading import NUM_DIGITS
+from ..lvlm.readout import (
+    NUM_DIGITS,
+)
 from .weights import FOLDER
 
 if TYPE_CHECKING:

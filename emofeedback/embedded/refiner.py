@@ -17,12 +17,16 @@ import numpy as np
 from ..errors import ScorerAnswerError
 from ..lvlm.prompts import fill_prompt
 from ..records.emotion import Emotion
-from ..records.refinement import (
-    Refinement,
-    RefineRequest,
-    Suggestion,
+from ..records.prompt import (
     checked_prompt,
     with_clause,
+)
+from ..records.refinement import (
+    Refinement,
+    Suggestion,
+)
+from ..records.request import (
+    RefineRequest,
 )
 from ..refining.cues import FAMILIES
 from ..refining.evidence import Evidence, combination_of, combinations

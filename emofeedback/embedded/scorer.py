@@ -18,10 +18,21 @@ from torch import Tensor
 from ..errors import ScorerAnswerError
 from ..images import check_images
 from ..lvlm.prompts import load_prompt
+from ..lvlm.readout import (
+    expected_digits,
+)
 from ..plane.words import nearest_words
+from ..records.calibration import (
+    Calibration,
+)
 from ..records.emotion import Emotion
-from ..records.reading import Calibration, Cue, Reading, expected_digits
-from ..records.refinement import Refiner
+from ..records.reading import (
+    Cue,
+    Reading,
+)
+from ..refining.base import (
+    Refiner,
+)
 from .answers import Explanation, read_explanation
 from .foreign import FOREIGN_WARNING, ForeignDetector, load_detector
 from .lvlm import DrawnLvlm, load_lvlm

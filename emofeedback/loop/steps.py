@@ -14,16 +14,28 @@ from torch import Tensor
 
 from ..errors import ConfigError, LoopError
 from ..images import check_images, from_png, to_png
+from ..reading.base import (
+    Scorer,
+)
 from ..records.emotion import Emotion
-from ..records.reading import Reading, Scorer, with_explanation
-from ..records.refinement import (
-    Refinement,
-    Refiner,
-    RefineRequest,
-    blind_request,
+from ..records.prompt import (
     checked_prompt,
 )
+from ..records.reading import (
+    Reading,
+    with_explanation,
+)
+from ..records.refinement import (
+    Refinement,
+)
+from ..records.request import (
+    RefineRequest,
+    blind_request,
+)
 from ..records.state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, SkippedRound
+from ..refining.base import (
+    Refiner,
+)
 
 Generate = Callable[[str, int, int], Tensor]
 ACCEPTED = "accepted"

@@ -14,8 +14,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import MissingDependencyError, ScorerAnswerError
-from ..records.reading import NUM_DIGITS, Cue
+from ..records.reading import (
+    Cue,
+)
 from ..records.refinement import Suggestion
+from .readout import (
+    NUM_DIGITS,
+)
 
 MOST_CHARACTERS = 20_000
 SHOWN = 120

@@ -14,12 +14,17 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ScorerError
-from ..records.reading import expected_digits
 from .base import NO_DIGIT_WARNING, SMALLEST_SHARE, Ask, PromptSet, Rating, Watch, Written
 from .branches import read_branches, with_suffix
 from .constrained import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
 from .prompts import load_prompt
-from .readout import AnswerForm, answer_form, label_logits, yes_probability
+from .readout import (
+    AnswerForm,
+    answer_form,
+    expected_digits,
+    label_logits,
+    yes_probability,
+)
 from .repeated_text import RepeatedText
 
 LONG_SIDE = 512

@@ -20,12 +20,13 @@ from string import Template
 import torch
 from torch import Tensor
 
-from ..errors import ScorerError
-from ..records.reading import NUM_DIGITS
+from ..errors import ImageError, ScorerError
+from ..records.emotion import from_scale
 from .prompts import load_prompt
 
 Encode = Callable[[str], list[int]]
 
+NUM_DIGITS = 9
 DIGITS = tuple(str(digit) for digit in range(1, NUM_DIGITS + 1))
 LABELS: dict[str, tuple[str, ...]] = {
     "valence": DIGITS,
@@ -137,3 +138,24 @@ def _shared_length(sequences: Sequence[Sequence[int]]) -> int:
 def _one_line(prompt: str) -> str:
     """The prompt as a quotable line: it cannot close its quotes."""
     return " ".join(prompt.split()).replace('"', "'")
+
+
+def expected_digits(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of a 1..9 rating from the logits of its nine numerals, on [-3, 3].
+
+    Args:
+        logits: [..., 9], numerals 1 to 9 in order.
+    Returns: mean [...] and standard deviation [...], both in scale points.
+    Raises: ImageError: the logits hold NaN, as they do for a broken picture.
+    """
+    if torch.isnan(logits).any():
+        raise ImageError("The scorer's logits are NaN for this picture; check its pixel values.")
+    levels = torch.tensor(
+        [from_scale(digit, "sam9") for digit in range(1, NUM_DIGITS + 1)],
+        dtype=torch.float32,
+        device=logits.device,
+    )
+    weights = logits.float().softmax(-1)
+    mean = (weights * levels).sum(-1)
+    variance = (weights * (levels - mean.unsqueeze(-1)).square()).sum(-1)
+    return mean, variance.sqrt()

@@ -19,7 +19,9 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..plane.metrics import spearman
-from ..records.reading import Calibration
+from ..records.calibration import (
+    Calibration,
+)
 
 CALIBRATION_FILE = "calibration.json"
 FEWEST = 10

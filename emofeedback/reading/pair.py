@@ -10,11 +10,18 @@ from torch import Tensor
 from ..errors import ScorerError
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion
-from ..records.reading import Reading, Scorer
+from ..records.reading import (
+    Reading,
+)
+from .base import (
+    Scorer,
+)
 from .phrases import read_phrases
 
 if TYPE_CHECKING:
-    from ..records.refinement import Refiner
+    from ..refining.base import (
+        Refiner,
+    )
 
 DISAGREEMENT = 1.0
 """Distance of two readings, in scale points, from which a person should look."""

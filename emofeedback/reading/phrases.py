@@ -11,8 +11,10 @@ import time
 
 from ..plane.words import ALL_PRESETS, nearest_words
 from ..records.emotion import Emotion, clipped_emotion
+from ..records.prompt import (
+    checked_prompt,
+)
 from ..records.reading import Cue, Reading
-from ..records.refinement import checked_prompt
 from ..refining.cues import FAMILIES, CueLevel
 from ..refining.rules import effect_in_words
 

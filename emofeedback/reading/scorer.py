@@ -14,9 +14,16 @@ from ..lvlm.base import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatche
 from ..lvlm.prompts import fill_prompt, load_prompt
 from ..lvlm.schemas import REASONED_SCHEMA
 from ..plane.words import nearest_words
+from ..records.calibration import (
+    Calibration,
+)
 from ..records.emotion import from_scale
-from ..records.reading import Calibration, Reading
-from ..records.refinement import checked_prompt
+from ..records.prompt import (
+    checked_prompt,
+)
+from ..records.reading import (
+    Reading,
+)
 from ..refining.lvlm import TOKEN_BUDGET, LvlmRefiner
 from .phrases import read_phrases
 

@@ -1,23 +1,11 @@
-"""What a scorer is asked and what it answers."""
+"""What a scorer answers: the measured emotion of one picture, and the cues behind it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from ..errors import ImageError
-from .emotion import Emotion, clipped_emotion, from_scale
-
-NUM_DIGITS = 9
-
-
-def _pair(numbers: Sequence[float]) -> tuple[float, float]:
-    return float(numbers[0]), float(numbers[1])
+from .emotion import Emotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,83 +80,3 @@ def with_explanation(reading: Reading, explanation: Reading) -> Reading:
         seconds=reading.seconds + explanation.seconds,
         tokens=reading.tokens + explanation.tokens,
     )
-
-
-@runtime_checkable
-class Scorer(Protocol):
-    """Reads the viewer's emotion from pictures."""
-
-    name: str
-
-    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
-        """One reading a picture, quick: valence, arousal, uncertainty, content.
-
-        Args:
-            images: [B, H, W, 3] float in 0..1.
-            prompt: the artist's prompt; with it, readings carry `content`.
-        Raises: ImageError, ScorerError.
-        """
-        ...
-
-    def explain(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
-        """As `score`, with cues, words and rationale; slower."""
-        ...
-
-
-def expected_digits(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of a 1..9 rating from the logits of its nine numerals, on [-3, 3].
-
-    Args:
-        logits: [..., 9], numerals 1 to 9 in order.
-    Returns: mean [...] and standard deviation [...], both in scale points.
-    Raises: ImageError: the logits hold NaN, as they do for a broken picture.
-    """
-    if torch.isnan(logits).any():
-        raise ImageError("The scorer's logits are NaN for this picture; check its pixel values.")
-    levels = torch.tensor(
-        [from_scale(digit, "sam9") for digit in range(1, NUM_DIGITS + 1)],
-        dtype=torch.float32,
-        device=logits.device,
-    )
-    weights = logits.float().softmax(-1)
-    mean = (weights * levels).sum(-1)
-    variance = (weights * (levels - mean.unsqueeze(-1)).square()).sum(-1)
-    return mean, variance.sqrt()
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A per-axis affine map fitted on rated pictures: calibrated = scale * raw + offset.
-
-    Args:
-        name: shown in every reading that used it.
-        scale: for valence and for arousal.
-        offset: for valence and for arousal, in scale points.
-        unexplained: standard deviation, in scale points, of what separates calibrated readings from
-            ratings beyond the spread that the readings state themselves.
-    """
-
-    name: str = ""
-    scale: tuple[float, float] = (1.0, 1.0)
-    offset: tuple[float, float] = (0.0, 0.0)
-    unexplained: tuple[float, float] = (0.0, 0.0)
-
-    def apply(self, valence: float, arousal: float) -> tuple[Emotion, bool]:
-        """The calibrated emotion and whether it had to be clipped to the scale."""
-        return clipped_emotion(
-            valence * self.scale[0] + self.offset[0], arousal * self.scale[1] + self.offset[1]
-        )
-
-    def spread(self, valence: float, arousal: float) -> tuple[float, float]:
-        """Standard deviations of the calibrated readings, from those of the raw ones."""
-        return (
-            math.hypot(valence * self.scale[0], self.unexplained[0]),
-            math.hypot(arousal * self.scale[1], self.unexplained[1]),
-        )
-
-    @classmethod
-    def from_mapping(cls, record: Mapping[str, Any]) -> Calibration:
-        """Reads what a calibration's JSON file holds; earlier files say nothing of the spread."""
-        scale, offset = record["scale"], record["offset"]
-        left = record.get("unexplained", (0.0, 0.0))
-        return cls(str(record["name"]), _pair(scale), _pair(offset), _pair(left))

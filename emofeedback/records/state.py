@@ -14,8 +14,14 @@ from typing import Any
 
 from ..errors import ConfigError
 from .emotion import Emotion, Gap
+from .prompt import (
+    checked_prompt,
+)
 from .reading import Reading
-from .refinement import Refinement, Suggestion, checked_prompt
+from .refinement import (
+    Refinement,
+    Suggestion,
+)
 
 SEED_POLICIES = ("per round", "fixed")
 MAX_ROUNDS = 100

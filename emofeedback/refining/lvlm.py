@@ -19,7 +19,16 @@ from ..lvlm.prompts import fill_prompt
 from ..lvlm.schemas import REFINE_SCHEMA, REWRITES_SCHEMA
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion, Gap
-from ..records.refinement import Refinement, RefineRequest, checked_prompt, with_clause
+from ..records.prompt import (
+    checked_prompt,
+    with_clause,
+)
+from ..records.refinement import (
+    Refinement,
+)
+from ..records.request import (
+    RefineRequest,
+)
 from .rules import RuleRefiner
 
 TOKEN_BUDGET = 150

@@ -12,7 +12,16 @@ from collections.abc import Collection
 import numpy as np
 
 from ..records.emotion import Emotion
-from ..records.refinement import Refinement, RefineRequest, Suggestion, with_clause
+from ..records.prompt import (
+    with_clause,
+)
+from ..records.refinement import (
+    Refinement,
+    Suggestion,
+)
+from ..records.request import (
+    RefineRequest,
+)
 from .cues import FAMILIES, CueLevel
 from .evidence import Evidence, Tried, combinations
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...emofeedback.loop.steps import refine_request
-from ...emofeedback.records.refinement import Refinement, Refiner
+from ...emofeedback.records.refinement import (
+    Refinement,
+)
 from ...emofeedback.records.state import LoopState
+from ...emofeedback.refining.base import (
+    Refiner,
+)
 from .bridge import stop_if_interrupted
 
 SHARED, ONE_EACH, SEVERAL = ROUTES = ("shared", "one each", "several at once")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...emofeedback.loop.steps import rewritten_for_target
-from ...emofeedback.records.refinement import Refiner
 from ...emofeedback.records.state import LoopState
+from ...emofeedback.refining.base import (
+    Refiner,
+)
 from ..comfy.bridge import show_text, stop_if_interrupted
 from ..comfy.live import REWRITING, tell
 

@@ -16,7 +16,7 @@ def lib(pack):
 
 @pytest.fixture
 def state(lib):
-    loop, emotion, scoring = lib("loop"), lib("emotion"), lib("scoring")
+    loop, emotion, scoring = lib("loop.steps"), lib("records.emotion"), lib("records.reading")
     start = loop.start_loop("ein Boot \ud800", emotion.Emotion(1, 1))
     reading = scoring.Reading(emotion=emotion.Emotion(0, 0), cues=(scoring.Cue("sun"),))
     return loop.record_scores(start, torch.zeros(1, 16, 16, 3), [reading])
@@ -57,7 +57,7 @@ def test_a_report_stays_in_the_output_folder(pack_nodes, state, output, prefix: 
 def test_charts_behind_a_grid_take_one_group_of_readings_a_target(
     pack_nodes, lib, node_id: str
 ) -> None:
-    node, reading = pack_nodes[node_id], lib("scoring").Reading
+    node, reading = pack_nodes[node_id], lib("records.reading").Reading
     targets, _ = pack_nodes["EmoFB_EmotionGrid"].execute(side=3, reach=2.0).args
     groups = [(reading(emotion=target),) for target in targets]
     assert node.GET_SCHEMA().is_input_list

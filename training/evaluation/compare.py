@@ -20,8 +20,10 @@ from emofeedback.plane.metrics import (
     largest_step_ratio,
     paired_difference,
 )
+from emofeedback.reading.base import (
+    Scorer,
+)
 from emofeedback.records.emotion import LIMIT
-from emofeedback.records.reading import Scorer
 
 from ..data.prompts import Task, load_prompts
 from ..rewards.server import ServerReader

@@ -17,9 +17,16 @@ from torch import Tensor
 from emofeedback.errors import ConfigError
 from emofeedback.images import from_png
 from emofeedback.loop.steps import run_loop, start_loop
+from emofeedback.reading.base import (
+    Scorer,
+)
 from emofeedback.records.emotion import Emotion, clipped_emotion
-from emofeedback.records.reading import Reading, Scorer
-from emofeedback.records.refinement import with_clause
+from emofeedback.records.prompt import (
+    with_clause,
+)
+from emofeedback.records.reading import (
+    Reading,
+)
 from emofeedback.records.state import LoopPolicy
 from emofeedback.refining.rules import RuleRefiner, affect_phrase
 

@@ -19,10 +19,17 @@ from emofeedback.embedded.scorer import load_scorer
 from emofeedback.images import from_png
 from emofeedback.loop.report import loop_cost
 from emofeedback.loop.steps import rank_readings, rewritten_for_target, run_loop, start_loop
+from emofeedback.reading.base import (
+    Scorer,
+)
 from emofeedback.records.emotion import Emotion, clipped_emotion
-from emofeedback.records.reading import Reading, Scorer
-from emofeedback.records.refinement import Refiner
+from emofeedback.records.reading import (
+    Reading,
+)
 from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.refining.base import (
+    Refiner,
+)
 from emofeedback.refining.rules import RuleRefiner, named_cues
 
 from ..world.judge import judge

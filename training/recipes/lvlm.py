@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emofeedback.embedded.lvlm import DrawnLvlm, load_lvlm
-from emofeedback.records.reading import expected_digits
+from emofeedback.lvlm.readout import (
+    expected_digits,
+)
 
 from ..world.dataset import PictureSet, picture_set
 from ..world.scene import NEUTRAL_CUES, Scene

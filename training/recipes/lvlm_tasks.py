@@ -14,9 +14,11 @@ import numpy as np
 
 from emofeedback.embedded.answers import direction, signed, write_explanation, write_refinement
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
+from emofeedback.lvlm.readout import (
+    NUM_DIGITS,
+)
 from emofeedback.plane.words import nearest_words
 from emofeedback.records.emotion import Emotion, clipped_emotion, to_scale
-from emofeedback.records.reading import NUM_DIGITS
 from emofeedback.records.refinement import Suggestion
 from emofeedback.refining.cues import FAMILIES, CueLevel, find_cue
 from emofeedback.refining.rules import affect_clause

@@ -89,7 +89,9 @@ def read_embedded(images: Tensor) -> Tensor:
 
 def read_with_gradient(images: Tensor) -> Tensor:
     """As `read_embedded`, and the gradient comes back to the pictures."""
-    from emofeedback.records.reading import expected_digits
+    from emofeedback.lvlm.readout import (
+        expected_digits,
+    )
 
     return torch.stack([expected_digits(logits)[0] for logits in _digit_logits(images)], 1)
 

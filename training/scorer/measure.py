@@ -81,7 +81,9 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
 
 def _embedded_reader(model: Any, processor: Any) -> Reader:
     from emofeedback.embedded.lvlm import load_lvlm
-    from emofeedback.records.reading import expected_digits
+    from emofeedback.lvlm.readout import (
+        expected_digits,
+    )
 
     lvlm = replace(load_lvlm(), model=model, tokenizer=processor.tokenizer)
     prompt = load_prompt(RATE)

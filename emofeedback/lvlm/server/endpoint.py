@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...records.reading import expected_digits
 from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
 from ..local import to_pil
 from ..prompts import fill_prompt, load_prompt
+from ..readout import (
+    expected_digits,
+)
 from .allowed import allowed_address, api_key
 from .client import Server, send_all
 from .replies import digit_logits, whole_digits, yes_share

@@ -16,7 +16,12 @@ from emofeedback.control.anchors import (
 )
 from emofeedback.errors import ConfigError, ScorerAnswerError
 from emofeedback.records.emotion import LIMIT, Emotion
-from emofeedback.records.refinement import Refinement, RefineRequest
+from emofeedback.records.refinement import (
+    Refinement,
+)
+from emofeedback.records.request import (
+    RefineRequest,
+)
 from emofeedback.refining.rules import named_cues
 
 axis = st.floats(-LIMIT, LIMIT, allow_nan=False)

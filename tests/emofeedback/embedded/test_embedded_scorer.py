@@ -22,9 +22,28 @@ from emofeedback.embedded.weights import FOLDER
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
 from emofeedback.loop.steps import record_scores, start_loop
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
+from emofeedback.lvlm.readout import (
+    expected_digits,
+)
+from emofeedback.reading.base import (
+    Scorer,
+)
+from emofeedback.records.calibration import (
+    Calibration,
+)
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.reading import Calibration, Reading, Scorer, expected_digits
-from emofeedback.records.refinement import Refiner, RefineRequest, Suggestion
+from emofeedback.records.reading import (
+    Reading,
+)
+from emofeedback.records.refinement import (
+    Suggestion,
+)
+from emofeedback.records.request import (
+    RefineRequest,
+)
+from emofeedback.refining.base import (
+    Refiner,
+)
 from emofeedback.refining.cues import find_cue
 from emofeedback.refining.rules import named_cues
 

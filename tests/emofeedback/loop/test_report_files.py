@@ -32,7 +32,13 @@ from emofeedback.loop.steps import (
 )
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.reading import Cue, Reading
-from emofeedback.records.refinement import Refinement, RefineRequest, Suggestion
+from emofeedback.records.refinement import (
+    Refinement,
+    Suggestion,
+)
+from emofeedback.records.request import (
+    RefineRequest,
+)
 from emofeedback.records.state import Best, LoopPolicy, LoopState
 
 HOSTILE = (

@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 
 from emofeedback.errors import ImageError
 from emofeedback.images import check_images
+from emofeedback.lvlm.readout import (
+    expected_digits,
+)
+from emofeedback.records.calibration import (
+    Calibration,
+)
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.reading import Calibration, expected_digits
 
 
 def one_odd_pixel(value: float) -> torch.Tensor:

@@ -6,8 +6,10 @@ from emofeedback.lvlm.base import PROMPT_SETS, Written
 from emofeedback.plane.words import ALL_PRESETS, MIKELS, preset_emotion, sources_in_words
 from emofeedback.reading.phrases import FORMS, NOTHING_KNOWN, read_phrases
 from emofeedback.reading.scorer import LvlmScorer
+from emofeedback.records.calibration import (
+    Calibration,
+)
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.reading import Calibration
 from emofeedback.refining.cues import FAMILIES
 
 

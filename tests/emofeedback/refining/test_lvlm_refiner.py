@@ -13,7 +13,12 @@ from emofeedback.lvlm.base import PROMPT_SETS, Written
 from emofeedback.reading.pair import DISAGREEMENT, joined
 from emofeedback.records.emotion import Emotion, Gap
 from emofeedback.records.reading import Reading
-from emofeedback.records.refinement import Refiner, RefineRequest
+from emofeedback.records.request import (
+    RefineRequest,
+)
+from emofeedback.refining.base import (
+    Refiner,
+)
 from emofeedback.refining.lvlm import (
     CHANGE_SIZES,
     LvlmRefiner,

@@ -7,8 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.prompt import (
+    with_clause,
+)
 from emofeedback.records.reading import Reading
-from emofeedback.records.refinement import RefineRequest, with_clause
+from emofeedback.records.request import (
+    RefineRequest,
+)
 from emofeedback.refining.cues import FAMILIES, find_cue
 from emofeedback.refining.evidence import (
     CANDIDATE_SPREAD,

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.refinement import blind_request
+from emofeedback.records.request import (
+    blind_request,
+)
 from training.proof.loop import CLOSEST, proof_pairs
 from training.proof.report import RIVALS, curve, difference_table, final_gap, nearest_gap
 from training.proof.trials import SYSTEMS, Move, Shot, System, Trial, run_trial

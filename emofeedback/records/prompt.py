@@ -1,0 +1,26 @@
+"""The artist's prompt: checked, and joined by an affect clause."""
+
+from __future__ import annotations
+
+from ..errors import ConfigError
+
+
+def checked_prompt(prompt: object) -> str:
+    """The prompt without surrounding white space.
+
+    Raises: ConfigError: it is empty or not text.
+    """
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise ConfigError(
+            f"The prompt is {prompt!r}, so there is nothing to picture. "
+            'Write what the picture shows, for example "a boat on the sea".'
+        )
+    return prompt.strip()
+
+
+def with_clause(artist_prompt: str, clause: str) -> str:
+    """The artist's prompt, literally, followed by an affect clause."""
+    artist_prompt, clause = artist_prompt.strip(), clause.strip(" ,.;")
+    if not clause:
+        return artist_prompt
+    return f"{artist_prompt.rstrip(' ,.;')}, {clause}"
