@@ -60,7 +60,7 @@ async def _queue(session: Any, graph: Graph, client: str) -> str:
     async with session.post("/prompt", json={"prompt": graph, "client_id": client}) as answer:
         body = await answer.json()
         if answer.status == 200:
-            return body["prompt_id"]
+            return str(body["prompt_id"])
     lines = [f"ComfyUI refused the workflow: {body.get('error', {}).get('message', body)}"]
     for node_id, problem in (body.get("node_errors") or {}).items():
         for error in problem["errors"]:
@@ -84,7 +84,7 @@ async def _watch(
         if message.type is aiohttp.WSMsgType.BINARY:
             progress.take_binary(message.data)
         elif message.type is aiohttp.WSMsgType.TEXT:
-            event = json.loads(message.data)
+            event: dict[str, Any] = json.loads(message.data)
             if event["data"].get("prompt_id") == prompt_id:
                 if event["type"] in ENDS:
                     return event
@@ -101,7 +101,7 @@ async def _outputs(session: Any, server: ComfyServer, prompt_id: str) -> dict[st
         async with session.get(f"/history/{prompt_id}") as answer:
             history = await answer.json()
         if prompt_id in history:
-            return history[prompt_id]["outputs"]
+            return dict(history[prompt_id]["outputs"])
         server.ensure_alive()
         await asyncio.sleep(0.05)
 

@@ -86,7 +86,7 @@ def find_report(outputs: dict[str, Any]) -> dict[str, Any]:
     found = [output[REPORT_KEY][-1] for output in outputs.values() if output.get(REPORT_KEY)]
     if not found:
         raise StartError("The workflow left no report: it needs an End Loop node.")
-    return json.loads(found[-1])
+    return dict(json.loads(found[-1]))
 
 
 def find_pictures(outputs: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
@@ -176,14 +176,14 @@ def _free_name(output: Path) -> Path:
 def _read_workflow() -> Graph:
     if not WORKFLOW.is_file():
         raise StartError(f"{WORKFLOW} is missing: get the whole project again.")
-    return json.loads(WORKFLOW.read_text("utf-8"))
+    return dict(json.loads(WORKFLOW.read_text("utf-8")))
 
 
 def _only(graph: Graph, class_type: str) -> dict[str, Any]:
     found = [node["inputs"] for node in graph.values() if node["class_type"] == class_type]
     if len(found) != 1:
         raise StartError(f"{WORKFLOW} holds {len(found)} {class_type} nodes; it must hold one.")
-    return found[0]
+    return dict(found[0])
 
 
 def _prompt(text: str) -> str:
@@ -193,21 +193,21 @@ def _prompt(text: str) -> str:
 
 
 def _coordinate(text: str) -> float:
-    value = _number(text, float)
+    value: float = _number(text, float)
     if not (math.isfinite(value) and -LARGEST <= value <= LARGEST):
         raise ArgumentTypeError(f"{text} lies outside the scale; give a number from -3 to 3")
     return value
 
 
 def _count(text: str) -> int:
-    value = _number(text, int)
+    value: int = _number(text, int)
     if value < 1:
         raise ArgumentTypeError(f"{text} makes no picture; give 1 or more")
     return value
 
 
 def _seed(text: str) -> int:
-    value = _number(text, int)
+    value: int = _number(text, int)
     if not 0 <= value <= MAX_SEED:
         raise ArgumentTypeError(f"{text} is no seed; give a whole number from 0 to {MAX_SEED}")
     return value

@@ -209,7 +209,7 @@ def _digest(*files: Path) -> str:
 
 def _read_stamp(stamp: Path) -> dict[str, str]:
     try:
-        return json.loads(stamp.read_text("utf-8"))
+        return dict(json.loads(stamp.read_text("utf-8")))
     except (OSError, ValueError):
         return {}
 

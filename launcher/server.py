@@ -56,7 +56,7 @@ class ComfyServer:
             *("--base-directory", str(base), "--disable-api-nodes", "--disable-auto-launch"),
             *("--database-url", "sqlite:///:memory:", *arguments),
         ]
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -86,7 +86,7 @@ class ComfyServer:
     def read(self, path: str, *, timeout_s: float = 10.0) -> bytes:
         """GETs a path of the server and returns the bytes of its answer."""
         with _direct.open(self.url + path, timeout=timeout_s) as answer:
-            return answer.read()
+            return bytes(answer.read())
 
     def post(self, path: str, value: Any, *, timeout_s: float = 10.0) -> None:
         """POSTs `value` as JSON."""
@@ -163,7 +163,7 @@ class ComfyServer:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def check_port(port: int) -> None:
@@ -180,7 +180,7 @@ def check_port(port: int) -> None:
             ) from error
 
 
-def _signal_group(process: subprocess.Popen, number: signal.Signals) -> None:
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if sys.platform == "win32":
         process.terminate()
         return

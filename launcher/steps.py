@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class StartError(Exception):
@@ -74,7 +75,7 @@ def run_logged(command: Sequence[str | Path], log: Path, *, title: str = "") -> 
             end_process(child)
 
 
-def end_process(child: subprocess.Popen, *, patience_s: float = 5.0) -> None:
+def end_process(child: subprocess.Popen[Any], *, patience_s: float = 5.0) -> None:
     """Asks a child to end, makes it after `patience_s` seconds; leaves a finished one alone."""
     if child.poll() is None:
         child.terminate()

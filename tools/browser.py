@@ -106,7 +106,7 @@ class Shown:
 
     @property
     def end(self) -> str:
-        return next(name for name, _ in reversed(self.events) if name in ENDS)
+        return str(next(name for name, _ in reversed(self.events) if name in ENDS))
 
     @property
     def message(self) -> str:
@@ -170,15 +170,15 @@ class Canvas:
 
     def node_box(self, node_type: str) -> dict[str, float]:
         """x, y, width and height of the first node of a type on the page."""
-        return self.page.evaluate(NODE_BOX, node_type)
+        return dict(self.page.evaluate(NODE_BOX, node_type))
 
     def widgets(self, node_type: str) -> dict[str, Any]:
         """Widget values of the first node of a type."""
-        return self.page.evaluate(WIDGETS, node_type)
+        return dict(self.page.evaluate(WIDGETS, node_type))
 
     def cut_texts(self, selector: str) -> list[str]:
         """Parts below the matching elements whose text is cut off."""
-        return self.page.evaluate(CUT, selector)
+        return list(self.page.evaluate(CUT, selector))
 
     def shoot(self, name: str) -> None:
         """Keeps a screenshot for people: output/browser/NAME-MODE.png."""
@@ -197,11 +197,11 @@ class Canvas:
 
     def submitted(self) -> Graph:
         """The API-format graph that the page sends when a person presses Run."""
-        return self.page.evaluate("async () => (await app.graphToPrompt()).output")
+        return dict(self.page.evaluate("async () => (await app.graphToPrompt()).output"))
 
     def unknown_types(self) -> list[str]:
         """Types of nodes that this ComfyUI does not have."""
-        return self.page.evaluate(UNKNOWN)
+        return list(self.page.evaluate(UNKNOWN))
 
     def wait_for_pictures(self, node_type: str, count: int = 1) -> None:
         """Waits until every node of a type shows at least `count` loaded pictures."""

@@ -26,7 +26,7 @@ CACHE_MODES = {
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows" / "api"
 # What keeps a run short without changing what it does.
-QUICK = {
+QUICK: dict[str, dict[str, Any]] = {
     "KSampler": {"steps": 2},
     "EmoFB_StartLoop": {"candidates": 2, "tolerance": 0.0},
     "EmoFB_EmotionFeedback": {"steps": 2, "candidates": 2, "tolerance": 0.0},
@@ -61,7 +61,7 @@ class Run:
         )
 
     def class_of(self, node_id: str) -> str:
-        return self.graph[node_id]["class_type"]
+        return str(self.graph[node_id]["class_type"])
 
     @property
     def end(self) -> str:
@@ -72,11 +72,11 @@ class Run:
         """Everything a person reads when the run was refused or failed."""
         if self.refusal:
             return json.dumps(self.refusal)
-        return self.events[-1]["data"].get("exception_message", "")
+        return str(self.events[-1]["data"].get("exception_message", ""))
 
     @property
     def report(self) -> dict[str, Any]:
-        return json.loads(self.outputs_of("emofb_report")[-1])
+        return dict(json.loads(self.outputs_of("emofb_report")[-1]))
 
     def outputs_of(self, key: str) -> list[Any]:
         """Everything that nodes showed under a key, oldest first."""
@@ -145,7 +145,7 @@ async def _history(session: aiohttp.ClientSession, prompt_id: str) -> dict[str, 
         async with session.get(f"/history/{prompt_id}") as answer:
             history = await answer.json()
         if prompt_id in history:
-            return history[prompt_id]["outputs"]
+            return dict(history[prompt_id]["outputs"])
         await asyncio.sleep(0.05)
     raise AssertionError(f"prompt {prompt_id} ended, but ComfyUI keeps no history of it")
 
@@ -167,7 +167,7 @@ def start_comfy(
 
 def workflow(name: str, **changes: dict[str, Any]) -> Graph:
     """A shipped workflow, made quick; `changes` are inputs by class, over the quick ones."""
-    graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    graph: Graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
     for node in graph.values():
         kind = node["class_type"]
         node["inputs"] |= QUICK.get(kind, {}) | changes.get(kind, {})

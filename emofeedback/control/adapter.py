@@ -83,7 +83,8 @@ class EmotionAdapter(nn.Module):
     def _token_change(self, context: Tensor, felt: Tensor) -> Tensor:
         scale, shift = self.token_modulation(felt)[:, None].chunk(2, dim=-1)  # [B, 1, H] each
         inner = self.token_norm(self.token_in(context)) * (1 + scale) + shift
-        return self.token_out(nn.functional.silu(inner))
+        change: Tensor = self.token_out(nn.functional.silu(inner))
+        return change
 
 
 def _waves(emotion: Tensor) -> Tensor:

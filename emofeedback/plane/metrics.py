@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError
 
+Values = Sequence[float] | np.ndarray
 GRID = (-3.0, -1.5, 0.0, 1.5, 3.0)
 
 
@@ -29,7 +30,7 @@ class AxisMetrics:
     count: int
 
 
-def _pairs(targets: Sequence[float], readings: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(targets: Values, readings: Values) -> tuple[np.ndarray, np.ndarray]:
     target, reading = np.asarray(targets, float), np.asarray(readings, float)
     if target.shape != reading.shape or target.ndim != 1 or target.size == 0:
         raise ConfigError(
@@ -63,7 +64,7 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     return float(spearmanr(x, y).statistic)
 
 
-def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
+def kendall_tau(first: Values, second: Values) -> float:
     """Kendall's tau-b, NaN where one side is constant; along a sweep, `first` is the target."""
     from scipy.stats import kendalltau
 

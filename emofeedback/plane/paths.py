@@ -138,7 +138,7 @@ def _distinct(stations: Sequence[Emotion]) -> np.ndarray:
             "All stations of the path lie in one place, so there is no way between them. "
             "Choose at least two different emotions."
         )
-    return points[moved]
+    return np.asarray(points[moved])
 
 
 def _segment(corners: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ def _segment(corners: np.ndarray) -> np.ndarray:
             _between(level[i], level[i + 1], _knot_span(knots, i, width), at)
             for i in range(len(level) - 1)
         ]
-    return level[0]
+    return np.asarray(level[0])
 
 
 def _knot_span(knots: np.ndarray, index: int, width: int) -> tuple[float, float]:
@@ -168,7 +168,7 @@ def _between(
     first: np.ndarray, second: np.ndarray, span: tuple[float, float], at: np.ndarray
 ) -> np.ndarray:
     share = (at - span[0]) / (span[1] - span[0])
-    return (1 - share) * first + share * second
+    return np.asarray((1 - share) * first + share * second)
 
 
 def _walk(corners: np.ndarray, num_points: int, *, closed: bool = False) -> list[Emotion]:

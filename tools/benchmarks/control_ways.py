@@ -40,7 +40,7 @@ class Workbench:
     """ComfyUI's nodes, ours, and the embedded models."""
 
     core: Any
-    ours: dict[str, type]
+    ours: dict[str, Any]
     model: Any
     clip: Any
     stack: Callable[[list[list[Any]]], list[Any]]
@@ -57,7 +57,7 @@ class Workbench:
 
     def encode(self, prompt: str) -> list[Any]:
         """Stock CLIP Text Encode."""
-        return self.core.CLIPTextEncode().encode(self.clip, prompt)[0]
+        return list(self.core.CLIPTextEncode().encode(self.clip, prompt)[0])
 
     def run(self, node: str, *args: Any, **inputs: Any) -> Any:
         """The first output of one of our nodes."""
@@ -68,10 +68,11 @@ class Workbench:
     ) -> Tensor:
         """Latents of a stock KSampler, one for each number of a noise of the seed."""
         latent = {"samples": torch.zeros(len(noises), 16, SIDE, SIDE), "batch_index": noises}
-        return self.core.KSampler().sample(
+        made: list[dict[str, Tensor]] = self.core.KSampler().sample(
             model or self.model, seed, self.steps, CFG, "euler", "simple", positive, self.negative,
             latent,
-        )[0]["samples"]  # fmt: skip
+        )  # fmt: skip
+        return made[0]["samples"]
 
     def pictures(self, positives: list[list[Any]], seed: int, noises: list[int]) -> Tensor:
         """[N, H, W, 3] in 0..1, for the judge; nothing that is timed goes this way.
@@ -110,7 +111,7 @@ def decoded(latents: Tensor) -> Tensor:
     """[B, H, W, 3] in 0..1; pixels move by 0.002 against float32."""
     decoder = load_autoencoder().to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        pixels = decoder.decode(latents).sample
+        pixels: Tensor = decoder.decode(latents).sample
     return (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1)
 
 
@@ -168,9 +169,8 @@ def _neutral(bench: Workbench, prompt: str) -> Callable[[Point], list[Any]]:
 def _encoded(method: str) -> Way:
     def way(bench: Workbench, prompt: str) -> Callable[[Point], list[Any]]:
         def at(point: Point) -> list[Any]:
-            return bench.run(
-                "EncodeEmotion", bench.clip, prompt, emotion(point), point.strength, method
-            )
+            inputs = bench.clip, prompt, emotion(point), point.strength, method
+            return list(bench.run("EncodeEmotion", *inputs))
 
         return at
 

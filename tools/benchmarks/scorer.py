@@ -155,7 +155,8 @@ def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     @torch.inference_mode()
     def bare() -> Tensor:
         inputs = question(pictures)
-        return lvlm.model(**tree_inputs(lvlm.model, inputs, steps), use_cache=False).logits
+        seen = lvlm.model(**tree_inputs(lvlm.model, inputs, steps), use_cache=False)
+        return torch.as_tensor(seen.logits)
 
     found = ratios(lambda: scorer.score(images), bare, repeats)
     ratio = statistics.median(found) - 1

@@ -36,8 +36,8 @@ def make_pictures(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
         graph, about = minimal_graph(node_id, ours, known)
         picture = draw_node(graph, {**known, **ours}, about)
         yield save_drawing(picture, DOCS / node_id / "graph.png", graph)
-    for name, drawing, graph in guide_pictures({**known, **ours}):
-        yield save_drawing(drawing, ROOT / "docs" / "pictures" / f"{name}.png", graph)
+    for name, drawing, shown in guide_pictures({**known, **ours}):
+        yield save_drawing(drawing, ROOT / "docs" / "pictures" / f"{name}.png", shown)
 
 
 def make_locales(nodes: dict[str, Any], core: Any) -> Iterator[Path]:

@@ -159,7 +159,7 @@ def _seen_facts(key: str, graph: Graph) -> NodeFacts:
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: Box, *, framed: bool) -> None:
     corners = _scaled(box.x, box.y, box.x + WIDTH, box.y + box.height)
-    frame = {"outline": SUBJECT, "width": 3 * SCALE} if framed else {}
+    frame: dict[str, Any] = {"outline": SUBJECT, "width": 3 * SCALE} if framed else {}
     draw.rounded_rectangle(corners, 8 * SCALE, fill=BODY, **frame)
     line = _scaled(box.x + 8, box.y + TITLE, box.x + WIDTH - 8, box.y + TITLE)
     draw.line(line, fill=PAPER, width=SCALE)
@@ -223,7 +223,7 @@ def _write(
         while text and font.getlength(f"{text}…") > room * SCALE:
             text = text[:-1]
         text = f"{text}…"
-    draw.text(_scaled(*at), text, fill=ink, font=font, anchor=anchor)
+    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=ink, font=font, anchor=anchor)
 
 
 def _scaled(*numbers: float) -> tuple[float, ...]:

@@ -108,7 +108,7 @@ def _from_workflow(node_id: str) -> tuple[Graph, str] | None:
 
 def _read(name: str) -> Graph:
     text = (ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    return dict(json.loads(text))
 
 
 def _cut(graph: Graph, wanted: set[str], *, shown: bool = True) -> Graph:
@@ -150,7 +150,7 @@ class _Builder:
         if node_id in self.keys:
             return self.keys[node_id]
         key = self.keys[node_id] = str(100 + len(self.keys))
-        facts, inputs = self.facts[node_id], {}
+        facts, inputs = self.facts[node_id], dict[str, Any]()
         self.graph[key] = {
             "inputs": inputs,
             "class_type": node_id,

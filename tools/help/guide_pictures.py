@@ -88,7 +88,7 @@ def _scorer_inputs() -> dict[str, object]:
 
 
 def _read(name: str) -> Graph:
-    return json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    return dict(json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text("utf-8")))
 
 
 def _answers(kind: str) -> list[Answer]:
