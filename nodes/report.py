@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import comfy.utils
@@ -12,6 +11,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.loop.report_page import report_csv, report_html, report_json
+from ..emofeedback.records.files import replacing
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import show_text, stop_if_interrupted
 from .widgets.sockets import LOOP_CATEGORY, StateSocket
@@ -100,12 +100,5 @@ def _free_place(prefix: str) -> tuple[Path, str, int, str]:
 
 def _write_whole(path: Path, text: str) -> None:
     """Writes a file that appears whole or not at all; what no encoding knows becomes '?'."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".report-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", errors="replace"))
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        partial.write_bytes(text.encode("utf-8", errors="replace"))

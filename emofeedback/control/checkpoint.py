@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..records.files import replacing
 from .adapter import EmotionAdapter
 
 FORMAT_VERSION = "1"
@@ -298,6 +298,5 @@ def _digest_of(tensors: Mapping[str, Tensor]) -> str:
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, str(partial), metadata=metadata)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file(tensors, str(partial), metadata=metadata)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ..plane.metrics import spearman
 from ..records.calibration import (
     Calibration,
 )
+from ..records.files import write_json
 
 CALIBRATION_FILE = "calibration.json"
 FEWEST = 10
@@ -194,10 +194,7 @@ def save_calibration(fit: CalibrationFit, path: Path, *, scorer: str, pictures: 
         "valence": _plain(fit.valence),
         "arousal": _plain(fit.arousal),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_json(path, record)
 
 
 def load_calibration(path: Path) -> Calibration:

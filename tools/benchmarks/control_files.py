@@ -16,6 +16,7 @@ from torch import Tensor
 
 from emofeedback.control.anchors import ANCHORS, rule_clause
 from emofeedback.embedded.weights import FOLDER
+from emofeedback.records.files import replacing
 from emofeedback.refining.rules import affect_phrase
 from training.world.judge import WEIGHTS
 
@@ -60,9 +61,8 @@ class Album:
         path = self.folder / ("_".join(map(str, key)).replace(" ", "-") + ".png")
         if not path.exists():
             strip = (paint() * 255).round().to(torch.uint8).flatten(0, 1).numpy()
-            half_done = path.with_suffix(".part")
-            Image.fromarray(strip).save(half_done, format="png", compress_level=1)
-            half_done.replace(path)
+            with replacing(path) as half_done:
+                Image.fromarray(strip).save(half_done, format="png", compress_level=1)
         strip = np.asarray(Image.open(path))
         width = strip.shape[1]
         return torch.from_numpy(strip.reshape(-1, width, width, 3).copy()).float() / 255

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -250,7 +250,14 @@ def peak_memory(device: Any) -> float:
     """Bytes: allocated on the GPU, else resident in this process."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
-    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _wait(device: Any) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.files import write_json
 
 from ..recipes.measure import ROOT
 from ..world.captions import neutral_prompt
@@ -108,7 +109,5 @@ def _trial(system: System, pair: Pair, run_dir: Path, index: int) -> Trial:
     trial, chosen = run_trial(system, pair)
     if index < SHOWN:
         Image.fromarray((chosen * 255).round().byte().numpy()).save(picture)
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps(trial.record()), encoding="utf-8")
-    partial.replace(record)
+    write_json(record, trial.record(), indent=None)
     return trial

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from emofeedback.embedded.clip import MODEL, Calibration, embed_images, embed_texts
 from emofeedback.embedded.weights import read_weights
+from emofeedback.records.files import write_json
 from emofeedback.refining.cues import FAMILIES
 
 from ..world.captions import caption, neutral_prompt
 from ..world.dataset import PictureSet
 from ..world.scene import NEUTRAL_CUES, Scene, held_out
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
-from .files import write_json
 
 FILE = f"{MODEL}/model.safetensors"
 HEADS = (len(PLACES), len(SUBJECTS), *(len(levels) for levels in FAMILIES.values()))

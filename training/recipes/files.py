@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from emofeedback.errors import CheckpointError
+from emofeedback.records.files import replacing
 
 
 @dataclass
@@ -74,28 +72,15 @@ def export(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) 
     return path
 
 
-def write_json(path: Path, content: Any) -> Path:
-    """Write a JSON file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return path
-
-
 def _write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     # tied or viewed tensors share storage, which the format refuses
     whole = {
         name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()
     }
-    save_file(whole, str(partial), metadata=dict(facts))
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with replacing(path, durable=True) as partial:
+        save_file(whole, str(partial), metadata=dict(facts))
 
 
 def to_uint8(images: Tensor) -> Tensor:

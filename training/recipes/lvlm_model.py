@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emofeedback.embedded.lvlm import DrawnLvlm
+from emofeedback.records.files import write_json
 
 from .common import MuonOptim, Optim, export
 
@@ -118,11 +118,11 @@ def save(lvlm: DrawnLvlm, folder: Path, facts: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(lvlm.model.config.to_json_string(use_diff=False))
     config |= {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "dtype": "float16"}
-    _write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     lvlm.model.generation_config.save_pretrained(folder)
     lvlm.tokenizer.save_pretrained(folder)
     side, vision = lvlm.image_size, lvlm.model.config.vision_config
-    _write_json(
+    write_json(
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "Qwen2VLImageProcessorPil",
@@ -138,9 +138,3 @@ def save(lvlm: DrawnLvlm, folder: Path, facts: Mapping[str, str]) -> None:
         name: value for name, value in lvlm.model.state_dict().items() if name != "lm_head.weight"
     }
     export(folder / "model.safetensors", weights, {**facts, "format": "pt"})
-
-
-def _write_json(path: Path, content: Any) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)

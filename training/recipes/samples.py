@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from torch import Tensor
+
+from emofeedback.records.files import replacing
 
 from .files import to_uint8
 
@@ -17,8 +18,6 @@ def save_grid(path: Path, pictures: Tensor, *, columns: int) -> Path:
     count, height, width, channels = pictures.shape
     rows = pictures.reshape(count // columns, columns, height, width, channels)
     sheet = rows.permute(0, 2, 1, 3, 4).reshape(-1, columns * width, channels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    Image.fromarray(to_uint8(sheet).numpy()).save(partial, format="PNG")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        Image.fromarray(to_uint8(sheet).numpy()).save(partial, format="PNG")
     return path

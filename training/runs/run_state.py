@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from emofeedback.control.checkpoint import read_file
 from emofeedback.errors import CheckpointError
+from emofeedback.records.files import replacing
 
 log = logging.getLogger(__name__)
 TENSORS, FACTS = "state.safetensors", "state.json"
@@ -52,33 +52,26 @@ def save_state(folder: Path, state: RunState, *, keep: int) -> Path:
     from safetensors.torch import save_file
 
     target = folder / f"step-{state.step:06d}"
-    partial = folder / f".{target.name}.partial"
+    for left in folder.glob(".step-*.partial"):  # of a run that was killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(_flat(state), str(partial / TENSORS))
-        facts = {
-            "step": state.step,
-            "seconds": state.seconds,
-            "first_watch": state.first_watch,
-            "param_groups": state.optimizer.get("param_groups", []),
-            "sha256": _digest(partial / TENSORS),
-        }
-        (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        for name in (TENSORS, FACTS):
-            with (partial / name).open("rb") as file:
-                os.fsync(file.fileno())
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(partial, target)
+        with replacing(target, durable=True) as partial:
+            partial.mkdir()
+            save_file(_flat(state), str(partial / TENSORS))
+            facts = {
+                "step": state.step,
+                "seconds": state.seconds,
+                "first_watch": state.first_watch,
+                "param_groups": state.optimizer.get("param_groups", []),
+                "sha256": _digest(partial / TENSORS),
+            }
+            (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     except (OSError, RuntimeError) as error:  # safetensors wraps a full disk
-        shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
             f"The checkpoint {target} could not be written ({error}). Earlier checkpoints are "
             "whole: make room and go on with --resume latest."
         ) from error
     except Exception as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(f"The checkpoint {target} could not be written: {error}") from error
     for old in whole_checkpoints(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)

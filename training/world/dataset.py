@@ -14,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+from emofeedback.records.files import write_json
+
 from .scene import Scene, sample_scene
 
 _Mode = Literal["r", "r+"]
@@ -86,9 +88,7 @@ def _read_done(progress: Path, picture_file: Path, size: int) -> set[int]:
 
 
 def _write_done(progress: Path, done: set[int]) -> None:
-    partial = progress.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(sorted(done)))
-    os.replace(partial, progress)
+    write_json(progress, sorted(done), indent=None)
 
 
 def _grow(path: Path, num_bytes: int) -> None:

@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all: written aside, then moved into place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Where to write the file or the folder that takes the place of `path` at the end.
+
+    A kill at any moment leaves what was there before; so does an error, which also takes away what
+    was written so far.
+
+    Args:
+        durable: the disk is asked to keep the content before it counts.
+    Raises: OSError: the folder cannot be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # of this process alone: two that write the same file must not mix
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        if durable:
+            for file in sorted(partial.rglob("*")) if partial.is_dir() else [partial]:
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+        if path.is_dir() and partial.is_dir():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    except BaseException:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any, *, indent: int | None = 2) -> Path:
+    """Writes a JSON file in one step. Raises: OSError."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+    return path
