@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import comfy.samplers
 from comfy_api.latest import io
 
-from ..emofeedback.loop.steps import (
-    read_candidates,
-    record_refinement,
-    record_scores,
-    round_seed,
-    start_loop,
-)
-from ..emofeedback.reading.base import (
-    Scorer,
-)
+from ..emofeedback.loop.candidate_prompts import ROUTES
+from ..emofeedback.loop.driver import rewrite_first_prompt, run_loop
+from ..emofeedback.loop.steps import start_loop
+from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.state import LoopState
-from ..emofeedback.refining.base import (
-    Refiner,
-)
-from .comfy.bridge import Stopwatch, show_text, stop_if_interrupted
-from .comfy.candidates import ROUTES, PromptPlan
-from .comfy.live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
-from .comfy.sampling import LoopProgress, RoundCutShort, SamplerSettings, sample_candidates
+from .comfy.live import run_id
+from .comfy.sampled_loop import SampledLoop
+from .comfy.sampling import SamplerSettings
 from .refining import refiner_of
-from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
-from .widgets.loop_result import result_outputs, result_values, round_in_words
+from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
+from .widgets.loop_result import result_outputs, result_values
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -103,9 +91,33 @@ class EmotionFeedback(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, **inputs: Any) -> io.NodeOutput:
-        state = FeedbackRun.from_inputs(inputs).finish()
-        values, shown = result_values(state, tell(state, final=True))
+    def execute(
+        cls,
+        target: Emotion,
+        prompt: str,
+        seed: int,
+        scorer: Scorer,
+        prompts: str,
+        refiner: Scorer | None = None,
+        first_prompt: str = AS_WRITTEN,
+        **inputs: Any,
+    ) -> io.NodeOutput:
+        sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
+        state = start_loop(prompt, target, policy_from(inputs), seed=seed)
+        settings = SamplerSettings(target=target, **sampling)
+        loop, rewriting = SampledLoop(settings, state.policy.rounds), refiner_of(refiner)
+        if first_prompt == REWRITTEN:
+            state = rewrite_first_prompt(state, rewriting, loop)
+        *_, state = run_loop(
+            loop.generate,
+            scorer,
+            rewriting,
+            state,
+            observer=loop,
+            route=prompts,
+            steps_per_picture=settings.steps,
+        )
+        values, shown = result_values(state, run_id(state))
         return io.NodeOutput(*values, ui=shown)
 
 
@@ -137,87 +149,3 @@ def sampler_inputs() -> list[io.Input]:
             tooltip="How the noise is taken away over the steps, as in KSampler.",
         ),
     ]
-
-
-@dataclass(frozen=True)
-class FeedbackRun:
-    """One run of the node: the tools of every round and the state it starts from."""
-
-    settings: SamplerSettings
-    scorer: Scorer
-    refiner: Refiner
-    route: str
-    first_prompt: str
-    state: LoopState
-    progress: LoopProgress
-
-    @classmethod
-    def from_inputs(cls, inputs: dict[str, Any]) -> FeedbackRun:
-        """Unpacks the node's inputs.
-
-        Raises: ConfigError: empty prompt or a policy out of range.
-        """
-        inputs = dict(inputs)
-        target: Emotion = inputs.pop("target")
-        prompt, seed = inputs.pop("prompt"), inputs.pop("seed")
-        scorer, refiner = inputs.pop("scorer"), inputs.pop("refiner", None)
-        route, first_prompt = inputs.pop("prompts"), inputs.pop("first_prompt", AS_WRITTEN)
-        sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
-        state = start_loop(prompt, target, policy_from(inputs), seed=seed)
-        settings = SamplerSettings(target=target, **sampling)
-        progress = LoopProgress(settings.model, state.policy.rounds, settings.steps)
-        return cls(settings, scorer, refiner_of(refiner), route, first_prompt, state, progress)
-
-    def finish(self) -> LoopState:
-        """Rounds until the loop is done.
-
-        Raises: what the models raise, and ComfyUI's interrupt.
-        """
-        state = self.state
-        if self.first_prompt == REWRITTEN:
-            state = with_first_prompt(state, self.refiner)
-        plan = PromptPlan.start(self.route, state)
-        while True:
-            state = accepted(self._one_round(state, plan))
-            show_text(round_in_words(state))
-            tell(state)
-            if state.done:
-                return state
-            stop_if_interrupted()
-            if state.just_skipped:
-                continue
-            tell(state, REWRITING)
-            plan, refinement = plan.refined(self.refiner, state)
-            state = record_refinement(state, refinement)
-            tell(state)
-
-    def _one_round(self, state: LoopState, plan: PromptPlan) -> LoopState:
-        show_text(f"round {state.coming_round} of {state.policy.rounds}: {plan.prompts[0]}")
-        tell(state, MAKING)
-        watch = Stopwatch()
-        try:
-            images = sample_candidates(
-                self.settings,
-                plan.prompts,
-                round_seed(state),
-                progress=self.progress.of_round(state),
-            )
-        except RoundCutShort:
-            return cut_short(state, generate_seconds=watch.seconds())
-        generate_seconds = watch.seconds()
-        stop_if_interrupted()
-        if wanted(state, last=True):
-            spent = {"pictures": len(images), "steps": self.settings.steps * len(images)}
-            return cut_short(state, generate_seconds=generate_seconds, **spent)
-        tell(state, READING)
-        watch = Stopwatch()
-        readings = read_candidates(self.scorer, images, state)
-        return record_scores(
-            state,
-            images,
-            readings,
-            prompts=plan.prompts,
-            generate_seconds=generate_seconds,
-            score_seconds=watch.seconds(),
-            steps=self.settings.steps * len(images),
-        )

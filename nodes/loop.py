@@ -10,14 +10,9 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ..emofeedback.errors import LoopError
-from ..emofeedback.loop.steps import (
-    read_candidates,
-    record_refinement,
-    record_scores,
-    refine_request,
-    round_seed,
-    start_loop,
-)
+from ..emofeedback.loop.driver import accepted, read_round, refine_round, rewrite_first_prompt
+from ..emofeedback.loop.observer import MAKING
+from ..emofeedback.loop.steps import round_seed, start_loop
 from ..emofeedback.reading.base import (
     Scorer,
 )
@@ -25,18 +20,16 @@ from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     RoundClock,
-    Stopwatch,
     running_node_id,
     show_loop_progress,
     show_text,
-    stop_if_interrupted,
 )
-from .comfy.live import MAKING, READING, REWRITING, accepted, cut_short, tell, wanted
+from .comfy.live import Page, run_id
 from .comfy.loop_graph import LoopGraph, check_loop, next_round, open_node, sampler_steps
-from .refining import refiner_of, suggestions_in_words
-from .scoring import readings_in_words
-from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input, with_first_prompt
-from .widgets.loop_result import result_outputs, result_values, round_in_words, shown_meanwhile
+from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
+from .refining import refiner_of
+from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
+from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -50,6 +43,7 @@ from .widgets.sockets import (
 )
 
 CLOCK = RoundClock()
+PAGE, LAST_PAGE = Page(), Page(counted=True)
 
 
 def round_outputs() -> list[io.Output]:
@@ -75,7 +69,7 @@ def open_round(state: LoopState) -> io.NodeOutput:
         lines.append(suggestions_in_words(state.first_refinement))
     show_text("\n".join(lines).strip())
     CLOCK.start(state.digest)
-    tell(state, MAKING)
+    PAGE.told(state, MAKING)
     return io.NodeOutput(state, state.prompt, round_seed(state), policy.candidates, state.target)
 
 
@@ -128,7 +122,8 @@ class StartLoop(io.ComfyNode):
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
         state = start_loop(prompt, target, policy_from(settings), seed=seed)
         if first_prompt == REWRITTEN:
-            state = with_first_prompt(state, refiner_of(refiner))
+            show_text("rewriting the prompt for the first round")
+            state = rewrite_first_prompt(state, refiner_of(refiner), PAGE)
         return open_round(state)
 
 
@@ -189,25 +184,13 @@ class ScoreRound(io.ComfyNode):
     def execute(
         cls, state: LoopState, images: Tensor, scorer: Scorer, explain: bool = True
     ) -> io.NodeOutput:
-        generate_seconds = CLOCK.seconds(state.digest)
-        stop_if_interrupted()
-        if wanted(state, last=True):
-            left = cut_short(state, pictures=len(images), generate_seconds=generate_seconds)
-            tell(left)
-            return io.NodeOutput(left, ExecutionBlocker(None))  # no readings: nothing to run on
-        tell(state, READING)
-        watch = Stopwatch()
-        readings = read_candidates(scorer, images, state, explain=explain)
-        scored = record_scores(
-            state,
-            images,
-            readings,
-            generate_seconds=generate_seconds,
-            score_seconds=watch.seconds(),
-        )
-        tell(scored)
+        seconds = CLOCK.seconds(state.digest)
+        scored = read_round(state, images, scorer, PAGE, explain=explain, generate_seconds=seconds)
+        if scored.just_skipped:
+            return io.NodeOutput(scored, ExecutionBlocker(None))  # no readings: nothing to run on
+        readings = scored.rounds[-1].readings
         show_text(readings_in_words(readings))
-        return io.NodeOutput(scored, tuple(readings))
+        return io.NodeOutput(scored, readings)
 
 
 class RefineRound(io.ComfyNode):
@@ -235,15 +218,11 @@ class RefineRound(io.ComfyNode):
 
     @classmethod
     def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
-        state = accepted(state)
+        state = accepted(state, PAGE)
         if state.done or state.just_skipped:
             return io.NodeOutput(state, state.prompt, "")
-        stop_if_interrupted()
-        tell(state, REWRITING)
-        refinement = refiner_of(refiner).refine(refine_request(state))
-        refined = record_refinement(state, refinement)
-        tell(refined)
-        text = suggestions_in_words(refinement)
+        refined, _ = refine_round(state, refiner_of(refiner), PAGE)
+        text = suggestions_in_words(refined.rounds[-1].refinement)
         show_text(text)
         return io.NodeOutput(refined, refined.prompt, text)
 
@@ -284,14 +263,14 @@ class EndLoop(io.ComfyNode):
                 "The round ended without a reading. Put Score Round between the pictures and End "
                 "Loop."
             )
-        state = accepted(_with_steps(state, sampler_steps(graph, body)))
+        state = accepted(_with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
-        run_id = tell(state, final=True)
+        LAST_PAGE.told(state)
         if state.done:
-            values, shown = result_values(state, run_id)
+            values, shown = result_values(state, run_id(state))
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
-        return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id))
+        return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id(state)))
 
 
 def _with_steps(state: LoopState, steps: int) -> LoopState:

@@ -18,9 +18,6 @@ from ..emofeedback.records.prompt import (
 from ..emofeedback.records.reading import (
     Reading,
 )
-from ..emofeedback.records.refinement import (
-    Refinement,
-)
 from ..emofeedback.records.request import (
     RefineRequest,
 )
@@ -29,6 +26,7 @@ from ..emofeedback.refining.base import (
 )
 from ..emofeedback.refining.rules import RuleRefiner
 from .comfy.bridge import show_text, stop_if_interrupted
+from .comfy.words import suggestions_in_words
 from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
 
 
@@ -45,19 +43,6 @@ def refiner_of(scorer: Scorer | None) -> Refiner:
             "use the rules, or connect a scorer with a language model."
         )
     return scorer.refiner()
-
-
-def suggestions_in_words(refinement: Refinement) -> str:
-    """A list with one line a suggestion, then the refiner's warnings; plain text and Markdown."""
-    lines = [
-        f"- {suggestion.text} ({suggestion.reason})"
-        if suggestion.reason
-        else f"- {suggestion.text}"
-        for suggestion in refinement.suggestions
-    ]
-    return "\n".join(
-        [*lines, *(f"\nWarning: {warning}" for warning in refinement.warnings)]
-    ).strip()
 
 
 class RefinePrompt(io.ComfyNode):

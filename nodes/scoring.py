@@ -16,24 +16,8 @@ from ..emofeedback.records.reading import (
     Reading,
 )
 from .comfy.bridge import show_text, stop_if_interrupted
+from .comfy.words import readings_in_words
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
-
-
-def reading_in_words(reading: Reading) -> str:
-    """One reading as a line for people."""
-    spread = "±{:.2f} / ±{:.2f}".format(*reading.uncertainty)
-    clipped = " (beyond the scale, moved to its end)" if reading.clipped else ""
-    content = "" if reading.content is None else f", shows the prompt {reading.content:.0%}"
-    cues = "; ".join(cue.name for cue in reading.cues)
-    because = f", because of {cues}" if cues else ""
-    return f"{reading.emotion} {spread}{clipped}{content}{because}"
-
-
-def readings_in_words(readings: list[Reading]) -> str:
-    """A list with one line a picture, then every distinct warning; plain text and Markdown."""
-    lines = [f"{number}. {reading_in_words(r)}" for number, r in enumerate(readings, 1)]
-    warnings = dict.fromkeys(warning for r in readings for warning in r.warnings)
-    return "\n".join([*lines, *(f"\nWarning: {warning}" for warning in warnings)])
 
 
 class ScoreEmotion(io.ComfyNode):

@@ -14,7 +14,7 @@ from ..emofeedback.records.reading import (
     Reading,
 )
 from .comfy.bridge import show_text, stop_if_interrupted
-from .scoring import readings_in_words
+from .comfy.words import readings_in_words
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ..records.refinement import Refinement
 from ..records.state import LoopState, RoundRecord
-from .report import loop_cost, loop_warnings
+from .cost import loop_cost
+from .report import loop_warnings
 
 FORMAT = 1
 THUMBNAIL_SIDE = 96

@@ -9,6 +9,7 @@ from ..errors import LoopError
 from ..records.emotion import Emotion, Gap
 from ..records.refinement import Refinement
 from ..records.state import LoopState, RoundRecord
+from .cost import loop_cost
 
 FORMAT = 1
 
@@ -43,23 +44,6 @@ def loop_report(state: LoopState) -> dict[str, Any]:
         "stop_reason": state.stop_reason,
         "cost": loop_cost(state),
         "warnings": loop_warnings(state),
-    }
-
-
-def loop_cost(state: LoopState) -> dict[str, float]:
-    """Pictures, generator steps, LVLM tokens and seconds spent so far."""
-    rounds, skipped, first = state.rounds, state.skipped, state.first_refinement
-    wasted_seconds = sum(record.generate_seconds for record in skipped)
-    generate_seconds = sum(record.generate_seconds for record in rounds) + wasted_seconds
-    rewriting = first.seconds if first else 0.0
-    return {
-        "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
-        "steps": sum(r.steps for r in rounds) + sum(r.steps for r in skipped),
-        "tokens": sum(record.tokens for record in rounds) + (first.tokens if first else 0),
-        "generate_seconds": round(generate_seconds, 3),
-        "score_seconds": round(sum(record.score_seconds for record in rounds), 3),
-        "refine_seconds": round(sum(record.refine_seconds for record in rounds) + rewriting, 3),
-        "seconds": round(sum(record.seconds for record in rounds) + wasted_seconds + rewriting, 3),
     }
 
 

@@ -1,12 +1,8 @@
-"""The feedback loop as pure steps from state to state, and a driver for use without a graph.
-
-Best-of-N is the same loop without a refiner, so both compare at equal cost.
-"""
+"""The feedback loop as pure steps from state to state; `driver` and ComfyUI's graph call them."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -36,9 +32,16 @@ from ..records.state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, 
 from ..refining.base import (
     Refiner,
 )
+from .cost import loop_cost
 
-Generate = Callable[[str, int, int], Tensor]
-ACCEPTED = "accepted"
+STOP_REASONS = {
+    "tolerance": "close enough",
+    "rounds": "all rounds done",
+    "patience": "no better picture any more",
+    "time budget": "time is up",
+    "accepted": "accepted by you",
+}
+"""Why a loop has stopped, as reports name it, and in words for the page."""
 
 
 def start_loop(
@@ -55,7 +58,6 @@ def start_loop(
         policy=policy or LoopPolicy(),
         seed=seed,
         prompt=prompt,
-        round_started=time.perf_counter(),
     )
 
 
@@ -164,9 +166,7 @@ def record_scores(
         tokens=sum(reading.tokens for reading in readings),
     )
     event = [prompts, record.seed, list(record.images), [r.emotion.__repr__() for r in readings]]
-    scored = state.advanced(
-        event, rounds=(*state.rounds, record), best=_best_of(state, record), round_started=0.0
-    )
+    scored = state.advanced(event, rounds=(*state.rounds, record), best=_best_of(state, record))
     return replace(scored, stop_reason=stop_reason(scored))
 
 
@@ -192,15 +192,9 @@ def stop_reason(state: LoopState) -> str:
         return "rounds"
     if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
         return "patience"
-    if policy.time_budget_s and _seconds(state) >= policy.time_budget_s:
+    if policy.time_budget_s and loop_cost(state)["seconds"] >= policy.time_budget_s:
         return "time budget"
     return ""
-
-
-def _seconds(state: LoopState) -> float:
-    wasted = sum(record.generate_seconds for record in state.skipped)
-    rewriting = state.first_refinement.seconds if state.first_refinement else 0.0
-    return sum(record.seconds for record in state.rounds) + wasted + rewriting
 
 
 def accept_best(state: LoopState) -> LoopState:
@@ -211,7 +205,7 @@ def accept_best(state: LoopState) -> LoopState:
     if state.done or state.best is None:
         why = f"it has stopped ({state.stop_reason})" if state.done else "no picture was read yet"
         raise LoopError(f"There is nothing to accept: {why}.")
-    return state.advanced(["accepted"], stop_reason=ACCEPTED)
+    return state.advanced(["accepted"], stop_reason="accepted")
 
 
 def may_skip(state: LoopState) -> bool:
@@ -239,10 +233,19 @@ def skip_round(
         generate_seconds=generate_seconds,
         steps=steps,
     )
-    skipped = state.advanced(
-        ["skipped", record.number], skipped=(*state.skipped, record), round_started=0.0
-    )
+    skipped = state.advanced(["skipped", record.number], skipped=(*state.skipped, record))
     return replace(skipped, stop_reason=stop_reason(skipped))
+
+
+def cut_short(
+    state: LoopState, *, accept: bool, pictures: int, generate_seconds: float, steps: int
+) -> LoopState:
+    """The state without the coming round, and stopped with its best picture if that is accepted.
+
+    Raises: LoopError: the round cannot be skipped, or there is nothing to accept.
+    """
+    skipped = skip_round(state, pictures=pictures, generate_seconds=generate_seconds, steps=steps)
+    return accept_best(replace(skipped, stop_reason="")) if accept else skipped
 
 
 def _content_passes(state: LoopState, best: Best) -> bool:
@@ -290,36 +293,3 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
         rounds=(*state.rounds[:-1], record),
         prompt=checked_prompt(refinement.prompt),
     )
-
-
-def run_loop(
-    generate: Generate,
-    scorer: Scorer,
-    refiner: Refiner | None,
-    state: LoopState,
-    *,
-    steps_per_picture: int = 0,
-) -> Iterator[LoopState]:
-    """Runs the loop, yielding the state after every round.
-
-    Args:
-        generate: (prompt, seed, candidates) -> images [B, H, W, 3] in 0..1.
-        refiner: None keeps the prompt: best-of-N.
-        steps_per_picture: for the cost report.
-    """
-    while not state.done:
-        started = time.perf_counter()
-        images = generate(state.prompt, round_seed(state), state.policy.candidates)
-        generated = time.perf_counter()
-        readings = read_candidates(scorer, images, state, explain=refiner is not None)
-        state = record_scores(
-            state,
-            images,
-            readings,
-            generate_seconds=generated - started,
-            score_seconds=time.perf_counter() - generated,
-            steps=steps_per_picture * len(images),
-        )
-        if refiner is not None and not state.done:
-            state = record_refinement(state, refiner.refine(refine_request(state)))
-        yield state

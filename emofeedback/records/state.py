@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigError
@@ -153,14 +153,13 @@ class LoopState(Mapping[str, Any]):
     Args:
         artist_prompt: what the artist wrote.
         prompt: what the coming round generates from.
-        seed: the loop's own seed; `loop.round_seed` derives each round's.
+        seed: the loop's own seed; `loop.steps.round_seed` derives each round's.
         rounds: finished rounds, oldest first.
         skipped: rounds thrown away unread, oldest first.
         best: best picture so far, None before the first round.
         stop_reason: empty while the loop goes on.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
-        round_started: `time.perf_counter()` when the coming round was handed out; not hashed.
     """
 
     artist_prompt: str
@@ -174,7 +173,6 @@ class LoopState(Mapping[str, Any]):
     stop_reason: str = ""
     first_refinement: Refinement | None = None
     digest: str = ""
-    round_started: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         checked_prompt(self.artist_prompt)
@@ -193,6 +191,18 @@ class LoopState(Mapping[str, Any]):
     def coming_round(self) -> int:
         """Number of the round to generate next, counted from 1."""
         return len(self.rounds) + len(self.skipped) + 1
+
+    @property
+    def best_round(self) -> RoundRecord:
+        """The round of the best picture so far; only where `best` is known."""
+        assert self.best is not None, "no round has been read yet"
+        return self.rounds[self.best.round_index]
+
+    @property
+    def best_image(self) -> bytes:
+        """The best picture so far as PNG; only where `best` is known."""
+        assert self.best is not None, "no round has been read yet"
+        return self.best_round.images[self.best.candidate]
 
     @property
     def just_skipped(self) -> bool:

@@ -53,16 +53,6 @@ def show_text(text: str) -> None:
         server.send_progress_text(text, node_id, server.client_id)
 
 
-class Stopwatch:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self._started
-
-
 class RoundClock:
     """When each round began, by prompt and state digest.
 

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from comfy_execution.utils import get_executing_context
 
 from ...emofeedback.loop.events import Event, Told, events_since
 from ...emofeedback.loop.log import RunLog
-from ...emofeedback.loop.steps import accept_best, may_skip, skip_round
+from ...emofeedback.loop.observer import MAKING, REWRITING, Observer, Wish
+from ...emofeedback.loop.steps import may_skip
 from ...emofeedback.records.state import LoopState
+from .bridge import stop_if_interrupted
 from .loop_graph import shown_loop
 
 EVENT = "emofeedback.run"
 REMEMBERED_RUNS = 64
-MAKING, READING, REWRITING = "making pictures", "reading emotions", "rewriting the prompt"
 
 
 @dataclass
@@ -71,13 +72,13 @@ class LiveRun:
             self.skip = number
             return ""
 
-    def cuts(self, state: LoopState, *, last: bool) -> bool:
-        """Whether the coming round shall end now; after the `last` look no skip is granted."""
+    def wish(self, state: LoopState, *, last: bool) -> Wish:
+        """What shall end the coming round now; after the `last` look no skip is granted."""
         with self._lock:
-            accepts = self.accept and state.best is not None
-            cut = accepts or (self.skip == state.coming_round and may_skip(state))
             self.may_skip = self.may_skip and not last
-            return cut
+            if self.accept and state.best is not None:
+                return "accept"
+            return "skip" if self.skip == state.coming_round and may_skip(state) else ""
 
 
 class LiveRuns:
@@ -123,64 +124,55 @@ def log() -> RunLog:
     return RunLog(folder / "runs")
 
 
-def tell(state: LoopState, doing: str = "", *, final: bool = False) -> str:
-    """Tells the page what is new in a state, and what is done next; returns the run's id.
-
-    `final`: the costs of the last round are counted, so that the end may be told.
-    """
-    run = RUNS.here(state)
-    if run is None:
-        return ""
-    events, run.told = events_since(state, run.told, final=final)
-    if events:
-        _keep(run, events)
-    run.enter(state, making=doing == MAKING)
-    if doing:
-        # Rewriting still belongs to the round that was read; before the first one, to that.
-        number = max(1, run.round - (doing == REWRITING))
-        events.append({"kind": "doing", "what": doing, "round": number})
-    if not events:
-        return run.id
-    message = {
-        "run": run.id,
-        "node": run.node,
-        "workflow": run.workflow,
-        "prompt_id": run.prompt_id,
-        "events": events,
-    }
-    _server().send_sync(EVENT, message, run.client_id)
-    return run.id
-
-
-def wanted(state: LoopState, *, last: bool = False) -> bool:
-    """The artist wants the coming round cut short, and that is possible.
+class Page(Observer):
+    """The page that queued a loop: hears what happens, may cut rounds short, can interrupt.
 
     Args:
-        last: nobody asks again before the round is read, so that a later skip must be refused.
+        counted: the costs of the last round are known, so that the end may be told.
     """
+
+    def __init__(self, *, counted: bool = False) -> None:
+        self._counted = counted
+
+    def told(self, state: LoopState, doing: str = "") -> None:
+        """Tells the page what is new in a state, and what is done next.
+
+        Raises: ComfyUI's interrupt, before anything begins.
+        """
+        if doing:
+            stop_if_interrupted()
+        run = RUNS.here(state)
+        if run is None:
+            return
+        events, run.told = events_since(state, run.told, final=self._counted)
+        if events:
+            _keep(run, events)
+        run.enter(state, making=doing == MAKING)
+        if doing:
+            # Rewriting still belongs to the round that was read; before the first one, to that.
+            number = max(1, run.round - (doing == REWRITING))
+            skippable = doing == MAKING
+            events.append({"kind": "doing", "what": doing, "round": number, "skippable": skippable})
+        if events:
+            message = {
+                "run": run.id,
+                "node": run.node,
+                "workflow": run.workflow,
+                "prompt_id": run.prompt_id,
+                "events": events,
+            }
+            _server().send_sync(EVENT, message, run.client_id)
+
+    def cut_wanted(self, state: LoopState, *, last: bool = False) -> Wish:
+        """What the artist asked for on the page."""
+        run = RUNS.here(state)
+        return "" if run is None else run.wish(state, last=last)
+
+
+def run_id(state: LoopState) -> str:
+    """By what the page knows the run of a state, empty where no page looks."""
     run = RUNS.here(state)
-    return run is not None and run.cuts(state, last=last)
-
-
-def cut_short(state: LoopState, **spent: Any) -> LoopState:
-    """The state without the coming round, which `wanted` said to cut short.
-
-    Args:
-        spent: pictures, generate_seconds and steps that the round has cost.
-    """
-    run = RUNS.here(state)
-    skipped = skip_round(state, **spent)
-    if run is not None and run.accept and skipped.best is not None:
-        return accept_best(replace(skipped, stop_reason=""))
-    return skipped
-
-
-def accepted(state: LoopState) -> LoopState:
-    """The state, stopped if the artist wants the best picture now and there is one."""
-    run = RUNS.here(state)
-    if run is None or not run.accept or state.done or state.best is None:
-        return state
-    return accept_best(state)
+    return "" if run is None else run.id
 
 
 def _keep(run: LiveRun, events: list[Event]) -> None:

@@ -1,4 +1,4 @@
-"""Sampling the candidates of a round with ComfyUI's own sampler, under one bar for the loop."""
+"""Sampling the candidates of a round with ComfyUI's own sampler."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Any
 import comfy.model_management
 import comfy.sample
 import comfy.utils
-import latent_preview
 import torch
 from torch import Tensor
 
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
-from ...emofeedback.records.state import LoopState
 from ..batching import stack_conditionings
 from ..encoding import encode_emotion
-from .live import wanted
 from .text import encode_text
 
-RoundProgress = Callable[[int, int], Callable[..., None]]
+Progress = Callable[[int, int], Callable[..., None]]
 """(part, parts) -> the sampler's callback, for a round that is sampled in several batches."""
 
 LATENT_CHANNELS = 4
@@ -51,48 +48,14 @@ class SamplerSettings:
         return [field.name for field in fields(cls) if field.name != "target"]
 
 
-class RoundCutShort(Exception):
-    """The artist asked to accept or skip while a round was being sampled."""
-
-
-class LoopProgress:
-    """One bar, with previews, over the sampler steps of all rounds.
-
-    Args:
-        model: the MODEL whose latents are previewed.
-        rounds, steps: sampler steps of a round; a round in several batches counts the same.
-    """
-
-    def __init__(self, model: Any, rounds: int, steps: int) -> None:
-        self._total, self._steps = rounds * steps, steps
-        self._show = latent_preview.prepare_callback(model, self._total)
-
-    def of_round(self, state: LoopState) -> RoundProgress:
-        """For the sampler of the coming round."""
-
-        def show(part: int, parts: int) -> Callable[..., None]:
-            def after_step(step: int, clean: Tensor, noisy: Tensor, _: int) -> None:
-                if wanted(state):
-                    raise RoundCutShort
-                within = (part * self._steps + step) // parts
-                done = (state.coming_round - 1) * self._steps + within
-                self._show(done, clean, noisy, self._total)
-
-            return after_step
-
-        return show
-
-
 def sample_candidates(
     settings: SamplerSettings,
     prompts: Sequence[str],
     seed: int,
     *,
-    progress: RoundProgress,
+    progress: Progress,
 ) -> Tensor:
     """One picture a prompt: [B, H, W, 3] in 0..1.
-
-    Raises: RoundCutShort: the artist asked for it.
 
     They share the seed and differ by their place in the batch, so that a candidate looks the same
     whether the others have its prompt or not.

@@ -49,13 +49,11 @@ def result_values(state: LoopState, run_id: str = "") -> tuple[list[Any], dict[s
     `run_id` names the run's events for the page, which shows them again when all is cached.
     """
     assert state.best is not None, "a loop ends after at least one round"
-    best_round = state.rounds[state.best.round_index]
-    candidate = state.best.candidate
     report = json.dumps(loop_report(state), indent=2, ensure_ascii=False)
     values = [
-        from_png(best_round.images[candidate]).unsqueeze(0),
+        from_png(state.best_image).unsqueeze(0),
         _all_pictures(state),
-        best_round.prompts[candidate],
+        state.best_round.prompts[state.best.candidate],
         tuple(reading for record in state.rounds for reading in record.readings),
         report,
         trajectory_chart(state),
@@ -70,22 +68,6 @@ def shown_meanwhile(run_id: str) -> dict[str, Any]:
     It has the keys of a finished loop's: a list of targets runs several loops on one node.
     """
     return {"emofb_report": [], "emofb_run": [run_id]}
-
-
-def round_in_words(state: LoopState) -> str:
-    """A line about the last round and the best picture so far."""
-    if state.just_skipped:
-        line = f"round {state.coming_round - 1} of {state.policy.rounds}: skipped"
-        return f"{line}; stopped: {state.stop_reason}" if state.done else line
-    assert state.best is not None, "only rounds that were read or skipped are shown"
-    record, best = state.rounds[-1], state.best
-    line = (
-        f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
-        f"best {best.gap.size:.2f} (round {state.rounds[best.round_index].number})"
-    )
-    # The page breaks longer texts of a node in the middle of a word.
-    done = f"best gap {best.gap.size:.2f} in round {state.rounds[best.round_index].number}"
-    return f"{done}; stopped: {state.stop_reason}" if state.done else line
 
 
 def _all_pictures(state: LoopState) -> Tensor:

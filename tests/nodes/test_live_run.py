@@ -5,6 +5,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+
+
+class SilentServer:
+    def send_sync(self, *message: Any) -> None:
+        pass
 
 
 @pytest.fixture
@@ -29,17 +35,17 @@ def making(run: Any, state: Any) -> Any:
 
 def test_a_skip_after_the_last_look_is_refused(live: Any, state: Any) -> None:
     run = making(live.LiveRun("page", "prompt", "5", ""), state)
-    assert not run.cuts(state, last=False)
+    assert not run.wish(state, last=False)
     assert run.ask_to_skip(1) == ""
-    assert run.cuts(state, last=True)
+    assert run.wish(state, last=True)
     other = making(live.LiveRun("page", "prompt", "5", ""), state)
-    assert not other.cuts(state, last=True)
+    assert not other.wish(state, last=True)
     assert "being read already" in other.ask_to_skip(1)
 
 
 def test_a_skip_that_is_granted_is_met_even_at_the_last_instant(live: Any, state: Any) -> None:
     """The loop takes its last look between the check of the wish and its note."""
-    seen: list[bool] = []
+    seen: list[str] = []
 
     class Slow(live.LiveRun):
         def __getattribute__(self, name: str) -> Any:
@@ -51,20 +57,24 @@ def test_a_skip_that_is_granted_is_met_even_at_the_last_instant(live: Any, state
 
     run = Slow("page", "prompt", "5", "")
     asking = threading.current_thread()
-    look = threading.Thread(target=lambda: seen.append(run.cuts(state, last=True)))
+    look = threading.Thread(target=lambda: seen.append(run.wish(state, last=True)))
     run.enter(state, making=True)
     granted = run.ask_to_skip(1) == ""
     look.join()
-    assert seen == [granted]
+    assert seen == ["skip" if granted else ""]
 
 
 def test_accepting_and_skipping_the_first_round_at_once_goes_on(
     live: Any, state: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = making(live.LiveRun("page", "prompt", "5", ""), state)
+    from custom_nodes.emofeedback.emofeedback.loop.driver import read_round
+
     monkeypatch.setattr(live.RUNS, "here", lambda state: run)
+    monkeypatch.setattr(live, "_keep", lambda run, events: None)
+    monkeypatch.setattr(live, "_server", SilentServer)
     assert run.ask_to_skip(1) == ""
     run.accept = True
-    left = live.cut_short(state)
+    left = read_round(state, torch.zeros(1, 8, 8, 3), None, live.Page())
     assert not left.done and left.coming_round == 2
-    assert not run.cuts(left, last=True)  # there must be a picture to accept
+    assert not run.wish(left, last=True)  # there must be a picture to accept

@@ -265,34 +265,6 @@ def test_scorers_mix_one_reads_another_refines_and_two_disagree(
     assert prompt.startswith("ein Boot auf dem Meer")
 
 
-class SeveralAtOnce:
-    """A refiner with fewer ideas than it is asked for."""
-
-    name = "several"
-
-    def __init__(self, refinement: Any) -> None:
-        self.refinement, self.asked = refinement, []
-
-    def refine_several(self, request: Any, count: int) -> list[Any]:
-        self.asked.append(count)
-        prompts = [f"{request.artist_prompt}, {clause}" for clause in ("mist", "dawn")]
-        return [self.refinement(prompt=prompt, tokens=9) for prompt in prompts]
-
-
-def test_several_rewrites_at_once_are_shared_out_to_the_candidates(part: Any) -> None:
-    loop, state = part("emofeedback.loop.steps"), part("emofeedback.records.state")
-    reading = part("emofeedback.records.reading").Reading
-    emotion = part("emofeedback.records.emotion").Emotion
-    started = loop.start_loop("a boat", emotion(1, 1), state.LoopPolicy(rounds=2, candidates=3))
-    readings = [reading(emotion=emotion(v, 0)) for v in (0, 1, 2)]
-    scored = loop.record_scores(started, pictures(3), readings)
-    refiner = SeveralAtOnce(part("emofeedback.records.refinement").Refinement)
-    plan = part("nodes.comfy.candidates").PromptPlan.start("several at once", started)
-    plan, recorded = plan.refined(refiner, scored)
-    assert plan.prompts == ("a boat, mist", "a boat, dawn", "a boat, mist")
-    assert (refiner.asked, recorded.tokens) == ([3], 9)
-
-
 def test_an_interrupt_ends_a_scorer_between_pictures(
     models: Path, pack_nodes: dict[str, type]
 ) -> None:

@@ -32,7 +32,7 @@ from ..rl.measure import Judged, cue_variety, judged
 from ..rl.policy import Policy
 from ..settings.config import ModelConfig, RewardConfig, TrainConfig
 from .report import markdown, save_pictures, save_plot
-from .systems import Made, ReaderScorer, Sampler, System, parse_system
+from .systems import Made, MakeAll, ReaderScorer, Sampler, parse_system
 from .trained_weights import rank_of, weights_of
 
 SWEEP_POINTS = 9
@@ -78,7 +78,7 @@ def evaluate(options: argparse.Namespace) -> str:
     for name, system, checkpoint in tqdm(systems, desc="systems"):
         policy = policies.of_rank(rank_of(checkpoint) if checkpoint else 1)
 
-        def make(each: Sequence[Task], how: Sampler, system: System = system) -> Made:
+        def make(each: Sequence[Task], how: Sampler, system: MakeAll = system) -> Made:
             return system(policy, each, how, scorer)  # noqa: B023 - used before the next policy
 
         with weights_of(policy, checkpoint), torch.no_grad():

@@ -1,22 +1,26 @@
 """Systems that evaluations compare: ways to a picture of a prompt that feels as asked.
 
-Every system makes pictures of tasks and says how many it painted for each, so that all can be given
-the same number.
+A `System` spends a number of pictures on one prompt and target, by the loop's driver; so does the
+loop's proof. Evaluations give whole lists of tasks to the entries of `SYSTEMS`, which say how many
+pictures they painted for each, so that all can be given the same number.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError
 from emofeedback.images import from_png
-from emofeedback.loop.steps import run_loop, start_loop
+from emofeedback.loop.cost import loop_cost
+from emofeedback.loop.driver import Generate, rewrite_first_prompt, run_loop
+from emofeedback.loop.steps import start_loop
 from emofeedback.reading.base import (
     Scorer,
 )
@@ -27,13 +31,63 @@ from emofeedback.records.prompt import (
 from emofeedback.records.reading import (
     Reading,
 )
-from emofeedback.records.state import LoopPolicy
+from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.refining.base import Refiner
 from emofeedback.refining.rules import RuleRefiner, affect_phrase
 
 from ..data.prompts import Task
 from ..rewards.stack import EmotionReader
 from ..rl.measure import paint
 from ..rl.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way of spending pictures on a prompt and a target.
+
+    Args:
+        refiner: "none", "embedded" or "rules".
+        rewrite_first: rewrite the prompt before the first round, without picture and reading.
+        refine_rounds: refine between the rounds; else they only choose.
+        emotion_input: the target also reaches the generator through its adapter.
+        explain: have the scorer explain for the refiner; the rules need no cues.
+        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
+    """
+
+    name: str
+    rounds: int = 3
+    candidates: int = 4
+    refiner: str = "none"
+    rewrite_first: bool = False
+    refine_rounds: bool = True
+    emotion_input: bool = False
+    explain: bool = True
+    oracle: bool = False
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of one prompt and target."""
+        return self.rounds * self.candidates
+
+    def run(
+        self, task: Task, generate: Generate, scorer: Scorer, *, seed: int, floor: float = 0.0
+    ) -> LoopState:
+        """Spends them.
+
+        Args:
+            seed: of the first round; every round has the next.
+            floor: the policy's content floor.
+        """
+        policy = LoopPolicy(
+            rounds=self.rounds, candidates=self.candidates, tolerance=0.0, content_floor=floor
+        )
+        refiner = _refiner(self.refiner)
+        state = start_loop(task.prompt, Emotion(*task.target), policy, seed=seed)
+        if self.rewrite_first and refiner is not None:
+            state = rewrite_first_prompt(state, refiner)
+        between = refiner if self.refine_rounds else None
+        *_, state = run_loop(generate, scorer, between, state, explain=self.explain)
+        return state
 
 
 @dataclass(frozen=True)
@@ -61,7 +115,7 @@ class Made:
     seconds: float = 0.0
 
 
-System = Callable[[Policy, Sequence[Task], Sampler, Scorer], Made]
+MakeAll = Callable[[Policy, Sequence[Task], Sampler, Scorer], Made]
 
 
 def with_emotion(policy: Policy, tasks: Sequence[Task], sampler: Sampler, _: Scorer) -> Made:
@@ -87,48 +141,45 @@ def words_alone(policy: Policy, tasks: Sequence[Task], sampler: Sampler, _: Scor
 
 def best_of_n(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
     """The one of N pictures of the valence-arousal input that the scorer reads nearest."""
-    best = [(math.inf, torch.empty(0))] * len(tasks)
-    for draw in range(sampler.num_pictures):
-        images = _paint(policy, tasks, sampler, draw)
-        for index, (image, task) in enumerate(zip(images, tasks, strict=True)):
-            reading = scorer.score(image[None])[0]
-            gap = Emotion(*task.target).gap_from(reading.emotion).size
-            if gap < best[index][0]:
-                best[index] = (gap, image)
-    return Made(torch.stack([image for _, image in best]), sampler.num_pictures)
+    system = System(name="best-of-n", rounds=sampler.num_pictures, candidates=1, emotion_input=True)
+
+    @cache
+    def draw(number: int) -> Tensor:
+        return _paint(policy, tasks, sampler, number)
+
+    def make(index: int) -> Generate:
+        return lambda prompts, seed: draw(seed)[index : index + 1]
+
+    return _chosen([system.run(t, make(i), scorer, seed=0) for i, t in enumerate(tasks)])
 
 
 def feedback_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
     """Generate, score, refine: the emotion by input and the refiner's clause by words."""
-    images, painted = [], 0
     rounds = max(1, sampler.num_pictures // sampler.candidates)
-    limits = LoopPolicy(rounds=rounds, candidates=sampler.candidates, tolerance=0.0)
-    for index, task in enumerate(tasks):
-        state = start_loop(task.prompt, Emotion(*task.target), limits, seed=index)
+    system = System(
+        name="loop", rounds=rounds, candidates=sampler.candidates, refiner="rules",
+        emotion_input=True, explain=False,
+    )  # fmt: skip
 
-        def make(prompt: str, seed: int, count: int, task: Task = task) -> Tensor:
-            asked = [Task(prompt, task.target)] * count
-            return _paint(policy, asked, sampler, 1000 + seed)
+    def make(task: Task) -> Generate:
+        return lambda prompts, seed: _paint(
+            policy, [Task(prompt, task.target) for prompt in prompts], sampler, 1000 + seed
+        )
 
-        for scored in run_loop(make, _Quick(scorer), RuleRefiner(), state):
-            state = scored
-        assert state.best is not None
-        kept = state.rounds[state.best.round_index]
-        images.append(from_png(kept.images[state.best.candidate]))
-        painted += sum(len(each.images) for each in state.rounds)
-    return Made(torch.stack(images), painted / len(tasks))
+    return _chosen([system.run(t, make(t), scorer, seed=i) for i, t in enumerate(tasks)])
 
 
-class _Quick:
-    """A scorer that never explains: the rule refiner needs no cues, and writing them is slow."""
+def _chosen(states: Sequence[LoopState]) -> Made:
+    """The best picture of each."""
+    best = [state.best_image for state in states]
+    painted = sum(loop_cost(state)["pictures"] for state in states)
+    return Made(torch.stack([from_png(image) for image in best]), painted / len(states))
 
-    def __init__(self, scorer: Scorer) -> None:
-        self.name, self._scorer = scorer.name, scorer
 
-    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
-        return self._scorer.score(images, prompt=prompt)
-
-    explain = score
+def _refiner(name: str) -> Refiner | None:
+    if name == "none":
+        return None
+    return RuleRefiner() if name == "rules" else load_scorer().refiner()
 
 
 class ReaderScorer:
@@ -152,7 +203,7 @@ class ReaderScorer:
     explain = score
 
 
-SYSTEMS: dict[str, System] = {
+SYSTEMS: dict[str, MakeAll] = {
     "adapter": with_emotion,
     "best-of-n": best_of_n,
     "loop": feedback_loop,
@@ -161,7 +212,7 @@ SYSTEMS: dict[str, System] = {
 }
 
 
-def parse_system(text: str) -> tuple[str, System, Path | None]:
+def parse_system(text: str) -> tuple[str, MakeAll, Path | None]:
     """`KIND` or `KIND@CHECKPOINT`: how pictures are made, by which weights; no checkpoint: base.
 
     Raises: ConfigError: unknown kind.

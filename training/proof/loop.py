@@ -18,11 +18,12 @@ import numpy as np
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.files import write_json
 
+from ..evaluation.systems import System
 from ..recipes.measure import ROOT
 from ..world.captions import neutral_prompt
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
 from .report import cue_table, difference_table, save_curves, save_pictures, system_table
-from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, System, Trial, run_trial
+from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, Trial, run_trial
 
 log = logging.getLogger(__name__)
 NUM_PAIRS = 60

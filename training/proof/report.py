@@ -15,7 +15,8 @@ from emofeedback.records.emotion import Emotion
 from .trials import Trial, judged_gap
 
 if TYPE_CHECKING:
-    from .trials import Pair, System
+    from ..evaluation.systems import System
+    from .trials import Pair
 
 Trials = Mapping[str, Sequence[Trial]]
 RIVALS = {

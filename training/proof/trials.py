@@ -1,4 +1,4 @@
-"""Systems that turn a prompt and a target into pictures, each run on one pair and measured.
+"""The systems that the loop's proof compares, each run on one pair and measured.
 
 Every picture of a trial is measured by the judge, in the order of making, beside what the system's
 own scorer read; so one trial gives the final result and the whole curve of error against pictures.
@@ -7,6 +7,7 @@ own scorer read; so one trial gives the final result and the whole curve of erro
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,8 +18,8 @@ from torch import Tensor
 from emofeedback.embedded import generator
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.images import from_png
-from emofeedback.loop.report import loop_cost
-from emofeedback.loop.steps import rank_readings, rewritten_for_target, run_loop, start_loop
+from emofeedback.loop.cost import loop_cost
+from emofeedback.loop.steps import rank_readings
 from emofeedback.reading.base import (
     Scorer,
 )
@@ -26,44 +27,16 @@ from emofeedback.records.emotion import Emotion, clipped_emotion
 from emofeedback.records.reading import (
     Reading,
 )
-from emofeedback.records.state import LoopPolicy, LoopState
-from emofeedback.refining.base import (
-    Refiner,
-)
-from emofeedback.refining.rules import RuleRefiner, named_cues
+from emofeedback.records.state import LoopState
+from emofeedback.refining.rules import named_cues
 
+from ..data.prompts import Task
+from ..evaluation.systems import System
 from ..world.judge import judge
 from ..world.scene import Scene
 
 CONTENT_FLOOR = 0.5
 """No system may hand out a picture whose content the CLIP pair doubts, while it has another."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """One way of spending pictures.
-
-    Args:
-        refiner: "none", "embedded" or "rules".
-        rewrite_first: rewrite the prompt before the first round, without picture and reading.
-        refine_rounds: refine between the rounds; else they only choose.
-        emotion_input: the target also reaches the generator through its adapter.
-        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
-    """
-
-    name: str
-    rounds: int = 3
-    candidates: int = 4
-    refiner: str = "none"
-    rewrite_first: bool = False
-    refine_rounds: bool = True
-    emotion_input: bool = False
-    oracle: bool = False
-
-    @property
-    def pictures(self) -> int:
-        """Pictures of one trial."""
-        return self.rounds * self.candidates
 
 
 SYSTEMS = (
@@ -196,20 +169,8 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()
     started = time.perf_counter()
     paint = Painter(pair.target if system.emotion_input else None)
-    refiner = _refiner(system.refiner)
-    policy = LoopPolicy(
-        rounds=system.rounds,
-        candidates=system.candidates,
-        tolerance=0.0,
-        content_floor=CONTENT_FLOOR,
-    )
-    state = start_loop(pair.prompt, pair.target, policy, seed=pair.seed)
-    if system.rewrite_first and refiner is not None:
-        state = rewritten_for_target(state, refiner)
-    if not system.refine_rounds:
-        refiner = None
-    for after in run_loop(paint, scorer, refiner, state):
-        state = after
+    task = Task(pair.prompt, (pair.target.valence, pair.target.arousal))
+    state = system.run(task, paint, scorer, seed=pair.seed, floor=CONTENT_FLOOR)
     seconds = time.perf_counter() - started + paint.saved
     return _measured(system, pair, state, seconds)
 
@@ -222,28 +183,22 @@ class Painter:
         self.saved = 0.0
         """Seconds that painting would have taken where an earlier system had done it."""
 
-    def __call__(self, prompt: str, seed: int, candidates: int) -> Tensor:
-        """Pictures [candidates, H, W, 3] of one prompt and seed."""
+    def __call__(self, prompts: Sequence[str], seed: int) -> Tensor:
+        """Pictures [B, H, W, 3], one a prompt, of one seed."""
         started = time.perf_counter()
-        images, seconds = _painted(prompt, seed, candidates, self.felt)
+        images, seconds = _painted(tuple(prompts), seed, self.felt)
         self.saved += seconds - (time.perf_counter() - started)
         return images
 
 
 @lru_cache(maxsize=64)
 def _painted(
-    prompt: str, seed: int, candidates: int, felt: tuple[float, float] | None
+    prompts: tuple[str, ...], seed: int, felt: tuple[float, float] | None
 ) -> tuple[Tensor, float]:
     started = time.perf_counter()
-    emotion = None if felt is None else [felt] * candidates
-    images = generator.generate([prompt] * candidates, emotion=emotion, seed=seed, half=True)
+    emotion = None if felt is None else [felt] * len(prompts)
+    images = generator.generate(list(prompts), emotion=emotion, seed=seed, half=True)
     return images, time.perf_counter() - started
-
-
-def _refiner(name: str) -> Refiner | None:
-    if name == "none":
-        return None
-    return RuleRefiner() if name == "rules" else load_scorer().refiner()
 
 
 def _measured(system: System, pair: Pair, state: LoopState, seconds: float) -> tuple[Trial, Tensor]:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.errors import LoopError
-from emofeedback.loop.report import loop_cost, loop_report
+from emofeedback.loop.cost import loop_cost
+from emofeedback.loop.report import loop_report
 from emofeedback.loop.steps import (
     accept_best,
     may_skip,

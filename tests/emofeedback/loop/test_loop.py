@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from emofeedback.errors import ConfigError, LoopError
 from emofeedback.images import from_png, to_png
+from emofeedback.loop.driver import run_loop
 from emofeedback.loop.report import loop_report
 from emofeedback.loop.steps import (
     rank_readings,
@@ -17,7 +18,6 @@ from emofeedback.loop.steps import (
     refine_request,
     rewritten_for_target,
     round_seed,
-    run_loop,
     start_loop,
 )
 from emofeedback.records.emotion import Emotion
@@ -157,8 +157,8 @@ def test_refining_asks_about_the_last_round_and_sets_the_next_prompt_once():
 def test_a_refiner_that_is_obeyed_brings_the_measured_gap_down_and_best_of_n_does_not():
     """The generator obeys the clause's length, so only a loop that refines can reach 2."""
 
-    def generate(prompt, seed, candidates):
-        return torch.stack([picture(min(prompt.count(",") * 1.0, 2.0))] * candidates)
+    def generate(prompts, seed):
+        return torch.stack([picture(min(prompt.count(",") * 1.0, 2.0)) for prompt in prompts])
 
     gaps = {}
     for name, refiner in (("loop", RuleRefiner()), ("best of n", None)):
@@ -170,7 +170,7 @@ def test_a_refiner_that_is_obeyed_brings_the_measured_gap_down_and_best_of_n_doe
 def test_the_report_counts_what_was_spent_and_names_the_best():
     state = start_loop("a boat", TARGET, LoopPolicy(rounds=2, tolerance=0))
     *_, state = run_loop(
-        lambda prompt, seed, n: torch.stack([picture(0.1 * seed)] * n),
+        lambda prompts, seed: torch.stack([picture(0.1 * seed)] * len(prompts)),
         BrightnessScorer(),
         RuleRefiner(),
         state,

@@ -9,9 +9,10 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.request import (
     blind_request,
 )
+from training.evaluation.systems import System
 from training.proof.loop import CLOSEST, proof_pairs
 from training.proof.report import RIVALS, curve, difference_table, final_gap, nearest_gap
-from training.proof.trials import SYSTEMS, Move, Shot, System, Trial, run_trial
+from training.proof.trials import SYSTEMS, Move, Shot, Trial, run_trial
 from training.world.scene import held_out
 
 

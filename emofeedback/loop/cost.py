@@ -1,0 +1,27 @@
+"""What a loop has spent: pictures, generator steps, LVLM tokens, seconds."""
+
+from __future__ import annotations
+
+from ..records.state import LoopState
+
+
+def loop_cost(state: LoopState) -> dict[str, float]:
+    """Everything spent so far, skipped rounds and the first rewriting included.
+
+    Returns: `pictures`, `steps`, `tokens`; `generate_seconds`, `score_seconds`, `refine_seconds`
+        and their sum `seconds`, not rounded.
+    """
+    rounds, skipped, first = state.rounds, state.skipped, state.first_refinement
+    seconds = {
+        "generate_seconds": sum(record.generate_seconds for record in (*rounds, *skipped)),
+        "score_seconds": sum(record.score_seconds for record in rounds),
+        "refine_seconds": sum(record.refine_seconds for record in rounds)
+        + (first.seconds if first else 0.0),
+    }
+    return {
+        "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
+        "steps": sum(record.steps for record in (*rounds, *skipped)),
+        "tokens": sum(record.tokens for record in rounds) + (first.tokens if first else 0),
+        **seconds,
+        "seconds": sum(seconds.values()),
+    }

@@ -1,0 +1,179 @@
+"""The one driver of the loop: its phases, each told to an observer, and rounds until it is done.
+
+ComfyUI's graph runs the phases itself, a node each; everything else runs `run_loop`. Best-of-N is
+the same loop without a refiner, so both compare at equal cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from torch import Tensor
+
+from ..reading.base import Scorer
+from ..records.state import LoopState
+from ..refining.base import Refiner
+from .candidate_prompts import SHARED, refined_prompts
+from .observer import HEADLESS, MAKING, READING, REWRITING, CutShort, Observer, Wish
+from .steps import (
+    accept_best,
+    cut_short,
+    read_candidates,
+    record_refinement,
+    record_scores,
+    refine_request,
+    rewritten_for_target,
+    round_seed,
+)
+
+Generate = Callable[[Sequence[str], int], Tensor]
+"""(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
+
+
+def rewrite_first_prompt(
+    state: LoopState, refiner: Refiner, observer: Observer = HEADLESS
+) -> LoopState:
+    """The state whose first round draws words rewritten for the target.
+
+    Raises: LoopError: the loop has begun. ScorerError: the refiner failed.
+    """
+    observer.told(state, REWRITING)
+    state = rewritten_for_target(state, refiner)
+    observer.told(state)
+    return state
+
+
+def read_round(
+    state: LoopState,
+    images: Tensor,
+    scorer: Scorer,
+    observer: Observer = HEADLESS,
+    *,
+    explain: bool = True,
+    prompts: Sequence[str] = (),
+    generate_seconds: float = 0.0,
+    steps: int = 0,
+) -> LoopState:
+    """The state after the coming round: its pictures read, or thrown away if that is wanted.
+
+    Args:
+        images: [B, H, W, 3] float in 0..1.
+        explain: also ask for the causes in the best candidate.
+        prompts: one an image where they differ.
+        generate_seconds, steps: what the pictures cost.
+    """
+    wish = observer.cut_wanted(state, last=True)
+    if wish:
+        return _without_round(state, wish, observer, len(images), generate_seconds, steps)
+    observer.told(state, READING)
+    started = time.perf_counter()
+    readings = read_candidates(scorer, images, state, explain=explain)
+    state = record_scores(
+        state,
+        images,
+        readings,
+        prompts=prompts,
+        generate_seconds=generate_seconds,
+        score_seconds=time.perf_counter() - started,
+        steps=steps,
+    )
+    observer.told(state)
+    return state
+
+
+def accepted(state: LoopState, observer: Observer) -> LoopState:
+    """The state, stopped if the best picture is wanted now."""
+    if state.done or observer.cut_wanted(state) != "accept":
+        return state
+    state = accept_best(state)
+    observer.told(state)
+    return state
+
+
+def refine_round(
+    state: LoopState,
+    refiner: Refiner,
+    observer: Observer = HEADLESS,
+    *,
+    route: str = SHARED,
+    prompts: tuple[str, ...] = (),
+) -> tuple[LoopState, tuple[str, ...]]:
+    """The state with the coming round's prompt, and that round's prompts, one a candidate.
+
+    Args:
+        route: one of `ROUTES`.
+        prompts: the last round's, one a candidate, where they may differ.
+    Raises: LoopError: no round was read, or it was refined already. ScorerError.
+    """
+
+    def tick() -> None:
+        observer.told(state, REWRITING)
+
+    tick()
+    request = refine_request(state)
+    prompts = prompts or (request.prompt,) * len(request.images)
+    prompts, refinement = refined_prompts(route, refiner, request, prompts, tick=tick)
+    state = record_refinement(state, refinement)
+    observer.told(state)
+    return state, prompts
+
+
+def run_loop(
+    generate: Generate,
+    scorer: Scorer,
+    refiner: Refiner | None,
+    state: LoopState,
+    *,
+    observer: Observer = HEADLESS,
+    route: str = SHARED,
+    explain: bool = True,
+    steps_per_picture: int = 0,
+) -> Iterator[LoopState]:
+    """Runs the loop, yielding the state after every round.
+
+    Args:
+        generate: makes the pictures; may raise `CutShort` where the observer wants it.
+        refiner: None keeps the prompt: best-of-N, whose readings nobody has to explain.
+        route: one of `ROUTES`: how the candidates' prompts differ.
+        steps_per_picture: for the cost report.
+    """
+    prompts = (state.prompt,) * state.policy.candidates
+    while not state.done:
+        observer.told(state, MAKING)
+        started = time.perf_counter()
+        try:
+            images = generate(prompts, round_seed(state))
+        except CutShort:
+            seconds = time.perf_counter() - started
+            wish = observer.cut_wanted(state) or "skip"
+            state = _without_round(state, wish, observer, 0, seconds, 0)
+        else:
+            state = read_round(
+                state,
+                images,
+                scorer,
+                observer,
+                explain=explain and refiner is not None,
+                prompts=prompts,
+                generate_seconds=time.perf_counter() - started,
+                steps=steps_per_picture * len(images),
+            )
+        state = accepted(state, observer)
+        if refiner is not None and not state.done and not state.just_skipped:
+            state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
+        yield state
+
+
+def _without_round(
+    state: LoopState, wish: Wish, observer: Observer, pictures: int, seconds: float, steps: int
+) -> LoopState:
+    state = cut_short(
+        state,
+        accept=wish == "accept",
+        pictures=pictures,
+        generate_seconds=seconds,
+        steps=steps,
+    )
+    observer.told(state)
+    return state

@@ -1,0 +1,41 @@
+"""Who watches a loop: is told what happens, and may want a round cut short."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..records.state import LoopState
+
+MAKING, READING, REWRITING = PHASES = (
+    "making pictures",
+    "reading emotions",
+    "rewriting the prompt",
+)
+"""What a loop is doing, as pages show it; they get the words with the events."""
+
+Wish = Literal["", "skip", "accept"]
+
+
+class CutShort(Exception):
+    """Raised by a `generate` that asked `cut_wanted` on its way and stopped."""
+
+
+class Observer:
+    """Watches nothing and wants nothing: a headless run's. Pages and nodes have their own."""
+
+    def told(self, state: LoopState, doing: str = "") -> None:
+        """Something is new in `state`, or `doing` (one of `PHASES`) begins; may raise to end it."""
+
+    def cut_wanted(self, state: LoopState, *, last: bool = False) -> Wish:
+        """Whether the coming round shall be thrown away, or the best picture be taken now.
+
+        A wish is only given where it can be met: no skip of a loop's only round, no acceptance
+        without a picture.
+
+        Args:
+            last: nobody asks again before the round is read, so that a later skip is refused.
+        """
+        return ""
+
+
+HEADLESS = Observer()
