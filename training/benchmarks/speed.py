@@ -111,7 +111,7 @@ def step_flops(trainer: Any) -> float:
     with FlopCounterMode(display=False) as outside:
         pathwise = trainer.config.loss.pathwise
         images = decode(torch.zeros(count, *shape, requires_grad=pathwise), quick=True)
-        tasks, _ = trainer._share_of_step()
+        tasks, _ = trainer.share_of_step()
         rewards = trainer.rewards.collect([trainer.rewards.submit(images, tasks)])
         if pathwise:
             rewards.total.sum().backward()
@@ -207,7 +207,7 @@ def plain_loop(trainer: Any) -> None:
     a second pass, text encoded beforehand; gradients are thrown away."""
     config, policy = trainer.config, trainer.policy
     rollout, family = config.rollout, policy.family
-    tasks, pictures = trainer._share_of_step()
+    tasks, pictures = trainer.share_of_step()
     asked = condition(policy, tasks, rollout.guidance_scale)
     device = asked.emotion.device
     sigmas = sigma_schedule(rollout.num_inference_steps, family.shift).to(device)

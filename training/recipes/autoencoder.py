@@ -17,9 +17,12 @@ from torch import Tensor
 
 from emofeedback.embedded.autoencoder import FILE, load_autoencoder, new_autoencoder, to_taesd
 
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
-from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
 from .exact_encoder import write_exact_encoder
+from .files import export
+from .half import half_precision
 from .latents import decode_fixed, encode_fixed, preview_colours
 from .samples import save_grid
 

@@ -20,13 +20,14 @@ from torch import Tensor
 from emofeedback.embedded.foreign import FILE, SIZE, ForeignNet, shrunk
 from emofeedback.errors import CheckpointError
 
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.captions import caption
 from ..world.dataset import PictureSet, picture_set
 from ..world.outliers import outlier
 from ..world.scene import sample_scene
 from .augment import augment
-from .common import Optim, Run, RunOptions, StepRandom, export
-from .files import to_uint8
+from .files import export, to_uint8
 
 log = logging.getLogger(__name__)
 

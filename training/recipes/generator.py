@@ -31,11 +31,14 @@ from emofeedback.embedded.generator import (
     new_transformer,
 )
 
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import picture_set
 from .clip import text_digest
-from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
+from .files import export
 from .generator_data import Batch, CaptionShares, draw_batch, encode_all, encode_subjects
 from .generator_report import report, save_samples
+from .half import half_precision
 
 SUBJECT_FIRST = 0.6
 """Share of the training in which subjects count more than the rest."""

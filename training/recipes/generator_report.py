@@ -19,8 +19,8 @@ from emofeedback.embedded.clip import (
 )
 from emofeedback.embedded.generator import GeneratorConfig, sample_latents
 
+from ..runs.run import Run
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
-from .common import Run
 from .latents import decode_fixed
 from .samples import save_grid
 

@@ -17,12 +17,14 @@ from torch import Tensor
 
 from emofeedback.records.emotion import LIMIT
 
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
 from ..world.judge import JudgeNet, JudgeShape, judge
 from ..world.scene import Scene
 from .augment import augment
 from .clip import labels
-from .common import Optim, Run, RunOptions, StepRandom, export
+from .files import export
 from .repainted import put_repainted, repainted_set
 
 

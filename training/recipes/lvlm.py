@@ -22,11 +22,11 @@ from emofeedback.lvlm.readout import (
     expected_digits,
 )
 
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
 from ..world.scene import NEUTRAL_CUES, Scene
 from .augment import augment
 from .clip import HEADS, heads_loss, labels
-from .common import Run, RunOptions, StepRandom
 from .lvlm_model import LvlmConfig, build, save
 from .lvlm_tasks import Lesson, digit_weights, explain_lesson, rate_prompt, refine_lesson
 from .lvlm_tokenizer import load_or_train_tokenizer

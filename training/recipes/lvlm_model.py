@@ -11,7 +11,8 @@ from typing import Any
 from emofeedback.embedded.lvlm import DrawnLvlm
 from emofeedback.records.files import write_json
 
-from .common import MuonOptim, Optim, export
+from ..runs.optim import MuonOptim, Optim
+from .files import export
 
 MEAN = STD = (0.5, 0.5, 0.5)
 

@@ -22,6 +22,8 @@ from emofeedback.control.checkpoint import read_header
 from emofeedback.embedded.clip import embed_texts, load_clip, to_pixels
 from emofeedback.embedded.weights import weight_path
 
+from ..runs.optim import MuonOptim, Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.captions import neutral_prompt
 from ..world.dataset import PictureSet, picture_set
 from ..world.scene import NEUTRAL_CUES, Scene
@@ -39,7 +41,8 @@ from .clip import (
     report,
     text_digest,
 )
-from .common import MuonOptim, Optim, Run, RunOptions, StepRandom, export, half_precision
+from .files import export
+from .half import half_precision
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,13 @@ from emofeedback.embedded.clip import (
     token_ids,
 )
 
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
 from ..world.captions import VOCABULARY
 from ..world.scene import sample_scene
 from .clip import FILE, HEADS, draw_caption, labels, write_folder
-from .common import Optim, Run, RunOptions, StepRandom, export, half_precision
+from .files import export
+from .half import half_precision
 
 
 @dataclass(frozen=True, kw_only=True)

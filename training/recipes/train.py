@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train one model, or go on with its run."""
-    from .common import ROOT, RunOptions
+    from ..runs.run import ROOT, RunOptions
 
     where = {} if args.weights is None else {"weights": args.weights}
     if args.role == "judge" and args.weights is None:

@@ -1,12 +1,10 @@
-"""The optimiser of LoRA and adapter, its steps over several processes, and moving averages."""
+"""The optimiser of LoRA and adapter, and its steps over several processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..settings.config import OptimConfig
 from .policy import PARTS, Policy
@@ -44,11 +42,3 @@ def optimise(
     if bool(norm.isfinite()):
         optimizer.step()
     return {"grad_norm": float(norm), "update_skipped": float(not norm.isfinite())}
-
-
-@torch.no_grad()
-def follow(average: Mapping[str, Tensor], policy: Policy, *, decay: float) -> None:
-    """Move an average of the trained weights towards them."""
-    named = policy.parameters()
-    for name, kept in average.items():
-        kept.lerp_(named[name].detach(), 1 - decay)

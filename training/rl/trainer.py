@@ -19,11 +19,13 @@ from ..data.prompts import PromptSet, Task, draw_tasks, read_targets
 from ..formulas.advantages import Advantages, flat_warning, group_advantages, nan_warning
 from ..formulas.dynamics import sde_window
 from ..rewards.stack import Rewards, RewardStack, reward_log
+from ..runs.averages import follow, young_decay
+from ..runs.budget import Budget
 from ..runs.run_state import RunState, load_latest, moved, save_state
 from ..runs.tracking import Phases, Tracker
 from ..settings.config import TrainConfig
 from .measure import condition
-from .optimise import follow, new_optimizer, optimise
+from .optimise import new_optimizer, optimise
 from .pathwise import pathwise_update
 from .policy import Policy
 from .rollout import RolloutPlan, roll_out
@@ -68,6 +70,7 @@ class Trainer:
         self.targets = read_targets(config.data.targets)
         self.optimizer = new_optimizer(policy, config.optim)
         self.step, self.seconds = 0, 0.0
+        self.budget = Budget(config.steps, config.minutes or None)
         self.average = policy.snapshot() if config.optim.ema_decay else {}
         self.old = policy.snapshot() if config.loss.forward else {}
         self.first_watch: dict[str, float] = {}
@@ -86,7 +89,8 @@ class Trainer:
         self._open()
         saved = self.step
         started = time.monotonic() - self.seconds
-        with tqdm(total=self._total(), initial=self._spent(), disable=self.rank > 0) as bar:
+        spent = self.budget.spent(self.step, self.seconds)
+        with tqdm(total=self.budget.total(), initial=spent, disable=self.rank > 0) as bar:
             while not self._finished():
                 self._watch_if_due()
                 numbers = self.train_step()
@@ -114,7 +118,7 @@ class Trainer:
 
     def _grouped_step(self, phases: Phases) -> tuple[dict[str, float], Tensor]:
         """Learns from how the pictures of a group compare."""
-        tasks, pictures = self._share_of_step()
+        tasks, pictures = self.share_of_step()
         with phases.phase("rollout"):
             batch, futures, images = self._roll_out(tasks, pictures, phases)
         with phases.phase("reward"):
@@ -127,7 +131,7 @@ class Trainer:
 
     def _pathwise_step(self, phases: Phases) -> tuple[dict[str, float], Tensor]:
         """Learns from how each picture should have been different."""
-        tasks, pictures = self._share_of_step()
+        tasks, pictures = self.share_of_step()
         config = self.config
         plan = RolloutPlan(config.rollout, range(0), config.seed, self.step, pictures)
         self.optimizer.zero_grad(set_to_none=True)
@@ -139,7 +143,7 @@ class Trainer:
             numbers |= self._optimise()
         return numbers | reward_log(rewards, totals), images
 
-    def _share_of_step(self) -> tuple[list[Task], tuple[int, ...]]:
+    def share_of_step(self) -> tuple[list[Task], tuple[int, ...]]:
         """This process's tasks, one a picture, and the numbers of the pictures in the step."""
         config = self.config
         groups = draw_tasks(
@@ -223,11 +227,11 @@ class Trainer:
 
     def _average(self) -> None:
         """Averages follow the weights; early on they follow faster."""
-        early = (1 + self.step) / (10 + self.step)
-        follow(self.average, self.policy, decay=min(self.config.optim.ema_decay, early))
+        trained = self.policy.parameters()
+        follow(self.average, trained, decay=young_decay(self.config.optim.ema_decay, self.step))
         loss = self.config.loss
         slow = min(loss.old_decay_rate * self.step, loss.old_decay_max)
-        follow(self.old, self.policy, decay=slow)
+        follow(self.old, trained, decay=slow)
 
     # -- measuring ------------------------------------------------------------------------------
 
@@ -277,6 +281,8 @@ class Trainer:
         self.optimizer.load_state_dict(state.optimizer)
         self.step, self.seconds = state.step, state.seconds
         self.first_watch = state.first_watch
+        if state.rng is not None:
+            torch.set_rng_state(state.rng)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -291,6 +297,7 @@ class Trainer:
             old=self.old,
             optimizer=self.optimizer.state_dict(),
             first_watch=self.first_watch,
+            rng=torch.get_rng_state(),
         )
         save_state(self.folder / "checkpoints", state, keep=self.config.keep_checkpoints)
 
@@ -330,21 +337,13 @@ class Trainer:
             log.warning(message)
             self._warned.add(kind)
 
-    # -- budget ---------------------------------------------------------------------------------
-
-    def _total(self) -> float:
-        return round(60 * self.config.minutes) if self.config.minutes else self.config.steps
-
-    def _spent(self) -> float:
-        return round(self.seconds) if self.config.minutes else self.step
-
     def _finished(self) -> bool:
-        over = 0 < 60 * self.config.minutes <= self.seconds
+        over = self.budget.over(self.step, self.seconds)
         if self.world > 1:  # every process must leave in the same step
             flag = torch.tensor(float(over), device=self.accelerator.device)
             over = bool(self.accelerator.reduce(flag, reduction="sum") > 0)
-        return over or self.step >= self.config.steps
+        return over
 
     def _show(self, bar: Any, numbers: dict[str, float]) -> None:
         bar.set_postfix_str(f"step {self.step}, reward {numbers['reward/mean']:.3f}", refresh=False)
-        bar.update(min(self._spent(), self._total()) - bar.n)
+        bar.update(self.budget.spent(self.step, self.seconds) - bar.n)

@@ -41,6 +41,10 @@ class RunState:
     """The old policy of the forward process."""
     optimizer: dict[str, Any] = field(default_factory=dict)
     """`state_dict()` of the optimiser."""
+    rng: Tensor | None = None
+    """State of torch's global source when the checkpoint was written."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """What else must be the same when the run goes on, such as its settings."""
     first_watch: dict[str, float] = field(default_factory=dict)
 
 
@@ -62,6 +66,7 @@ def save_state(folder: Path, state: RunState, *, keep: int) -> Path:
                 "step": state.step,
                 "seconds": state.seconds,
                 "first_watch": state.first_watch,
+                "facts": state.facts,
                 "param_groups": state.optimizer.get("param_groups", []),
                 "sha256": _digest(partial / TENSORS),
             }
@@ -69,7 +74,7 @@ def save_state(folder: Path, state: RunState, *, keep: int) -> Path:
     except (OSError, RuntimeError) as error:  # safetensors wraps a full disk
         raise CheckpointError(
             f"The checkpoint {target} could not be written ({error}). Earlier checkpoints are "
-            "whole: make room and go on with --resume latest."
+            "whole: make room and resume the run."
         ) from error
     except Exception as error:
         raise CheckpointError(f"The checkpoint {target} could not be written: {error}") from error
@@ -99,7 +104,7 @@ def load_latest(folder: Path) -> RunState:
     raise CheckpointError(
         f"There is no checkpoint to resume in {folder}"
         + (f": {', '.join(reasons)} are damaged." if reasons else ".")
-        + " Start the run without --resume."
+        + f" Start anew: without --resume, or delete {folder}."
     )
 
 
@@ -116,6 +121,25 @@ def read_average(path: Path) -> dict[str, Tensor]:
     return found
 
 
+def read_single_file(path: Path) -> RunState:
+    """A recipe's checkpoint from before they were folders.
+
+    Raises: CheckpointError: the file is damaged.
+    """
+    tensors, facts = read_file(path)
+    try:
+        state = RunState(
+            step=int(facts["step"]),
+            seconds=float(facts["seconds"]),
+            optimizer={"state": {}},
+            facts={name: facts[name] for name in ("role", "config")},
+        )
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is no checkpoint of a recipe ({error!r}).") from error
+    _take(state, tensors, {"value": "values"})
+    return state
+
+
 def load_state(path: Path) -> RunState:
     """Raises: CheckpointError: a file is missing or its content is not what was written."""
     facts, tensors = _read(path)
@@ -124,20 +148,26 @@ def load_state(path: Path) -> RunState:
             step=int(facts["step"]),
             seconds=float(facts["seconds"]),
             first_watch=dict(facts["first_watch"]),
+            facts=dict(facts.get("facts", {})),
             optimizer={"state": {}, "param_groups": facts["param_groups"]},
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"The checkpoint {path} is damaged: {error!r}.") from error
+    _take(state, tensors, {})
+    return state
+
+
+def _take(state: RunState, tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
+    """Sorts tensors into a state by the first part of their keys; `names` renames that part."""
     for key, value in tensors.items():
         kind, name = key.split("/", 1)
         if kind == "optimizer":
             index, entry = name.split("/", 1)
             state.optimizer["state"].setdefault(int(index), {})[entry] = value
         elif kind == "rng":
-            torch.set_rng_state(value)
+            state.rng = value
         else:
-            getattr(state, kind)[name] = value
-    return state
+            getattr(state, names.get(kind, kind))[name] = value
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -163,8 +193,10 @@ def _flat(state: RunState) -> dict[str, Tensor]:
     }
     for index, entries in state.optimizer.get("state", {}).items():
         for name, value in entries.items():
-            tensors[f"optimizer/{index}/{name}"] = torch.as_tensor(value).detach().cpu().clone()
-    return tensors | {"rng/torch": torch.get_rng_state()}
+            tensors[f"optimizer/{index}/{name}"] = (
+                torch.as_tensor(value).detach().cpu().clone().contiguous()
+            )
+    return tensors if state.rng is None else tensors | {"rng/torch": state.rng}
 
 
 def _digest(path: Path) -> str:

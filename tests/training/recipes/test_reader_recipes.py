@@ -18,8 +18,6 @@ from training.recipes import foreign as foreign_recipe
 from training.recipes import judge as judge_recipe
 from training.recipes import lvlm as lvlm_recipe
 from training.recipes.augment import augment
-from training.recipes.common import Optim, RunOptions
-from training.recipes.files import read_snapshot
 from training.recipes.lvlm_model import LvlmConfig
 from training.recipes.lvlm_tasks import (
     digit_weights,
@@ -30,6 +28,9 @@ from training.recipes.lvlm_tasks import (
     refined_levels,
 )
 from training.recipes.measure import Metric, table
+from training.runs.optim import Optim
+from training.runs.run import RunOptions
+from training.runs.run_state import load_latest
 from training.world import dataset
 from training.world.judge import JudgeNet, JudgeShape, judge
 from training.world.outliers import outlier
@@ -99,10 +100,8 @@ def test_a_recipe_stopped_after_two_steps_ends_as_an_uninterrupted_one(name, opt
     parts = replace(options, run_dir=tmp_path / "parts")
     module.train_with(config, replace(parts, steps=2))
     module.train_with(config, parts)
-    whole, resumed = (
-        read_snapshot(tmp_path / kind / "checkpoint.safetensors") for kind in ("whole", "parts")
-    )
-    assert whole.facts["step"] == resumed.facts["step"] == "3"
+    whole, resumed = (load_latest(tmp_path / kind / "checkpoints") for kind in ("whole", "parts"))
+    assert whole.step == resumed.step == 3
     assert whole.values.keys() == resumed.values.keys()
     for key, value in whole.values.items():
         assert torch.equal(value, resumed.values[key]), key

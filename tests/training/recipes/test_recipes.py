@@ -15,8 +15,9 @@ from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.refining.cues import FAMILIES
 from training.recipes import autoencoder, generator, picture_tower, text_tower
 from training.recipes.clip import HEADS, heads_loss
-from training.recipes.common import Optim, Run, RunOptions
-from training.recipes.files import Snapshot, read_snapshot
+from training.runs.optim import Optim
+from training.runs.run import Run, RunOptions
+from training.runs.run_state import TENSORS, RunState, load_latest
 from training.world import dataset
 from training.world.scene import held_out
 from training.world.vocabulary import PLACES, SUBJECTS
@@ -89,25 +90,23 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
         patch.setattr(Run, "_one_step", killed_in_the_third_step)
         with pytest.raises(Killed):
             module.train_with(config, options)
-    left = read_snapshot(options.run_dir / "checkpoint.safetensors")
-    assert left.facts["step"] == "2"
+    left = load_latest(options.run_dir / "checkpoints")
+    assert left.step == 2
     resumed = module.train_with(config, options)
     assert resumed.step == whole.step == 4
-    states = [
-        read_snapshot(run.options.run_dir / "checkpoint.safetensors") for run in (whole, resumed)
-    ]
+    states = [load_latest(run.options.run_dir / "checkpoints") for run in (whole, resumed)]
     assert same_tensors(*states)
     assert not same_tensors(left, states[1])
 
 
-def same_tensors(one: Snapshot, other: Snapshot) -> bool:
+def same_tensors(one: RunState, other: RunState) -> bool:
     pairs = zip(tensors_of(one), tensors_of(other), strict=True)
     return all(torch.equal(left, right) for left, right in pairs)
 
 
-def tensors_of(snapshot: Snapshot) -> list[torch.Tensor]:
-    states = [snapshot.optimizer[index] for index in sorted(snapshot.optimizer)]
-    groups = [snapshot.values, snapshot.averages, *states]
+def tensors_of(state: RunState) -> list[torch.Tensor]:
+    memory = state.optimizer["state"]
+    groups = [state.values, state.average, *(memory[index] for index in sorted(memory))]
     return [group[key] for group in groups for key in sorted(group)]
 
 
@@ -123,9 +122,9 @@ def test_a_run_folder_of_other_settings_is_not_continued(one_step_a_checkpoint):
 def test_a_damaged_checkpoint_says_how_to_start_again(one_step_a_checkpoint):
     options = replace(one_step_a_checkpoint, steps=1)
     autoencoder.train_with(AUTOENCODER, options)
-    path = options.run_dir / "checkpoint.safetensors"
+    path = next((options.run_dir / "checkpoints").glob("step-*")) / TENSORS
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="Delete it to start the run again"):
+    with pytest.raises(CheckpointError, match="damaged.*Start anew.*or delete"):
         autoencoder.train_with(AUTOENCODER, options)
 
 

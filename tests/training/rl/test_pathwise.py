@@ -41,7 +41,7 @@ def a_trainer(config, rewards=None) -> Trainer:
 
 def mean_reward(trainer: Trainer) -> float:
     """Of the pictures of the first step, and their gradient on the parameters."""
-    tasks, pictures = trainer._share_of_step()
+    tasks, pictures = trainer.share_of_step()
     config = trainer.config
     plan = RolloutPlan(config.rollout, range(0), config.seed, 0, pictures)
     _, rewards, _ = pathwise_update(trainer.policy, tasks, plan, trainer.rewards, config)

@@ -45,7 +45,7 @@ def moved_policy(trainer: Trainer, size: float = 0.05) -> None:
 
 
 def a_batch(trainer: Trainer):
-    tasks, pictures = trainer._share_of_step()
+    tasks, pictures = trainer.share_of_step()
     batch, futures, _ = trainer._roll_out(tasks, pictures, Phases())
     rewards = trainer.rewards.collect(futures)
     advantages = trainer._advantages(rewards).values

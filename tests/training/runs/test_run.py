@@ -1,14 +1,19 @@
 """The helper under every recipe: budgets, learning rates, averaged weights."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from training.recipes.common import MuonOptim, Optim, Run, RunOptions, StepRandom
-from training.recipes.files import export, read_snapshot
+from emofeedback.errors import CheckpointError
+from training.recipes.files import export
+from training.runs.optim import MuonOptim, Optim
+from training.runs.run import Run, RunOptions, StepRandom
+from training.runs.run_state import load_latest
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def test_a_resumed_muon_run_equals_an_uninterrupted_one(tmp_path):
     whole = muon_run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         muon_run(tmp_path / "halves", killed_at=4)
-    memory = read_snapshot(tmp_path / "halves" / "checkpoint.safetensors").optimizer
+    memory = load_latest(tmp_path / "halves" / "checkpoints").optimizer["state"]
     kept = [sorted(values) for values in memory.values()]
     # two matrices and two vectors were trained; the layer that took no part has no memory
     assert sorted(kept) == [["exp_avg", "exp_avg_sq", "step"]] * 2 + [["momentum_buffer"]] * 2
@@ -122,16 +127,36 @@ def test_random_numbers_depend_on_seed_and_step_alone():
 def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     run, model = toy(tmp_path)
     run.fit(loss_of(model))
-    whole = (tmp_path / "checkpoint.safetensors").read_bytes()
+    weights = model.weight.detach().clone()
 
     def disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(OSError, match="No space"):
+    with torch.no_grad():
+        model.weight += 1
+    with pytest.raises(CheckpointError, match="No space"):
         run.save()
-    assert (tmp_path / "checkpoint.safetensors").read_bytes() == whole
-    assert read_snapshot(tmp_path / "checkpoint.safetensors").facts["step"] == "6"
+    kept = load_latest(tmp_path / "checkpoints")
+    assert kept.step == 6
+    assert torch.equal(kept.values["toy.weight"], weights)
+
+
+def test_a_run_from_before_checkpoints_were_folders_goes_on(tmp_path):
+    run, model = toy(tmp_path)
+    run.fit(loss_of(model))
+    state = load_latest(tmp_path / "checkpoints")
+    tensors = {f"value/{name}": value for name, value in state.values.items()}
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    for index, memory in state.optimizer["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": value for name, value in memory.items()}
+    facts = {**state.facts, "step": "6", "seconds": "1.5"}
+    save_file(tensors, tmp_path / "checkpoint.safetensors", metadata=facts)
+    shutil.rmtree(tmp_path / "checkpoints")
+    again, model_again = toy(tmp_path)
+    assert again.step == 6
+    assert torch.equal(model_again.weight, model.weight)
+    assert torch.equal(again.ema["toy.weight"], run.ema["toy.weight"])
 
 
 def test_the_log_holds_one_json_object_a_line_with_every_number(tmp_path):
