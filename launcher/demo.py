@@ -180,10 +180,12 @@ def _read_workflow() -> Graph:
 
 
 def _only(graph: Graph, class_type: str) -> dict[str, Any]:
-    found = [node["inputs"] for node in graph.values() if node["class_type"] == class_type]
+    found: list[dict[str, Any]] = [
+        node["inputs"] for node in graph.values() if node["class_type"] == class_type
+    ]
     if len(found) != 1:
         raise StartError(f"{WORKFLOW} holds {len(found)} {class_type} nodes; it must hold one.")
-    return dict(found[0])
+    return found[0]
 
 
 def _prompt(text: str) -> str:
