@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 OWNERS = {
+    "asking a server": (r"from openai|import openai", ("emofeedback/lvlm/server/client.py",)),
+    "urllib's own requests": (r"urllib\.(request|error)", ()),
     # launcher/ has the standard library only and may not import the library
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),
 }

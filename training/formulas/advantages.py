@@ -9,6 +9,7 @@ from torch import Tensor
 
 from emofeedback.errors import EmoFeedbackError
 
+SMALL_GROUP = 8
 SMALLEST_SPREAD = 1e-6
 """A group whose rewards spread less than this is as good as constant."""
 
@@ -84,3 +85,13 @@ def flat_warning(share: float) -> str:
 def _deviation(centred: Tensor) -> Tensor:
     """[G, 1]; 0 where at most one reward is there."""
     return centred.square().nanmean(1, keepdim=True).sqrt().nan_to_num(0.0)
+
+
+def small_warning(group_size: int, num_groups: int) -> str:
+    """What to say of groups too few or too small to learn from, "" where they are not."""
+    if group_size >= SMALL_GROUP and num_groups > 1:
+        return ""
+    return (
+        f"Groups of {group_size} and {num_groups} of them a step are few: the reward may not rise. "
+        f"{SMALL_GROUP} or more pictures a group, and several groups, are steadier."
+    )

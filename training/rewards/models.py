@@ -33,8 +33,13 @@ def build_rewards(config: RewardConfig, *, gradient: bool = False) -> RewardStac
         pairs["pick_score"] = PickScore(Path(config.pick_path), scale=config.pick_scale)
     if config.brightness:
         pairs["brightness"] = brightness
+    if config.emotion and config.scorer == "server":
+        from .server import ServerReader
+
+        server = ServerReader(config)
+        return RewardStack(config, server, pairs, overlap=True, question=server.question)
     reader = emotion_reader(config) if config.emotion else None
-    return RewardStack(config, reader, pairs, overlap=config.scorer == "server")
+    return RewardStack(config, reader, pairs)
 
 
 def _with_gradient(config: RewardConfig) -> RewardStack:
@@ -70,10 +75,6 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
 
 def emotion_reader(config: RewardConfig) -> EmotionReader:
     """Who reads emotions for this config."""
-    if config.scorer == "server":
-        from .server import ServerReader
-
-        return ServerReader(config)
     if config.emotion_form == "distribution":
         return read_distribution
     return read_embedded if config.scorer == "embedded" else read_by_rules

@@ -118,6 +118,7 @@ class RewardStack:
         reader: who reads emotions; None without an emotion reward.
         pair_scores: the parts that compare picture and prompt, by name of their weight.
         overlap: run in threads beside the rollout (for servers).
+        question: name of what a server is asked.
         cache: keep readings by picture; not where their gradient is wanted.
     """
 
@@ -129,10 +130,20 @@ class RewardStack:
         *,
         overlap: bool = False,
         cache: bool = True,
+        question: str = "",
     ) -> None:
-        self.config, self.pair_scores = config, dict(pair_scores)
+        self.config, self.pair_scores, self.question = config, dict(pair_scores), question
         self.reader = ReadingCache(reader) if reader is not None and cache else reader
         self._pool = ThreadPoolExecutor(max_workers=config.workers) if overlap else None
+
+    def changed_since(self, question: str | None) -> str:
+        """What a run must say that goes on after its server was asked another question, or ""."""
+        if not self.question or question == self.question:
+            return ""
+        return (
+            "The reward's server was asked in other words before; from here on it is asked what "
+            f"the nodes ask ({self.question}), so rewards may make a step."
+        )
 
     def submit(self, images: Tensor, tasks: Sequence[Task]) -> Future[dict[str, Tensor]]:
         """Start scoring pictures [B, H, W, 3]; one task each."""

@@ -16,7 +16,13 @@ from torch import Tensor
 from emofeedback.errors import ConfigError, EmoFeedbackError
 
 from ..data.prompts import PromptSet, Task, draw_tasks, read_targets
-from ..formulas.advantages import Advantages, flat_warning, group_advantages, nan_warning
+from ..formulas.advantages import (
+    Advantages,
+    flat_warning,
+    group_advantages,
+    nan_warning,
+    small_warning,
+)
 from ..formulas.dynamics import sde_window
 from ..rewards.stack import Rewards, RewardStack, reward_log
 from ..runs.averages import follow, young_decay
@@ -33,7 +39,6 @@ from .updates import Batch, forward_update, old_means, reverse_update
 from .watch import hacking_message, measure_policy
 
 log = logging.getLogger(__name__)
-SMALL_GROUP = 8
 
 
 class Trainer:
@@ -283,6 +288,7 @@ class Trainer:
         self.first_watch = state.first_watch
         if state.rng is not None:
             torch.set_rng_state(state.rng)
+        self._warn("question", self.rewards.changed_since(state.facts.get("question")))
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -298,6 +304,7 @@ class Trainer:
             optimizer=self.optimizer.state_dict(),
             first_watch=self.first_watch,
             rng=torch.get_rng_state(),
+            facts={"question": self.rewards.question},
         )
         save_state(self.folder / "checkpoints", state, keep=self.config.keep_checkpoints)
 
@@ -305,15 +312,9 @@ class Trainer:
         config = self.config
         if self.folder is not None and not self.rank and self.tracker is None:
             self.tracker = Tracker(self.folder, tensorboard=config.tensorboard, step=self.step)
-        if config.loss.pathwise:
-            return
-        if config.rollout.group_size < SMALL_GROUP or config.data.prompts_per_step < 2:
-            self._warn(
-                "small",
-                f"Groups of {config.rollout.group_size} and {config.data.prompts_per_step} of them "
-                "a step are few: the reward may not rise. 8 or more pictures a group, and several "
-                "groups, are steadier.",
-            )
+        if not config.loss.pathwise:
+            groups = config.rollout.group_size, config.data.prompts_per_step
+            self._warn("small", small_warning(*groups))
 
     def _keep(self, numbers: dict[str, float], images: Tensor) -> None:
         if self.tracker is None:

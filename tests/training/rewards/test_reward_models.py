@@ -1,17 +1,18 @@
 """Rewards: golden values, PickScore and CLIPScore on a real tiny CLIP, a server that answers."""
 
-import json
 import math
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fault_proxy import FaultProxy
 
-from emofeedback.errors import ConfigError, ScorerAnswerError
+from emofeedback.errors import ConfigError
+from emofeedback.lvlm.server.endpoint import open_endpoint
+from emofeedback.reading.scorer import LvlmScorer
 from training.data.prompts import Task
 from training.rewards.models import (
     ClipScore,
@@ -21,6 +22,7 @@ from training.rewards.models import (
     read_distribution,
     read_embedded,
 )
+from training.rewards.server import ServerReader
 from training.rewards.stack import emotion_reward
 from training.rl.adapter_start import density_weights
 from training.settings.config import RewardConfig
@@ -125,56 +127,71 @@ def test_a_folder_without_a_clip_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server() -> Any:
-    """An OpenAI-compatible endpoint: valence digit 8, arousal even between 2 and 4."""
-    answers: dict[str, Any] = {"asked": 0, "mode": "good"}
-
-    class Endpoint(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            text = body["messages"][0]["content"][0]["text"]
-            answers["asked"] += 1
-            digits = {"8": 0.0} if "pleasant" in text else {"2": math.log(0.5), "4": math.log(0.5)}
-            told = [{"token": t, "logprob": p} for t, p in digits.items()]
-            logprobs = {"content": [{"top_logprobs": told}]} if answers["mode"] == "good" else None
-            content = json.dumps({"choices": [{"logprobs": logprobs}]}).encode()
-            self.send_response(500 if answers["mode"] == "down" else 200)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    http = HTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/v1", answers
-    http.shutdown()
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A server that answers valence 8, and arousal 2 or 4 alike."""
+    made = FaultProxy()
+    monkeypatch.setenv("EMOFEEDBACK_ALLOWED_SERVERS", f"127.0.0.1:{made.port}")
+    monkeypatch.setenv("EMOFEEDBACK_API_KEY", "sk-1")
+    # loopback goes through no proxy, whatever the environment says
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    arousal = {"2": math.log(0.3), "4": math.log(0.5), " 2": math.log(0.2)}
+    tokens = [("8", {"8": 0.0, "7": -25.0}), (",", {",": 0.0}), ("4", arousal)]
+    made.reply = reply("8,4", [_entry(token, options) for token, options in tokens])
+    yield made
+    made.close()
 
 
-def test_a_servers_readings_are_expected_digits_and_its_faults_have_names(server: Any) -> None:
-    url, answers = server
-    config = RewardConfig(scorer="server", server=url, server_model="m", retries=2, workers=2)
-    stack = build_rewards(config)
+def reply(text: str, entries: list[dict[str, Any]] | None) -> dict[str, Any]:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": "stop",
+        "logprobs": None if entries is None else {"content": entries},
+    }
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def _entry(token: str, options: dict[str, float]) -> dict[str, Any]:
+    listed = [{"token": t, "logprob": p, "bytes": None} for t, p in options.items()]
+    return {"token": token, "logprob": options[token], "bytes": None, "top_logprobs": listed}
+
+
+def config_for(proxy: FaultProxy) -> RewardConfig:
+    return RewardConfig(
+        scorer="server", server=proxy.url, server_model="m", retries=2, workers=2, timeout_s=20
+    )
+
+
+def test_a_servers_readings_are_expected_digits_and_its_faults_have_names(
+    proxy: FaultProxy,
+) -> None:
+    stack = build_rewards(config_for(proxy))
     tasks = [Task("a dog", (2.25, -1.5))] * 3
     found = stack.collect([stack.submit(IMAGES, tasks)])
     # digit 8 is 2.25, digit 3 is -1.5: exactly the target
-    assert found.total.tolist() == pytest.approx([1.0] * 3)
-    assert answers["asked"] == 6
-    answers["mode"] = "plain"
+    assert found.total.tolist() == pytest.approx([1.0] * 3, abs=1e-4)
+    assert len(proxy.requests) == 3
+    assert {headers["authorization"] for headers in proxy.headers} == {"Bearer sk-1"}
+    proxy.reply = reply("8,4", None)
     with pytest.raises(Exception, match="failed 2 times.*without log-probabilities"):
         stack.collect([stack.submit(1 - IMAGES, tasks)])
-    answers["mode"] = "down"
-    with pytest.raises(Exception, match="failed 2 times.*did not answer"):
+    proxy.reply = reply("a nice picture", None)
+    with pytest.raises(Exception, match="failed 2 times.*a nice picture.*instead of two digits"):
         stack.collect([stack.submit(1 - IMAGES, tasks)])
     stack.close()
 
 
-def test_a_text_without_digits_is_no_rating() -> None:
-    from training.rewards.server import expected_rating
+def test_the_reward_asks_what_the_node_asks(proxy: FaultProxy) -> None:
+    ServerReader(config_for(proxy))(IMAGES[:1])
+    LvlmScorer(open_endpoint(proxy.url, "m")).score(IMAGES[:1])
+    by_reward, by_node = proxy.requests
+    assert by_reward == by_node
 
-    told = [{"token": "nice", "logprob": 0.0}]
-    with pytest.raises(ScorerAnswerError, match="no digit.*nice"):
-        expected_rating({"choices": [{"logprobs": {"content": [{"top_logprobs": told}]}}]})
+
+def test_a_server_that_nobody_allowed_is_not_called() -> None:
+    config = RewardConfig(scorer="server", server="http://10.1.2.3:8000/v1", server_model="m")
+    with pytest.raises(ConfigError, match="EMOFEEDBACK_ALLOWED_SERVERS=10.1.2.3:8000"):
+        build_rewards(config)
 
 
 def test_rare_emotions_weigh_more_and_the_mean_stays_one() -> None:
