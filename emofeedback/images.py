@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 
@@ -72,3 +73,18 @@ def from_png(data: bytes) -> Tensor:
     """The picture [H, W, 3] float32 in 0..1 that `to_png` stored."""
     with Image.open(io.BytesIO(data)) as picture:
         return torch.from_numpy(np.array(picture.convert("RGB"))).float() / 255
+
+
+def thumbnail(png: bytes, side: int, *, quality: int = 85) -> str:
+    """A small JPEG of a stored picture as a data URL, no longer than `side` pixels."""
+    with Image.open(io.BytesIO(png)) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    stream = io.BytesIO()
+    small.save(stream, format="JPEG", quality=quality)
+    return data_uri(stream.getvalue(), "jpeg")
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """A "png" or "jpeg" that is part of a page or a question."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -12,6 +12,23 @@ OWNERS = {
     "urllib's own requests": (r"urllib\.(request|error)", ()),
     # launcher/ has the standard library only and may not import the library
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),
+    "pictures inside a page": (r"data:image", ("emofeedback/images.py",)),
+    "prompt changes": (r"SequenceMatcher", ("emofeedback/loop/prompt_changes.py",)),
+    "the loop's steps": (
+        r"\b(record_scores|record_refinement|rewritten_for_target|read_candidates|cut_short)\(",
+        ("emofeedback/loop/driver.py", "emofeedback/loop/steps.py"),
+    ),
+    "phases and stop reasons in words": (
+        r"\"(making pictures|all rounds done)\"",
+        ("emofeedback/loop/observer.py", "emofeedback/loop/steps.py"),
+    ),
+    "rounds and refinements as JSON": (
+        r"\"next_prompt\"|\"best_so_far\"|asdict\(sugg",
+        (
+            "emofeedback/loop/events.py",
+            "emofeedback/loop/report.py",
+        ),
+    ),
 }
 
 

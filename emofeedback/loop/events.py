@@ -6,20 +6,25 @@ later states only add to it.
 
 from __future__ import annotations
 
-import base64
-import io
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
+from ..images import thumbnail
 from ..records.refinement import Refinement
 from ..records.state import LoopState, RoundRecord
-from .cost import loop_cost
-from .report import loop_warnings
+from .prompt_changes import prompt_changes
+from .report import (
+    FORMAT,
+    best_values,
+    cost_values,
+    loop_warnings,
+    refinement_values,
+    round_values,
+)
+from .steps import STOP_REASONS
 
-FORMAT = 1
-THUMBNAIL_SIDE = 96
+THUMBNAIL_SIDE = 96  # pixels; with this quality some 3 kB
 JPEG_QUALITY = 72
 
 Event = dict[str, Any]
@@ -45,17 +50,21 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
     events = [] if told.started else [_start(state)]
     first = state.first_refinement
     if first is not None and not told.rewritten:
-        events.append(_refined(0, first, state))
+        events.append(_refined(0, first, state.artist_prompt, state))
     for index in range(told.rounds, len(state.rounds)):
         events.append(_round(state.rounds[index], state))
     for record in state.rounds[told.refined :]:
         if record.refinement is not None:
-            events.append(_refined(record.number, record.refinement, state))
+            events.append(_refined(record.number, record.refinement, record.prompt, state))
     for skipped in state.skipped[told.skipped :]:
         events.append({"kind": "skipped", "round": skipped.number, **_so_far(state)})
     ends = final and state.done and not told.ended
     if ends:
-        end = {"stop_reason": state.stop_reason, "warnings": loop_warnings(state)}
+        end = {
+            "stop_reason": state.stop_reason,
+            "why": STOP_REASONS[state.stop_reason],
+            "warnings": loop_warnings(state),
+        }
         events.append({"kind": "end", **end, **_so_far(state)})
     refined = sum(record.refinement is not None for record in state.rounds)
     return events, Told(
@@ -82,62 +91,66 @@ def _start(state: LoopState) -> Event:
 
 
 def _so_far(state: LoopState) -> Event:
-    """Cost, and the best picture; its round by number, its place counted from 0."""
-    best = state.best
-    return {
-        "cost": loop_cost(state),
-        "best_so_far": None
-        if best is None
-        else {
-            "round": state.rounds[best.round_index].number,
-            "candidate": best.candidate,
-            "gap": best.gap.size,
-        },
-    }
+    best = None if state.best is None else best_values(state)
+    return {"cost": cost_values(state), "best_so_far": best}
 
 
 def _round(record: RoundRecord, state: LoopState) -> Event:
-    candidates = [
-        {
-            "valence": reading.emotion.valence,
-            "arousal": reading.emotion.arousal,
-            "uncertainty": list(reading.uncertainty),
-            "gap": state.target.gap_from(reading.emotion).size,
-            "words": list(reading.words),
-            "cues": [asdict(cue) for cue in reading.cues],
-            "rationale": reading.rationale,
-            "content": reading.content,
-            "thumbnail": thumbnail(image),
-        }
-        for reading, image in zip(record.readings, record.images)
-    ]
     return {
         "kind": "round",
-        "round": record.number,
-        "prompt": record.prompt,
-        "best": record.best,
-        "candidates": candidates,
+        **round_values(record, state.target),
+        "thumbnails": [
+            thumbnail(image, THUMBNAIL_SIDE, quality=JPEG_QUALITY) for image in record.images
+        ],
         **_so_far(state),
     }
 
 
-def _refined(number: int, refinement: Refinement, state: LoopState) -> Event:
+def _refined(number: int, refinement: Refinement, before: str, state: LoopState) -> Event:
     """What followed a round; 0 is before the first."""
-    return {
-        "kind": "refined",
-        "round": number,
-        "prompt": refinement.prompt,
-        "refiner": refinement.refiner,
-        "suggestions": [asdict(suggestion) for suggestion in refinement.suggestions],
-        **_so_far(state),
-    }
+    values = refinement_values(refinement, before)
+    return {"kind": "refined", "round": number, **values, **_so_far(state)}
 
 
-def thumbnail(png: bytes) -> str:
-    """A small JPEG of a picture as a data URL, some 3 kB."""
-    with Image.open(io.BytesIO(png)) as picture:
-        small = picture.convert("RGB")
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    stream = io.BytesIO()
-    small.save(stream, format="JPEG", quality=JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+def upgraded(events: Sequence[Event]) -> list[Event]:
+    """The events of a run kept by any version, as this one writes them; broken ones left out."""
+    start = next((event for event in events if event.get("kind") == "start"), {})
+    if start.get("format") != 1:
+        return list(events)
+    prompts = {0: start.get("prompt", "")}
+    found = []
+    for event in events:
+        try:
+            found.append(_from_format_1(event, start, prompts))
+        except (KeyError, TypeError):
+            continue  # cut off or damaged
+    return found
+
+
+def _from_format_1(event: Event, start: Event, prompts: dict[int, str]) -> Event:
+    """Format 1 counted candidates from 0, named gaps by size alone and left words to the page."""
+    event = dict(event)
+    if event["kind"] == "start":
+        event["format"] = FORMAT
+    elif event["kind"] == "round":
+        prompts[event["round"]] = event["prompt"]
+        event["best"] += 1
+        readings = event.pop("candidates")
+        event["thumbnails"] = [reading["thumbnail"] for reading in readings]
+        event["readings"] = [
+            {**reading, "gap": _gap_of(reading, start["target"])} for reading in readings
+        ]
+    elif event["kind"] == "refined":
+        event["changes"] = prompt_changes(prompts[event["round"]], event["prompt"])
+    elif event["kind"] == "end":
+        event["why"] = STOP_REASONS.get(event["stop_reason"], event["stop_reason"])
+    if event.get("best_so_far"):
+        best = event["best_so_far"]
+        gap = {"size": best["gap"]}
+        event["best_so_far"] = {**best, "candidate": best["candidate"] + 1, "gap": gap}
+    return event
+
+
+def _gap_of(reading: Event, target: Event) -> Event:
+    differences = {axis: target[axis] - reading[axis] for axis in ("valence", "arousal")}
+    return {**differences, "size": reading["gap"]}

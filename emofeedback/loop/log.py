@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from .events import Event, upgraded
 
 KEPT_RUNS = 60
 
@@ -22,7 +23,7 @@ class RunLog:
         self._folder = folder
         self._keep = keep
 
-    def append(self, run_id: str, events: Sequence[dict[str, Any]]) -> None:
+    def append(self, run_id: str, events: Sequence[Event]) -> None:
         """Adds events to a run, which begins with its first.
 
         Raises: OSError: the disk is full or may not be written.
@@ -34,8 +35,10 @@ class RunLog:
         with file.open("a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(event) + "\n" for event in events)
 
-    def read(self, run_id: str) -> list[dict[str, Any]] | None:
-        """The events of a run, None where there is none; a line cut off by a crash is left out.
+    def read(self, run_id: str) -> list[Event] | None:
+        """The events of a run as this version writes them, None where there is none.
+
+        A line cut off by a crash is left out.
 
         The id is only compared with the runs that are there and never becomes part of a path.
         """
@@ -50,7 +53,7 @@ class RunLog:
                 continue
             if isinstance(event, dict):
                 events.append(event)
-        return events
+        return upgraded(events)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)

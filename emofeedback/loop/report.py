@@ -1,4 +1,8 @@
-"""A finished (or running) loop as plain values for JSON."""
+"""A finished (or running) loop as plain values for JSON.
+
+The one place that writes rounds, refinements and the best picture for others: reports hold them
+whole, events bring them one by one. Rounds and candidates are counted from 1.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,14 @@ from ..records.emotion import Emotion, Gap
 from ..records.refinement import Refinement
 from ..records.state import LoopState, RoundRecord
 from .cost import loop_cost
+from .prompt_changes import prompt_changes
 
-FORMAT = 1
+FORMAT = 2
+
+Values = dict[str, Any]
 
 
-def loop_report(state: LoopState) -> dict[str, Any]:
+def loop_report(state: LoopState) -> Values:
     """Everything about a run except its pixels.
 
     Returns: `prompt`, `target`, `policy`, `first_refinement`, `rounds`, `skipped`, `best`,
@@ -23,28 +30,79 @@ def loop_report(state: LoopState) -> dict[str, Any]:
     """
     if state.best is None:
         raise LoopError("The loop has not finished a round yet, so there is nothing to report.")
-    best_round = state.rounds[state.best.round_index]
+    first, best_round = state.first_refinement, state.best_round
     return {
         "format": FORMAT,
         "prompt": state.artist_prompt,
         "target": _emotion(state.target),
         "policy": asdict(state.policy),
         "seed": state.seed,
-        "first_refinement": _first_refinement(state.first_refinement),
-        "rounds": [_round(record) for record in state.rounds],
+        "first_refinement": first and refinement_values(first, state.artist_prompt),
+        "rounds": [round_values(record, state.target) for record in state.rounds],
         "skipped": [asdict(record) for record in state.skipped],
         "best": {
-            "round": best_round.number,
-            "candidate": state.best.candidate + 1,
+            **best_values(state),
             "prompt": best_round.prompts[state.best.candidate],
             "seed": best_round.seed,
             "reading": best_round.readings[state.best.candidate].as_dict(),
-            "gap": _gap(state.best.gap),
         },
         "stop_reason": state.stop_reason,
-        "cost": loop_cost(state),
+        "cost": cost_values(state),
         "warnings": loop_warnings(state),
     }
+
+
+def round_values(record: RoundRecord, target: Emotion) -> Values:
+    """A round that was read."""
+    refinement = record.refinement
+    return {
+        "round": record.number,
+        "prompt": record.prompt,
+        "prompts": list(record.prompts),
+        "seed": record.seed,
+        "suggestions": [asdict(suggestion) for suggestion in record.suggestions],
+        "next_prompt": refinement.prompt if refinement else None,
+        "refiner": refinement.refiner if refinement else None,
+        "readings": [
+            reading.as_dict() | {"gap": _gap(target.gap_from(reading.emotion))}
+            for reading in record.readings
+        ],
+        "best": record.best + 1,
+        "gap": _gap(record.gap),
+        "seconds": round(record.seconds, 3),
+        "generate_seconds": round(record.generate_seconds, 3),
+        "score_seconds": round(record.score_seconds, 3),
+        "refine_seconds": round(record.refine_seconds, 3),
+        "steps": record.steps,
+        "tokens": record.tokens,
+    }
+
+
+def refinement_values(refinement: Refinement, before: str) -> Values:
+    """How a prompt was rewritten, and what changed in it."""
+    return {
+        "prompt": refinement.prompt,
+        "changes": prompt_changes(before, refinement.prompt),
+        "suggestions": [asdict(suggestion) for suggestion in refinement.suggestions],
+        "refiner": refinement.refiner,
+        "seconds": round(refinement.seconds, 3),
+        "tokens": refinement.tokens,
+    }
+
+
+def best_values(state: LoopState) -> Values:
+    """Which picture is the best of all; only where one was read."""
+    assert state.best is not None, "no round has been read yet"
+    return {
+        "round": state.best_round.number,
+        "candidate": state.best.candidate + 1,
+        "gap": _gap(state.best.gap),
+    }
+
+
+def cost_values(state: LoopState) -> Values:
+    """What was spent; seconds to the millisecond."""
+    return {name: round(value, 3) for name, value in loop_cost(state).items()}
 
 
 def loop_warnings(state: LoopState) -> list[str]:
@@ -59,7 +117,7 @@ def loop_warnings(state: LoopState) -> list[str]:
     return list(found)
 
 
-def _emotion(emotion: Emotion) -> dict[str, Any]:
+def _emotion(emotion: Emotion) -> Values:
     return {
         "valence": emotion.valence,
         "arousal": emotion.arousal,
@@ -67,40 +125,5 @@ def _emotion(emotion: Emotion) -> dict[str, Any]:
     }
 
 
-def _gap(gap: Gap) -> dict[str, float]:
+def _gap(gap: Gap) -> Values:
     return {"valence": gap.valence, "arousal": gap.arousal, "size": gap.size}
-
-
-def _first_refinement(refinement: Refinement | None) -> dict[str, Any] | None:
-    """How the first round's prompt was rewritten, None where it is the artist's own."""
-    if refinement is None:
-        return None
-    return {
-        "prompt": refinement.prompt,
-        "suggestions": [asdict(suggestion) for suggestion in refinement.suggestions],
-        "refiner": refinement.refiner,
-        "seconds": round(refinement.seconds, 3),
-        "tokens": refinement.tokens,
-    }
-
-
-def _round(record: RoundRecord) -> dict[str, Any]:
-    refinement = record.refinement
-    return {
-        "round": record.number,
-        "prompt": record.prompt,
-        "prompts": list(record.prompts),
-        "seed": record.seed,
-        "suggestions": [asdict(suggestion) for suggestion in record.suggestions],
-        "next_prompt": refinement.prompt if refinement else None,
-        "refiner": refinement.refiner if refinement else None,
-        "readings": [reading.as_dict() for reading in record.readings],
-        "best": record.best + 1,
-        "gap": _gap(record.gap),
-        "seconds": round(record.seconds, 3),
-        "generate_seconds": round(record.generate_seconds, 3),
-        "score_seconds": round(record.score_seconds, 3),
-        "refine_seconds": round(record.refine_seconds, 3),
-        "steps": record.steps,
-        "tokens": record.tokens,
-    }

@@ -61,10 +61,9 @@ class Reading:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a JSON report."""
-        record = asdict(self)
-        record |= {"valence": self.emotion.valence, "arousal": self.emotion.arousal}
+        record = asdict(self) | {"valence": self.emotion.valence, "arousal": self.emotion.arousal}
         del record["emotion"]
-        return record
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in record.items()}
 
 
 def with_explanation(reading: Reading, explanation: Reading) -> Reading:

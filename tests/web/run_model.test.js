@@ -9,13 +9,21 @@ const candidate = (valence) => ({
   valence,
   arousal: -1,
   uncertainty: [0.3, 0.2],
-  gap: Math.abs(2 - valence),
+  gap: { size: Math.abs(2 - valence) },
   words: ["calm"],
   cues: [],
   rationale: "",
   content: null,
-  thumbnail: THUMBNAIL,
 });
+
+/** @param {object[]} readings */
+const seen = (...readings) => ({ readings, thumbnails: readings.map(() => THUMBNAIL) });
+
+/** @param {string} clause */
+const changes = (clause) => [
+  { text: "a boat", change: "same" },
+  { text: clause, change: "added" },
+];
 
 /** @param {number} rounds @param {number} candidates */
 function story(rounds, candidates) {
@@ -32,17 +40,17 @@ function story(rounds, candidates) {
   ];
   for (let round = 1; round <= rounds; round++) {
     const cost = { pictures: round * candidates, steps: 0, tokens: 0, seconds: round };
-    const best_so_far = { round, candidate: 0, gap: 1 / round };
+    const best_so_far = { round, candidate: 1, gap: { size: 1 / round } };
     const made = Array.from({ length: candidates }, (_, index) =>
       candidate(2 - (index + 1) / round / candidates),
     );
-    events.push({ kind: "doing", what: "making pictures", round, prompt: "a boat" });
+    events.push({ kind: "doing", what: "painting", round, skippable: true });
     events.push({
       kind: "round",
       round,
       prompt: "a boat",
-      best: 0,
-      candidates: made,
+      best: 1,
+      ...seen(...made),
       cost,
       best_so_far,
     });
@@ -51,6 +59,7 @@ function story(rounds, candidates) {
         kind: "refined",
         round,
         prompt: "a boat, calm",
+        changes: changes(", calm"),
         refiner: "rules",
         suggestions: [],
         cost,
@@ -63,6 +72,7 @@ function story(rounds, candidates) {
     {
       kind: "end",
       stop_reason: "rounds",
+      why: "all rounds done",
       warnings: [],
       cost: last.cost,
       best_so_far: last.best_so_far,
@@ -87,7 +97,7 @@ test("the later events of a record may come before the earlier ones", () => {
   const events = story(3, 2);
   const run = told([...events.slice(5), ...events.slice(0, 5)]);
   expect(roundsOf(run).map(({ number }) => number)).toEqual([1, 2, 3]);
-  expect(run.ended).toBe("rounds");
+  expect(run.ended).toBe("all rounds done");
   expect(run.doing).toBeNull();
 });
 
@@ -98,17 +108,19 @@ test.each([
   [{ kind: "constructor" }],
   [{ kind: "from a newer version" }],
   [{ kind: "start", target: { valence: "x" } }],
-  [{ kind: "round", round: 9, best: 5, candidates: [candidate(1)] }],
+  [{ kind: "round", round: 9, best: 5, ...seen(candidate(1)) }],
   [
     {
       kind: "round",
       round: 9,
-      best: 0,
-      candidates: [{ ...candidate(1), thumbnail: "http://a.b/c.jpg" }],
+      best: 1,
+      readings: [candidate(1)],
+      thumbnails: ["http://a.b/c.jpg"],
     },
   ],
-  [{ kind: "round", round: 9, best: 0, candidates: [{ ...candidate(1), valence: NaN }] }],
+  [{ kind: "round", round: 9, best: 1, ...seen({ ...candidate(1), valence: NaN }) }],
   [{ kind: "refined", round: 9 }],
+  [{ kind: "refined", round: 9, suggestions: [] }],
 ])("a broken line of a record changes nothing: %j", (line) => {
   expect(told([...story(1, 1), line])).toEqual(told(story(1, 1)));
 });
@@ -141,7 +153,7 @@ test("the panel offers to skip only while pictures are being made, and nothing w
   };
   expect(buttons(events.slice(0, 2), true)).toEqual([true, true]);
   expect(
-    buttons([...events.slice(0, 2), { kind: "doing", what: "reading emotions", round: 1 }], true),
+    buttons([...events.slice(0, 2), { kind: "doing", what: "looking", round: 1, skippable: false }], true),
   ).toEqual([true, false]);
   expect(buttons(events, false)).toEqual([false, false]);
 });
@@ -153,6 +165,7 @@ test("how the first prompt was rewritten shows before a picture and beside the f
     kind: "refined",
     round: 0,
     prompt: "a boat, soft sky",
+    changes: changes(", soft sky"),
     refiner: "rules",
     suggestions: [{ text: "sky: plain -> soft", reason: "raises valence" }],
     cost: { pictures: 0, steps: 0, tokens: 9, seconds: 1 },
@@ -172,10 +185,33 @@ test("how the first prompt was rewritten shows before a picture and beside the f
   expect(shown([start, rewritten, ...rest])).toEqual([]); // the second round is another page
 });
 
+test("what the loop does and why it stopped are the server's own words", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const status = view.element.querySelector(".emofb-status");
+  const events = story(1, 1);
+  view.show(told(events.slice(0, 2)), { going: true });
+  expect(status?.textContent).toBe("Round 1 of 1: painting");
+  view.show(told(events), { going: false });
+  expect(status?.textContent).toBe("Done, all rounds done: best gap 1.00 in round 1");
+});
+
+test("what was taken out and put in is marked", () => {
+  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const events = story(2, 1);
+  const refined = events.find(({ kind }) => kind === "refined");
+  refined.changes = [
+    { text: "a boat", change: "removed" },
+    { text: "a ship", change: "added" },
+  ];
+  view.show(told(events.slice(0, 4)), { going: true });
+  expect(view.element.querySelector("del")?.textContent).toBe("a boat");
+  expect(view.element.querySelector("ins")?.textContent).toBe("a ship");
+});
+
 test("what a picture's words say is text, never markup", () => {
   const view = createRunView({ onAccept() {}, onSkip() {} });
   const events = story(1, 1);
-  events[2].candidates[0].rationale = "<img src=x onerror=alert(1)>";
+  events[2].readings[0].rationale = "<img src=x onerror=alert(1)>";
   view.show(told(events), { going: false });
   expect(view.element.querySelectorAll("img[onerror]")).toHaveLength(0);
   expect(view.element.textContent).toContain("<img src=x");
@@ -184,8 +220,8 @@ test("what a picture's words say is text, never markup", () => {
 test("a cue that the rationale names is not told twice", () => {
   const view = createRunView({ onAccept() {}, onSkip() {} });
   const events = story(1, 1);
-  events[2].candidates[0].cues = ["mist", "a storm"].map((name) => ({ name, direction: "calms" }));
-  events[2].candidates[0].rationale = "The mist calms it.";
+  events[2].readings[0].cues = ["mist", "a storm"].map((name) => ({ name, direction: "calms" }));
+  events[2].readings[0].rationale = "The mist calms it.";
   view.show(told(events), { going: false });
   expect(view.element.textContent?.match(/mist/g)).toHaveLength(1);
   expect(view.element.textContent).toContain("Seen: a storm: calms");

@@ -5,7 +5,7 @@
  * @property {number} valence
  * @property {number} arousal
  * @property {[number, number]} uncertainty standard deviations
- * @property {number} gap distance to the target
+ * @property {{size: number}} gap to the target
  * @property {string[]} words
  * @property {{name: string, direction: string, where: string}[]} cues
  * @property {string} rationale
@@ -17,13 +17,16 @@
  * @typedef {object} Round
  * @property {number} number
  * @property {string} prompt
- * @property {number} best index of its best candidate
+ * @property {number} best which candidate is its best, counted from 1
  * @property {Candidate[]} candidates
  */
+
+/** @typedef {{text: string, change: "same" | "added" | "removed"}} Piece */
 
 /**
  * @typedef {object} Refinement
  * @property {string} prompt the next round's
+ * @property {Piece[]} changes from the prompt before
  * @property {string} refiner
  * @property {{text: string, reason: string}[]} suggestions
  */
@@ -46,10 +49,10 @@
  * @property {Map<number, Refinement>} refinements what followed a round; 0: what came before the
  *   first
  * @property {Set<number>} skipped
- * @property {{round: number, candidate: number, gap: number} | null} best
+ * @property {{round: number, candidate: number, gap: {size: number}} | null} best counted from 1
  * @property {Cost | null} cost
- * @property {{what: string, round: number} | null} doing
- * @property {string} ended why it stopped, empty while it goes on
+ * @property {{what: string, round: number, skippable: boolean} | null} doing
+ * @property {string} ended why it stopped, in words; empty while it goes on
  * @property {string[]} warnings
  */
 
@@ -74,7 +77,7 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 /** @param {any} candidate */
 function isCandidate(candidate) {
   return (
-    [candidate?.valence, candidate?.arousal, candidate?.gap].every(isNumber) &&
+    [candidate?.valence, candidate?.arousal, candidate?.gap?.size].every(isNumber) &&
     candidate.uncertainty?.length === 2 &&
     candidate.uncertainty.every(isNumber) &&
     Array.isArray(candidate.words) &&
@@ -89,22 +92,28 @@ const TAKE = {
     if (isNumber(event.target?.valence) && isNumber(event.target?.arousal)) run.plan = event;
   },
   round(run, event) {
-    if (!Array.isArray(event.candidates) || !event.candidates.every(isCandidate)) return;
-    if (!event.candidates[event.best]) return;
-    const { round: number, prompt, best, candidates } = event;
+    if (!Array.isArray(event.readings) || !Array.isArray(event.thumbnails)) return;
+    const { round: number, prompt, best, readings, thumbnails } = event;
+    const candidates = readings.map((/** @type {any} */ reading, /** @type {number} */ index) => ({
+      ...reading,
+      thumbnail: thumbnails[index],
+    }));
+    if (!candidates.every(isCandidate) || !candidates[best - 1]) return;
     run.rounds.set(number, { number, prompt, best, candidates });
   },
   refined(run, event) {
-    if (Array.isArray(event.suggestions)) run.refinements.set(event.round, event);
+    if (Array.isArray(event.suggestions) && Array.isArray(event.changes))
+      run.refinements.set(event.round, event);
   },
   skipped(run, event) {
     run.skipped.add(event.round);
   },
   doing(run, event) {
-    if (!run.ended) run.doing = { what: event.what, round: event.round };
+    const { what, round, skippable } = event;
+    if (!run.ended) run.doing = { what, round, skippable };
   },
   end(run, event) {
-    run.ended = String(event.stop_reason);
+    run.ended = String(event.why);
     run.warnings = event.warnings ?? [];
     run.doing = null;
   },
@@ -119,7 +128,7 @@ export function take(run, events) {
   for (const event of events) {
     if (!event || !Object.hasOwn(TAKE, event.kind)) continue;
     TAKE[event.kind](run, event);
-    if (event.best_so_far && isNumber(event.best_so_far.gap)) run.best = event.best_so_far;
+    if (event.best_so_far && isNumber(event.best_so_far.gap?.size)) run.best = event.best_so_far;
     if (isNumber(event.cost?.pictures) && event.cost.pictures >= (run.cost?.pictures ?? 0))
       run.cost = event.cost;
   }

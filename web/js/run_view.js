@@ -4,23 +4,12 @@ import { html } from "./element.js";
 import { inWords } from "./plane.js";
 import { costInWords, emptyRun, roundsOf } from "./run_model.js";
 import { drawRun } from "./trajectory.js";
-import { wordDiff } from "./word_diff.js";
 
 /** @typedef {import("./run_model.js").Run} Run */
 /** @typedef {import("./run_model.js").Round} Round */
 /** @typedef {import("./trajectory.js").Spot} Spot */
 
 const EMPTY = "Run the workflow: the path over the plane shows here while it goes.";
-const MAKING = "making pictures"; // as the server calls it; only then is there a round to skip
-
-/** @type {Record<string, string>} */
-const REASONS = {
-  tolerance: "close enough",
-  rounds: "all rounds done",
-  patience: "no better picture any more",
-  "time budget": "time is up",
-  accepted: "accepted by you",
-};
 
 /**
  * @param {object} options
@@ -152,7 +141,7 @@ export function createRunView({ onAccept, onSkip }) {
     status.textContent = note || statusOf(run);
     cost.textContent = run.cost ? costInWords(run.cost) : "";
     accept.disabled = !going || Boolean(note);
-    skip.disabled = !going || Boolean(note) || run.doing?.what !== MAKING;
+    skip.disabled = !going || Boolean(note) || !run.doing?.skippable;
     showWords();
     point(spot);
   }
@@ -164,8 +153,8 @@ export function createRunView({ onAccept, onSkip }) {
 /** @param {Run} run */
 function statusOf(run) {
   if (!run.plan) return EMPTY;
-  const best = run.best ? `best gap ${run.best.gap.toFixed(2)} in round ${run.best.round}` : "";
-  if (run.ended) return `Done, ${REASONS[run.ended] ?? run.ended}: ${best}`;
+  const best = run.best ? `best gap ${run.best.gap.size.toFixed(2)} in round ${run.best.round}` : "";
+  if (run.ended) return `Done, ${run.ended}: ${best}`;
   const doing = run.doing
     ? `Round ${run.doing.round} of ${run.plan.rounds}: ${run.doing.what}`
     : "";
@@ -176,7 +165,7 @@ function statusOf(run) {
 function cardOf({ round, index, candidate }) {
   const [v, a] = candidate.uncertainty.map((deviation) => deviation.toFixed(2));
   const lines = [
-    `Round ${round}, picture ${index + 1}: gap ${candidate.gap.toFixed(2)}`,
+    `Round ${round}, picture ${index + 1}: gap ${candidate.gap.size.toFixed(2)}`,
     `${inWords(candidate)}, give or take ${v} and ${a}`,
     candidate.words.join(", "),
   ];
@@ -194,21 +183,16 @@ function beginningOf(run) {
   const refinement = run.refinements.get(0);
   if (!run.plan || !refinement) return [];
   return [
-    html("p", {}, "Before the first picture: ", ...changesOf(run.plan.prompt, refinement.prompt)),
+    html("p", {}, "Before the first picture: ", ...changed(refinement.changes)),
     ...reasonsOf(refinement),
   ];
 }
 
-/**
- * @param {string} before
- * @param {string} after
- */
-function changesOf(before, after) {
-  return wordDiff(before, after).map(({ kind, text }) =>
-    kind === "same"
-      ? html("span", {}, text)
-      : html(kind === "in" ? "ins" : "del", {}, text),
-  );
+const TAGS = /** @type {const} */ ({ same: "span", added: "ins", removed: "del" });
+
+/** @param {import("./run_model.js").Piece[]} pieces */
+function changed(pieces) {
+  return pieces.map(({ change, text }) => html(TAGS[change] ?? "span", {}, text));
 }
 
 /** @param {import("./run_model.js").Refinement | undefined} refinement */
@@ -223,7 +207,7 @@ function reasonsOf(refinement) {
  * @param {Run} run
  */
 function wordsOf(round, run) {
-  const best = round.candidates[round.best];
+  const best = round.candidates[round.best - 1];
   const refinement = run.refinements.get(round.number);
   // What the rationale says anyway is not said twice.
   const cues = best.cues
@@ -234,7 +218,7 @@ function wordsOf(round, run) {
       "div",
       { class: "emofb-best-row" },
       html("img", { src: best.thumbnail, alt: `Best picture of round ${round.number}` }),
-      html("p", {}, ...changesOf(round.prompt, refinement?.prompt ?? round.prompt)),
+      html("p", {}, ...(refinement ? changed(refinement.changes) : [round.prompt])),
     ),
     ...reasonsOf(refinement),
     ...(cues.length ? [html("p", { class: "emofb-reason" }, `Seen: ${cues.join("; ")}`)] : []),

@@ -39,17 +39,17 @@ export function drawRun(run) {
     const colour = roundColour(rounds.length > 1 ? place / (rounds.length - 1) : 0);
     const group = svg("g", { fill: colour, stroke: colour });
     for (const [index, candidate] of round.candidates.entries()) {
-      const isBest = index === round.best;
+      const isBest = index === round.best - 1;
       if (isBest || most <= MOST_ELLIPSES) group.append(ellipse(candidate));
       group.append(dot(candidate, isBest, spots.length));
       spots.push({ round: round.number, index, candidate });
     }
     element.append(group);
   }
-  const path = rounds.map((round) => at(round.candidates[round.best]).join(",")).join(" ");
+  const path = rounds.map((round) => at(round.candidates[round.best - 1]).join(",")).join(" ");
   element.append(svg("polyline", { points: path, class: "emofb-path" }));
   if (run.plan) element.append(...target(run.plan.target, run.plan.tolerance));
-  const best = run.best && run.rounds.get(run.best.round)?.candidates[run.best.candidate];
+  const best = run.best && run.rounds.get(run.best.round)?.candidates[run.best.candidate - 1];
   if (best) {
     const [cx, cy] = at(best);
     element.append(svg("circle", { cx, cy, r: 0.19, class: "emofb-best" }));

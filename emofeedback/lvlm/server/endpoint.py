@@ -7,7 +7,6 @@ every reading says so. The same holds for JSON schemas.
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError
+from ...images import data_uri
 from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
 from ..local import to_pil
 from ..prompts import fill_prompt, load_prompt
@@ -159,7 +159,7 @@ def data_url(image: Tensor) -> str:
     """A picture [H, W, 3] in 0..1 as a JPEG data URL, no longer than readings need."""
     stream = io.BytesIO()
     to_pil(image).save(stream, format="JPEG", quality=92)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return data_uri(stream.getvalue(), "jpeg")
 
 
 def _tokens(reply: Any) -> int:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from emofeedback.images import to_png
-from emofeedback.loop.events import THUMBNAIL_SIDE, Told, events_since, thumbnail
+from emofeedback.images import thumbnail, to_png
+from emofeedback.loop.events import THUMBNAIL_SIDE, Told, events_since, upgraded
 from emofeedback.loop.log import RunLog
+from emofeedback.loop.report import loop_report
 from emofeedback.loop.steps import (
     accept_best,
     record_refinement,
@@ -71,14 +72,52 @@ STATES = history()
 def test_events_are_json_and_name_the_best_picture_by_its_round() -> None:
     events, _ = events_since(STATES[-1], Told())
     assert json.loads(json.dumps(events)) == events
-    assert events[-1]["best_so_far"]["round"] == 1
+    best = {"round": 1, "candidate": 1}
+    assert events[-1]["best_so_far"].items() >= best.items()
     assert events[-1]["stop_reason"] == "accepted"
+    assert events[-1]["why"] == "accepted by you"
     assert events[-1]["cost"]["pictures"] == 6
+
+
+def test_a_round_is_told_as_the_report_has_it() -> None:
+    events, _ = events_since(STATES[-1], Told())
+    told = [event for event in events if event["kind"] == "round"]
+    for event, written in zip(told, loop_report(STATES[-1])["rounds"], strict=True):
+        assert event.items() >= written.items()
+    refined = [event for event in events if event["kind"] == "refined"]
+    assert refined[0]["changes"][0] == {"text": "a boat", "change": "same"}
+
+
+OLD = Path(__file__).parents[2] / "golden" / "run_format_1.jsonl"
+
+
+def test_a_run_kept_by_an_earlier_version_is_told_as_by_this_one(tmp_path: Path) -> None:
+    """The golden file holds the events of `history`, as format 1 wrote them."""
+    (tmp_path / "old.jsonl").write_bytes(OLD.read_bytes())
+    found = RunLog(tmp_path).read("old")
+    now, _ = events_since(STATES[-1], Told())
+    assert found is not None
+    for old, new in zip(found, now, strict=True):
+        assert set(old) <= set(new)
+        assert set(new) - set(old) <= set(new) - {"best", "changes", "readings", "why", "kind"}
+        for name in ("kind", "round", "best", "prompt", "changes", "why", "format"):
+            assert old.get(name) == new.get(name), name
+        for reading, other in zip(old.get("readings", ()), new.get("readings", ()), strict=True):
+            assert reading["gap"] == other["gap"]
+        best, other = old.get("best_so_far"), new.get("best_so_far")
+        assert best is other is None or best["gap"].pop("size") == other["gap"]["size"]
+        assert best is None or (best["round"], best["candidate"]) == (1, 1)
+
+
+@pytest.mark.parametrize("line", [{"kind": "round"}, {}, {"kind": "end"}, {"kind": "refined"}])
+def test_a_damaged_line_of_an_old_run_is_left_out(line: dict[str, object]) -> None:
+    start = {"kind": "start", "format": 1, "prompt": "a boat"}
+    assert upgraded([start, line]) == [{**start, "format": 2}]
 
 
 @pytest.mark.parametrize("shape", [(16, 24), (1024, 512), (300, 301)])
 def test_thumbnails_are_small_whole_pictures(shape: tuple[int, int]) -> None:
-    url = thumbnail(to_png(torch.rand(*shape, 3)))
+    url = thumbnail(to_png(torch.rand(*shape, 3)), THUMBNAIL_SIDE)
     head, data = url.split(",")
     assert head == "data:image/jpeg;base64"
     size = Image.open(io.BytesIO(base64.b64decode(data))).size
