@@ -14,9 +14,10 @@ OWNERS = {
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),
     "pictures inside a page": (r"data:image", ("emofeedback/images.py",)),
     "prompt changes": (r"SequenceMatcher", ("emofeedback/loop/prompt_changes.py",)),
-    "the loop's steps": (
+    # the benchmark writes a history, which no loop made
+    "driving a loop": (
         r"\b(record_scores|record_refinement|rewritten_for_target|read_candidates|cut_short)\(",
-        ("emofeedback/loop/driver.py", "emofeedback/loop/steps.py"),
+        ("emofeedback/loop/driver.py", "emofeedback/loop/steps.py", "tools/benchmarks/report.py"),
     ),
     "phases and stop reasons in words": (
         r"\"(making pictures|all rounds done)\"",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..records.state import LoopState
+from ..records.state import LoopState, RoundRecord, SkippedRound
 
 
 def loop_cost(state: LoopState) -> dict[str, float]:
@@ -12,15 +12,16 @@ def loop_cost(state: LoopState) -> dict[str, float]:
         and their sum `seconds`, not rounded.
     """
     rounds, skipped, first = state.rounds, state.skipped, state.first_refinement
+    made: tuple[RoundRecord | SkippedRound, ...] = (*rounds, *skipped)
     seconds = {
-        "generate_seconds": sum(record.generate_seconds for record in (*rounds, *skipped)),
+        "generate_seconds": sum(record.generate_seconds for record in made),
         "score_seconds": sum(record.score_seconds for record in rounds),
         "refine_seconds": sum(record.refine_seconds for record in rounds)
         + (first.seconds if first else 0.0),
     }
     return {
         "pictures": sum(len(r.images) for r in rounds) + sum(r.pictures for r in skipped),
-        "steps": sum(record.steps for record in (*rounds, *skipped)),
+        "steps": sum(record.steps for record in made),
         "tokens": sum(record.tokens for record in rounds) + (first.tokens if first else 0),
         **seconds,
         "seconds": sum(seconds.values()),
