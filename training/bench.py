@@ -46,10 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
-    from training.benchmarks.speed import measure
+    from training.benchmarks.speed import SpeedOptions, measure
 
     try:
-        measure(options)
+        measure(SpeedOptions(**vars(options)))
     except EmoFeedbackError as error:
         log.error("%s", error)
         return 2

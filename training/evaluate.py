@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--threads", type=int, default=0)
     found.add_argument(
-        "--server", help="OpenAI-compatible address of the scorer and judge of real pictures"
+        "--server",
+        default="",
+        help="OpenAI-compatible address of the scorer and judge of real pictures",
     )
     found.add_argument("--server-model", default="", help="its model's name")
     found.add_argument("--clip", type=Path, help="folder of a transformers CLIP, for CLIPScore")
@@ -56,9 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
     from training.evaluation.compare import evaluate
+    from training.evaluation.options import EvaluationOptions
 
     try:
-        text = evaluate(options)
+        text = evaluate(EvaluationOptions(**vars(options) | {"systems": tuple(options.systems)}))
     except EmoFeedbackError as error:
         log.error("%s", error)
         return 2

@@ -45,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
         )  # fmt: skip
         return 2
     from emofeedback.errors import EmoFeedbackError
-    from training.runs.stages import run
+    from training.runs.stages import TrainCommand, run
 
     try:
-        return run(options)
+        return run(TrainCommand(**vars(options)))
     except EmoFeedbackError as error:
         logging.error("%s", error)
         return 2

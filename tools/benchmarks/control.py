@@ -37,8 +37,8 @@ from tools.benchmarks.control_ways import (
     at_zero,
     load_workbench,
 )
-from training.recipes.measure import Plan
 from training.recipes.measure_makers import grid_scenes
+from training.recipes.plan import Plan
 from training.world.captions import neutral_prompt
 from training.world.judge import judge
 from training.world.render import render

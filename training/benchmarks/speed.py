@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,24 @@ from .agreement import report_agreement
 log = logging.getLogger(__name__)
 
 
-def measure(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SpeedOptions:
+    """What is measured; meanings are the command's."""
+
+    preset: str = "tiny"
+    repeats: int = 3
+    compare: int = 0
+    """Interleaved pairs with a plain loop."""
+    against: str | None = None
+    """Another preset whose steps are interleaved."""
+    overhead: int = 0
+    """Steps over which logs, sheets and checkpoints are counted."""
+    agreement: int = 0
+    """Steps whose gradients are compared."""
+    overrides: Sequence[str] = ()
+
+
+def measure(options: SpeedOptions) -> None:
     """Measure and print."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = new_trainer(options.preset, options.overrides, device)

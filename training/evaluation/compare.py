@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from ..rewards.stack import EmotionReader, PairScore, ReadingCache
 from ..rl.measure import Judged, cue_variety, judged
 from ..rl.policy import Policy
 from ..settings.config import ModelConfig, RewardConfig, TrainConfig
+from .options import EvaluationOptions
 from .report import markdown, save_pictures, save_plot
 from .systems import Made, MakeAll, ReaderScorer, Sampler, parse_system
 from .trained_weights import rank_of, weights_of
@@ -52,7 +52,7 @@ class Measured:
     numbers: dict[str, float]
 
 
-def evaluate(options: argparse.Namespace) -> str:
+def evaluate(options: EvaluationOptions) -> str:
     """Paint, measure and compare; returns the report's Markdown and leaves it in `--out`.
 
     Raises: ConfigError, CheckpointError: something that the user can change.
@@ -129,7 +129,7 @@ def measure_system(
     return Measured(name, sheet, seen, numbers | summary(seen, tasks, read))
 
 
-def evaluation_tasks(options: argparse.Namespace) -> list[Task]:
+def evaluation_tasks(options: EvaluationOptions) -> list[Task]:
     """Held-out prompts at an even grid of targets.
 
     Raises: ConfigError: fewer than two levels.
@@ -170,7 +170,7 @@ def summary(
     return numbers
 
 
-def picture_reader(options: argparse.Namespace) -> EmotionReader | None:
+def picture_reader(options: EvaluationOptions) -> EmotionReader | None:
     """Who measures real pictures; None: the drawn world's judge.
 
     Raises: ConfigError: a real model without --server.
@@ -227,7 +227,7 @@ def judge_world(tasks: Sequence[Task], *, size: int, seed: int) -> dict[str, flo
 class _Policies:
     """One policy a LoRA rank; the reference needs any."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: EvaluationOptions) -> None:
         self._options = options
         self._made: dict[int, Policy] = {}
 
@@ -246,7 +246,7 @@ class _Policies:
         return self._made[rank]
 
 
-def _prompts(options: argparse.Namespace) -> tuple[str, ...]:
+def _prompts(options: EvaluationOptions) -> tuple[str, ...]:
     held = load_prompts(options.prompts).held_out
     if not 1 <= options.num_prompts <= len(held):
         raise ConfigError(f"--num-prompts is {options.num_prompts}; there are {len(held)}.")
@@ -254,7 +254,7 @@ def _prompts(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _pair_scores(
-    options: argparse.Namespace,
+    options: EvaluationOptions,
 ) -> dict[str, PairScore]:
     from ..rewards.models import ClipScore, PickScore, drawn_content_score
 
@@ -268,7 +268,7 @@ def _pair_scores(
     return found
 
 
-def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Namespace) -> str:
+def _report(found: list[Measured], tasks: Sequence[Task], options: EvaluationOptions) -> str:
     first = found[0]
     rows = []
     for each in found:
@@ -284,7 +284,7 @@ def _report(found: list[Measured], tasks: Sequence[Task], options: argparse.Name
     record = {
         "systems": {n: numbers | {"change": vars_of(c)} for n, numbers, c in rows},
         "world": world,
-        "options": {k: str(v) for k, v in vars(options).items()},
+        "options": {k: str(v) for k, v in asdict(options).items()},
     }
     (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     for each in found:

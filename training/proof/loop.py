@@ -19,10 +19,17 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.files import write_json
 
 from ..evaluation.systems import System
-from ..recipes.measure import ROOT
+from ..recipes.plan import ROOT
 from ..world.captions import neutral_prompt
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
-from .report import cue_table, difference_table, save_curves, save_pictures, system_table
+from .report import (
+    cue_table,
+    difference_table,
+    picture_path,
+    save_curves,
+    save_pictures,
+    system_table,
+)
 from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, Trial, run_trial
 
 log = logging.getLogger(__name__)
@@ -93,11 +100,6 @@ def proof_pairs(count: int, seed: int) -> list[Pair]:
         scene = Scene(drawn.place, drawn.subject, NEUTRAL_CUES, drawn.seed)
         pairs.append(Pair(scene, neutral_prompt(scene, random), target, seed + 100 * index))
     return pairs
-
-
-def picture_path(run_dir: Path, index: int, system: System) -> Path:
-    """Where the picture that a system chose for a pair is kept."""
-    return run_dir / f"{index:02d}-{system.name.replace(' ', '-').replace(',', '')}.png"
 
 
 def _trial(system: System, pair: Pair, run_dir: Path, index: int) -> Trial:

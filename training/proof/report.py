@@ -160,8 +160,6 @@ def save_pictures(
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from .loop import picture_path
-
     figure = Figure(figsize=(1.75 * len(systems), 2.0 * len(pairs)), dpi=100, layout="constrained")
     grid = figure.subplots(len(pairs), len(systems), squeeze=False)
     for row, pair in enumerate(pairs):
@@ -177,3 +175,8 @@ def save_pictures(
     FigureCanvasAgg(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
+
+
+def picture_path(run_dir: Path, index: int, system: System) -> Path:
+    """Where the picture that a system chose for a pair is kept."""
+    return run_dir / f"{index:02d}-{system.name.replace(' ', '-').replace(',', '')}.png"

@@ -12,37 +12,15 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from emofeedback.errors import EmoFeedbackError
 
+from .plan import PHOTOGRAPHS, QUICK, Metric, Plan
+
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[2]
-PHOTOGRAPHS = ROOT.parent / "shared" / "data" / "oasis" / "images"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How much to measure."""
-
-    pictures: int = 512
-    """Drawn pictures for reading tasks."""
-    answers: int = 96
-    """Of them, how many are explained and refined in writing."""
-    prompts: int = 40
-    """Prompts of held-out pairs that the generator paints at each of the 25 points of the grid."""
-    captions: int = 500
-    """Emotional captions of held-out pairs that it paints by words alone."""
-    sweeps: int = 12
-    """Prompts that it paints along nine points of each axis."""
-    photographs: Path = PHOTOGRAPHS
-    size: int = 256
-    seed: int = 20_000
-    """Of the drawn pictures; no recipe trains on it."""
-
-
-QUICK = Plan(pictures=96, answers=12, prompts=1, captions=25, sweeps=1)
 
 COUNTS = {
     "pictures": "drawn pictures are read",
@@ -51,17 +29,6 @@ COUNTS = {
     "captions": "captions are painted",
     "sweeps": "prompts are painted along each axis",
 }
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One line of the table."""
-
-    role: str
-    name: str
-    value: float
-    count: int
-    note: str = ""
 
 
 Measure = Callable[[Plan], list[Metric]]

@@ -21,7 +21,7 @@ from ..world.dataset import picture_set
 from ..world.judge import judge
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
-from .measure import Metric, Plan
+from .plan import Metric, Plan
 
 BATCH = 25
 SWEEP_POINTS = 9

@@ -25,7 +25,7 @@ from ..world.judge import judge
 from ..world.scene import Scene
 from .augment import augment
 from .lvlm_tasks import Lesson, levels_of, refine_lesson
-from .measure import Metric, Plan
+from .plan import Metric, Plan
 from .repainted import repainted_set
 
 

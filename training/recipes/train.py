@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from pathlib import Path
+from typing import Any
 
 ROLES = ("autoencoder", "text_tower", "generator", "picture_tower", "lvlm", "foreign", "judge")
 """Modules of this package with `train(options)`; the generator and the picture tower need the
@@ -41,20 +42,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train one model, or go on with its run."""
+    train_role(**{name: value for name, value in vars(args).items() if name in _ARGUMENTS})
+
+
+_ARGUMENTS = (
+    "role", "minutes", "steps", "size", "run_dir", "start", "seed", "threads", "weights", "export",
+)  # fmt: skip
+
+
+def train_role(
+    role: str, *, run_dir: Path | None = None, weights: Path | None = None, **budget: Any
+) -> None:
+    """Train one model of `ROLES`, or go on with its run.
+
+    Args:
+        run_dir: None: runs/embedded/ROLE.
+        weights: where finished weights go; None: the package's own folder.
+        budget: further fields of `RunOptions`.
+    """
     from ..runs.run import ROOT, RunOptions
 
-    where = {} if args.weights is None else {"weights": args.weights}
-    if args.role == "judge" and args.weights is None:
-        where = {"weights": ROOT / "training" / "world" / "weights"}
+    package = ROOT / "training" / "world" if role == "judge" else ROOT / "emofeedback" / "embedded"
     options = RunOptions(
-        run_dir=args.run_dir or ROOT / "runs" / "embedded" / args.role,
-        minutes=args.minutes,
-        steps=args.steps,
-        seed=args.seed,
-        threads=args.threads,
-        size=args.size,
-        start=args.start,
-        export=args.export,
-        **where,
+        run_dir=run_dir or ROOT / "runs" / "embedded" / role,
+        weights=weights or package / "weights",
+        **budget,
     )
-    importlib.import_module(f"training.recipes.{args.role}").train(options)
+    importlib.import_module(f"training.recipes.{role}").train(options)

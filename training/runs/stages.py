@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,25 @@ CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_ever
 """Settings that a resumed run may change."""
 
 
-def run(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand:
+    """One call of train.py."""
+
+    preset: str | None = None
+    """A file of training/presets by name."""
+    config: Path | None = None
+    """A YAML file in its place."""
+    model: str | None = None
+    components: str | None = None
+    run: Path | None = None
+    """Folder of the run; None: a new one."""
+    resume: str | None = None
+    """"latest", or the folder of a run to go on with."""
+    print_config: bool = False
+    overrides: Sequence[str] = ()
+
+
+def run(options: TrainCommand) -> int:
     """Carry out what the command line asks; returns the exit code.
 
     Raises: EmoFeedbackError: something that the user can change.
@@ -69,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_config(options: argparse.Namespace, resumed: Path | None) -> TrainConfig:
+def read_config(options: TrainCommand, resumed: Path | None) -> TrainConfig:
     """Settings of the command line; those of a resumed run may change in budgets only.
 
     Raises: ConfigError
@@ -78,14 +97,11 @@ def read_config(options: argparse.Namespace, resumed: Path | None) -> TrainConfi
     for name, value in (("path", options.model), ("components", options.components)):
         if value:
             overrides.append(f"model.{name}={value}")
+    named = options.config or (preset_path(options.preset) if options.preset else None)
     if resumed is None:
-        file = options.config or preset_path(options.preset or "tiny")
-        return load_config(file, overrides)
+        return load_config(named or preset_path("tiny"), overrides)
     stored = load_config(resumed / CONFIG_FILE)
-    if options.preset or options.config:
-        asked = load_config(options.config or preset_path(options.preset), overrides)
-    else:
-        asked = load_config(resumed / CONFIG_FILE, overrides)
+    asked = load_config(named or resumed / CONFIG_FILE, overrides)
     changed = [key for key in differences(stored, asked) if key not in CHANGEABLE]
     if changed:
         raise ConfigError(
@@ -95,12 +111,12 @@ def read_config(options: argparse.Namespace, resumed: Path | None) -> TrainConfi
     return asked
 
 
-def find_run(options: argparse.Namespace) -> Path:
+def find_run(options: TrainCommand) -> Path:
     """The run that --resume means.
 
     Raises: CheckpointError: there is none.
     """
-    if options.resume != "latest":
+    if options.resume and options.resume != "latest":
         found = Path(options.resume)
     elif options.run is not None:
         found = options.run
@@ -112,7 +128,7 @@ def find_run(options: argparse.Namespace) -> Path:
     return found
 
 
-def new_folder(options: argparse.Namespace, config: TrainConfig) -> Path:
+def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
     """Make the run's folder and store the settings.
 
     Raises: ConfigError: the folder holds a run already.
@@ -135,13 +151,13 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     """Stage `generator`, from loading to the closing table."""
     from accelerate import Accelerator
 
-    from ..curve import CURVE_FILE, save_curves
     from ..data.prompts import load_prompts, read_targets
     from ..evaluation.table import compare, markdown
     from ..families.choose import load_family
     from ..rewards.models import build_rewards
     from ..rl.policy import Policy
     from ..rl.trainer import Trainer
+    from .curve import CURVE_FILE, save_curves
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     prompts = load_prompts(config.data.prompts)
@@ -194,14 +210,10 @@ def write_checkpoint(
     )  # fmt: skip
 
 
-def train_embedded(config: TrainConfig, options: argparse.Namespace) -> int:
+def train_embedded(config: TrainConfig, options: TrainCommand) -> int:
     """Stages `embedded-ROLE`: the recipes of `python -m training.world train ROLE`."""
-    from ..world.__main__ import main
+    from ..recipes.train import train_role
 
     role = config.stage.removeprefix("embedded-")
-    arguments = ["train", role, "--seed", str(config.seed)]
-    if config.minutes:
-        arguments += ["--minutes", str(config.minutes)]
-    if options.run is not None:
-        arguments += ["--run", str(options.run)]
-    return main(arguments)
+    train_role(role, seed=config.seed, minutes=config.minutes or None, run_dir=options.run)
+    return 0

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.curve import main, read_curve, save_curves
+from training.curve import main
+from training.runs.curve import read_curve, save_curves
 
 
 def run_folder(folder: Path, errors: list[float]) -> Path:

@@ -1,0 +1,37 @@
+"""What an evaluation is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """Which systems are compared, on what, and by whom; defaults and meanings are the command's."""
+
+    systems: tuple[str, ...]
+    """KIND or KIND@CHECKPOINT; the others are compared with the first."""
+    model: str = ""
+    components: str = ""
+    prompts: str = "drawn"
+    num_prompts: int = 14
+    levels: int = 5
+    """Targets along an axis."""
+    sweeps: int = 2
+    """Prompts that are also painted along nine points of each axis."""
+    pictures: int = 12
+    """Of best-of-N and the loop, a task."""
+    candidates: int = 4
+    steps: int = 20
+    guidance: float = 1.0
+    size: int = 0
+    """Side of the pictures in pixels; 0: the model's own."""
+    seed: int = 0
+    threads: int = 0
+    server: str = ""
+    """Address of the scorer and judge of real pictures."""
+    server_model: str = ""
+    clip: Path | None = None
+    pickscore: Path | None = None
+    out: Path = Path("runs/evaluation")
