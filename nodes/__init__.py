@@ -8,7 +8,8 @@ from .all_in_one import EmotionFeedback
 from .anchors import EncodeAnchors
 from .batching import BatchConditionings, EmotionSheet
 from .chart import EmotionChart
-from .checkpoint import LoadCheckpoint, register_folder
+from .checkpoint import LoadCheckpoint
+from .comfy.model_folders import register_folders
 from .comfy.routes import register_routes
 from .cue_overlay import CuesOnPicture
 from .embedded import LoadEmbedded
@@ -66,6 +67,6 @@ class EmoFeedbackExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> EmoFeedbackExtension:
     """Called by ComfyUI when it loads the pack."""
-    register_folder()
+    register_folders()
     register_routes()
     return EmoFeedbackExtension()

@@ -13,9 +13,9 @@ from ..emofeedback.loop.steps import start_loop
 from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
 from .comfy.live import run_id
+from .comfy.refiners import refiner_of
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
-from .refining import refiner_of
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values
 from .widgets.policy import policy_from, policy_inputs
@@ -82,7 +82,7 @@ class EmotionFeedback(io.ComfyNode):
                     "Emotion does; 0 leaves it to the words.",
                 ),
                 seed_input("The seed of the first round; the seed policy derives the others."),
-                *sampler_inputs(),
+                *_sampler_inputs(),
                 refiner_input(),
                 first_prompt_input(advanced=True),
             ],
@@ -121,7 +121,7 @@ class EmotionFeedback(io.ComfyNode):
         return io.NodeOutput(*values, ui=shown)
 
 
-def sampler_inputs() -> list[io.Input]:
+def _sampler_inputs() -> list[io.Input]:
     """The widgets of KSampler and of the empty latent, in their order."""
     return [
         io.Int.Input("width", default=256, min=16, max=4096, step=16, tooltip="Picture width."),

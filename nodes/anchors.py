@@ -17,9 +17,9 @@ from ..emofeedback.records.prompt import (
 )
 from .comfy.bridge import stop_if_interrupted
 from .comfy.mixing import check_finite
+from .comfy.refiners import refiner_of
 from .comfy.steering import EncodedAnchors, attach_anchors
 from .comfy.text import encode_text, prompt_input
-from .refining import refiner_of
 from .widgets.sockets import CATEGORY, refiner_input
 
 
@@ -71,13 +71,13 @@ class EncodeAnchors(io.ComfyNode):
     def execute(
         cls, clip: Any, prompt: str, count: str, texts: str, refiner: Scorer | None = None
     ) -> io.NodeOutput:
-        clauses = anchor_clauses(prompt, int(count), texts, refiner)
+        clauses = _anchor_clauses(prompt, int(count), texts, refiner)
         plain = encode_text(clip, prompt)
-        anchors = encode_anchors(clip, prompt, plain, clauses)
+        anchors = _encode_anchors(clip, prompt, plain, clauses)
         return io.NodeOutput(attach_anchors(plain, anchors), "\n".join(clauses))
 
 
-def anchor_clauses(
+def _anchor_clauses(
     prompt: str, count: int, texts: str = "", refiner: Scorer | None = None
 ) -> tuple[str, ...]:
     """What is added to the prompt at each anchor: typed, or written by a refiner or the rules.
@@ -98,7 +98,7 @@ def anchor_clauses(
     return tuple(clauses)
 
 
-def encode_anchors(
+def _encode_anchors(
     clip: Any, prompt: str, plain: list[Any], clauses: tuple[str, ...]
 ) -> EncodedAnchors:
     """The prompt with each clause, as the CLIP encodes it.

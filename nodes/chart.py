@@ -6,10 +6,10 @@ from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.pictures.circumplex import readings_chart, trajectory_chart
-from ..emofeedback.pictures.theme import THEMES
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
 from ..emofeedback.records.state import LoopState
+from .widgets.chart import size_input, theme_input
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
 
 
@@ -41,21 +41,8 @@ class EmotionChart(io.ComfyNode):
                     optional=True,
                     tooltip="Drawn as a star; a loop brings its own target.",
                 ),
-                io.Int.Input(
-                    "size",
-                    default=640,
-                    min=320,
-                    max=2048,
-                    step=32,
-                    advanced=True,
-                    tooltip="Side of the chart in pixels.",
-                ),
-                io.Combo.Input(
-                    "theme",
-                    options=list(THEMES),
-                    default="light",
-                    tooltip="Colours for a light or a dark page.",
-                ),
+                size_input(640, "Side"),
+                theme_input(),
             ],
             outputs=[io.Image.Output(display_name="chart", tooltip="The chart as one picture.")],
         )

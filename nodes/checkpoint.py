@@ -19,17 +19,10 @@ from ..emofeedback.control.checkpoint import (
 )
 from ..emofeedback.errors import CheckpointError, ConfigError
 from .comfy.embedded_models import attach_adapter, attached_adapter
+from .comfy.model_folders import EMOTION as FOLDER
 from .widgets.sockets import CATEGORY
 
-FOLDER = "emotion"
 ENDING = "_emotion.safetensors"
-
-
-def register_folder() -> None:
-    """Make models/emotion known, beside what extra_model_paths.yaml may have set for it."""
-    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
-    paths, endings = folder_paths.folder_names_and_paths[FOLDER]
-    folder_paths.folder_names_and_paths[FOLDER] = (paths, endings | {".safetensors"})
 
 
 class LoadCheckpoint(io.ComfyNode):
@@ -121,7 +114,7 @@ def _with_lora(model: Any, adapter_path: Path, strength: float) -> Any:
     """
     import comfy.sd
 
-    lora_path = find_lora(adapter_path)
+    lora_path = _find_lora(adapter_path)
     if lora_path is None:
         return model
     tensors, _ = read_file(lora_path)
@@ -140,7 +133,7 @@ def _gained(model: Any, patched: Any) -> bool:
     return any(len(each) > len(model.patches.get(key, ())) for key, each in patched.patches.items())
 
 
-def find_lora(adapter_path: Path) -> Path | None:
+def _find_lora(adapter_path: Path) -> Path | None:
     """The checkpoint's LoRA: beside the adapter or in models/loras; None if it was made without.
 
     Raises: CheckpointError: the adapter names a LoRA that is nowhere.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..emofeedback.pictures.cue_overlay import cue_pictures
 from ..emofeedback.records.reading import Reading
-from .grid_chart import size_input, theme_input
+from .widgets.chart import size_input, theme_input
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket
 
 

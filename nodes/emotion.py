@@ -6,9 +6,8 @@ from comfy_api.latest import io
 
 from ..emofeedback.plane.words import ALL_PRESETS, CUSTOM, preset_emotion, sources_in_words
 from ..emofeedback.records.emotion import LIMIT, Emotion
-from .widgets.sockets import CATEGORY, EmotionSocket
+from .widgets.sockets import AXIS_STEP, CATEGORY, EmotionSocket
 
-STEP = 0.05
 # For the pad on the page: word -> valence and arousal.
 PLACES = {
     word: (preset.emotion.valence, preset.emotion.arousal) for word, preset in ALL_PRESETS.items()
@@ -16,15 +15,15 @@ PLACES = {
 LARGEST_GRID = 11
 
 
-def axis_input(name: str, low: str, high: str) -> io.Input:
+def _axis_input(name: str, low: str, high: str) -> io.Input:
     """One axis of the plane as a number widget."""
     return io.Float.Input(
         name,
         default=0.0,
         min=-LIMIT,
         max=LIMIT,
-        step=STEP,
-        round=STEP,
+        step=AXIS_STEP,
+        round=AXIS_STEP,
         tooltip=f"{name.capitalize()} from -3 ({low}) to 3 ({high}); 0 is neutral. "
         "What a viewer of the picture should feel.",
     )
@@ -43,8 +42,8 @@ class EmotionTarget(io.ComfyNode):
             "to pleasant) and arousal (calm to activated), or a word for both.",
             search_aliases=["valence", "arousal", "mood", "feeling", "affect", "circumplex"],
             inputs=[
-                axis_input("valence", "unpleasant", "pleasant"),
-                axis_input("arousal", "calm", "activated"),
+                _axis_input("valence", "unpleasant", "pleasant"),
+                _axis_input("arousal", "calm", "activated"),
                 io.Combo.Input(
                     "preset",
                     options=[CUSTOM, *ALL_PRESETS],
@@ -92,8 +91,8 @@ class EmotionGrid(io.ComfyNode):
                     default=3.0,
                     min=0.1,
                     max=LIMIT,
-                    step=STEP,
-                    round=STEP,
+                    step=AXIS_STEP,
+                    round=AXIS_STEP,
                     tooltip="Largest valence and arousal of the grid, on both sides of neutral.",
                 ),
             ],

@@ -21,8 +21,7 @@ from ..emofeedback.plane.paths import (
 )
 from ..emofeedback.records.emotion import LIMIT, Emotion
 from .comfy.bridge import show_text
-from .emotion import STEP
-from .widgets.sockets import CATEGORY, EmotionSocket
+from .widgets.sockets import AXIS_STEP, CATEGORY, EmotionSocket
 
 
 class EmotionPath(io.ComfyNode):
@@ -99,12 +98,12 @@ class EmotionPath(io.ComfyNode):
     @classmethod
     def execute(cls, points: int, limit: int, shape: dict[str, Any] | None = None) -> io.NodeOutput:
         check_cost(points, limit)
-        path = make_path(shape, points)
+        path = _make_path(shape, points)
         show_text(f"{len(path)} emotions, one picture each: {path[0]} to {path[-1]}")
         return io.NodeOutput(path, [str(emotion) for emotion in path], len(path))
 
 
-def make_path(shape: dict[str, Any] | None, points: int) -> list[Emotion]:
+def _make_path(shape: dict[str, Any] | None, points: int) -> list[Emotion]:
     """The path that the shape's widgets describe.
 
     Raises: ConfigError: an unknown shape, or widgets that describe no path.
@@ -129,7 +128,7 @@ def make_path(shape: dict[str, Any] | None, points: int) -> list[Emotion]:
 def _check_shape(shape: dict[str, Any]) -> None:
     """Raises: ConfigError: widgets that describe no path, whatever is linked."""
     if shape["shape"] == CIRCLE:
-        make_path(shape, 2)
+        _make_path(shape, 2)
     else:
         read_stations(shape["stations"], least=1)
 
@@ -174,8 +173,8 @@ def _circle_inputs() -> list[io.Input]:
             default=2.2,
             min=0.1,
             max=LIMIT,
-            step=STEP,
-            round=STEP,
+            step=AXIS_STEP,
+            round=AXIS_STEP,
             tooltip="How strong the emotions are: the distance from neutral.",
         ),
         io.Float.Input(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..emofeedback.pictures.grid import AXES, answers_to, error_map_chart, sweep_chart
-from ..emofeedback.pictures.theme import THEMES
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
+from .widgets.chart import size_input, theme_input
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket
 
 
-def answer_inputs() -> list[io.Input]:
+def _answer_inputs() -> list[io.Input]:
     """What was wanted and what was read, as lists of equal order."""
     return [
         EmotionSocket.Input(
@@ -22,29 +22,6 @@ def answer_inputs() -> list[io.Input]:
             tooltip="What Score Emotion read from the pictures made for them, in the same order.",
         ),
     ]
-
-
-def theme_input() -> io.Input:
-    """Colours of a chart."""
-    return io.Combo.Input(
-        "theme",
-        options=list(THEMES),
-        default=next(iter(THEMES)),
-        tooltip="Colours for a light or a dark page.",
-    )
-
-
-def size_input(default: int) -> io.Input:
-    """Width of a chart."""
-    return io.Int.Input(
-        "size",
-        default=default,
-        min=320,
-        max=2048,
-        step=32,
-        advanced=True,
-        tooltip="Width of the chart in pixels.",
-    )
 
 
 class EmotionErrorMap(io.ComfyNode):
@@ -59,7 +36,7 @@ class EmotionErrorMap(io.ComfyNode):
             description="A heat map of the valence and the arousal error over a grid of wanted "
             "emotions, with V-Error, A-Error and what always answering 0 would get.",
             search_aliases=["heat map", "heatmap", "v-error", "a-error", "evaluate grid"],
-            inputs=[*answer_inputs(), theme_input(), size_input(960)],
+            inputs=[*_answer_inputs(), theme_input(), size_input(960)],
             outputs=[io.Image.Output(display_name="chart", tooltip="The map as one picture.")],
             is_input_list=True,
         )
@@ -90,7 +67,7 @@ class EmotionSweep(io.ComfyNode):
             "was.",
             search_aliases=["sweep plot", "dose response", "line chart", "calibration plot"],
             inputs=[
-                *answer_inputs(),
+                *_answer_inputs(),
                 io.Combo.Input(
                     "axis",
                     options=list(AXES),

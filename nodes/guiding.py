@@ -106,10 +106,10 @@ class EmotionModelPatch(io.ComfyNode):
         how = steering_from(widgets)
         if anchors is not None:
             required_anchors(anchors)
-        return io.NodeOutput(model if how.off else patched_model(model, how, anchors))
+        return io.NodeOutput(model if how.off else _patched_model(model, how, anchors))
 
 
-def patched_model(model: Any, how: Steering, anchors: list[Entry] | None = None) -> Any:
+def _patched_model(model: Any, how: Steering, anchors: list[Entry] | None = None) -> Any:
     """A clone of the MODEL that steers each sampler's positive conditioning.
 
     It replaces an earlier patch of this kind: two emotions at once have no meaning.

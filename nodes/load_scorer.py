@@ -31,7 +31,6 @@ from .comfy.folder_lvlm import (
     list_folders,
     managed_lvlm,
     newest_change,
-    register_folder,
 )
 from .widgets.scorer import (
     BESIDE_MODEL,
@@ -53,7 +52,6 @@ class LoadEmotionScorer(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        register_folder()
         return io.Schema(
             node_id="EmoFB_LoadEmotionScorer",
             display_name="Load Emotion Scorer",
@@ -106,7 +104,7 @@ class LoadEmotionScorer(io.ComfyNode):
         return io.NodeOutput(SCORERS[kind["kind"]](kind))
 
 
-def watch_here() -> Watch:
+def _watch_here() -> Watch:
     """Progress on the node that is asking, and ComfyUI's interrupt.
 
     The scorer is made by one node and used by others; the bar belongs to the user of the moment.
@@ -171,7 +169,7 @@ def _scorer(lvlm: Lvlm, kind: dict[str, Any], beside: Path | None = None) -> Sco
         way=kind["reading"],
         calibration=_calibration(kind["calibration"], beside),
         token_budget=kind["prompt_tokens"],
-        watch=watch_here(),
+        watch=_watch_here(),
     )
 
 

@@ -26,8 +26,8 @@ from .comfy.bridge import (
 )
 from .comfy.live import Page, run_id
 from .comfy.loop_graph import LoopGraph, check_loop, next_round, open_node, sampler_steps
+from .comfy.refiners import refiner_of
 from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
-from .refining import refiner_of
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
 from .widgets.policy import policy_from, policy_inputs
@@ -46,7 +46,7 @@ CLOCK = RoundClock()
 PAGE, LAST_PAGE = Page(), Page(counted=True)
 
 
-def round_outputs() -> list[io.Output]:
+def _round_outputs() -> list[io.Output]:
     """What a round starts from; Start Loop and Open Round share it, in this order."""
     return [
         StateSocket.Output(
@@ -61,7 +61,7 @@ def round_outputs() -> list[io.Output]:
     ]
 
 
-def open_round(state: LoopState) -> io.NodeOutput:
+def _open_round(state: LoopState) -> io.NodeOutput:
     """Hands out the coming round and notes when it began."""
     policy = state.policy
     lines = [f"round {state.coming_round} of {policy.rounds}: {state.prompt}"]
@@ -103,7 +103,7 @@ class StartLoop(io.ComfyNode):
                     "which needs no model."
                 ),
             ],
-            outputs=round_outputs(),
+            outputs=_round_outputs(),
             hidden=[io.Hidden.dynprompt],
         )
 
@@ -124,7 +124,7 @@ class StartLoop(io.ComfyNode):
         if first_prompt == REWRITTEN:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, refiner_of(refiner), PAGE)
-        return open_round(state)
+        return _open_round(state)
 
 
 class OpenRound(io.ComfyNode):
@@ -141,12 +141,12 @@ class OpenRound(io.ComfyNode):
             "state.",
             search_aliases=["unpack state", "next round"],
             inputs=[StateSocket.Input("state", tooltip="The state after the round before.")],
-            outputs=round_outputs(),
+            outputs=_round_outputs(),
         )
 
     @classmethod
     def execute(cls, state: LoopState) -> io.NodeOutput:
-        return open_round(state)
+        return _open_round(state)
 
 
 class ScoreRound(io.ComfyNode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError, ScorerError
+from ..emofeedback.errors import ConfigError
 from ..emofeedback.images import check_images
 from ..emofeedback.loop.steps import rank_readings
 from ..emofeedback.reading.base import (
@@ -21,28 +21,10 @@ from ..emofeedback.records.reading import (
 from ..emofeedback.records.request import (
     RefineRequest,
 )
-from ..emofeedback.refining.base import (
-    Refiner,
-)
-from ..emofeedback.refining.rules import RuleRefiner
 from .comfy.bridge import show_text, stop_if_interrupted
+from .comfy.refiners import refiner_of
 from .comfy.words import suggestions_in_words
 from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
-
-
-def refiner_of(scorer: Scorer | None) -> Refiner:
-    """The refiner behind a scorer's language model; without a scorer, the rules.
-
-    Raises: ScorerError: the scorer cannot rewrite prompts.
-    """
-    if scorer is None:
-        return RuleRefiner()
-    if not hasattr(scorer, "refiner"):
-        raise ScorerError(
-            f"The scorer {scorer.name!r} cannot rewrite prompts. Leave the refiner input open to "
-            "use the rules, or connect a scorer with a language model."
-        )
-    return scorer.refiner()
 
 
 class RefinePrompt(io.ComfyNode):

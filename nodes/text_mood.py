@@ -60,13 +60,13 @@ class EmotionOfText(io.ComfyNode):
     @classmethod
     def execute(cls, prompt: str, scorer: Scorer | None = None) -> io.NodeOutput:
         stop_if_interrupted()
-        reading = read_prompt(prompt, scorer)
+        reading = _read_prompt(prompt, scorer)
         text = readings_in_words([reading])
         show_text(text)
         return io.NodeOutput(reading.emotion, text, (reading,))
 
 
-def read_prompt(prompt: str, scorer: Scorer | None) -> Reading:
+def _read_prompt(prompt: str, scorer: Scorer | None) -> Reading:
     """By the scorer's language model, else by the phrase table.
 
     Raises: ConfigError: the prompt is empty. ScorerError: the model failed.

@@ -25,8 +25,8 @@ from ...emofeedback.errors import CheckpointError
 from ...emofeedback.lvlm.folder import HOW_TO_GET, load_folder
 from ...emofeedback.lvlm.local import TransformersLvlm
 from ...emofeedback.lvlm.precision import fast_dtype
+from .model_folders import LVLM as FOLDER
 
-FOLDER = "lvlm"
 NONE = "none"
 MISSING = "(no model found)"
 MOST_KEPT = 2
@@ -35,11 +35,6 @@ LINGER_S = 1.0
 _MARKS = {"models": "config.json", "adapters": "adapter_config.json"}
 _Key = tuple[str, str, float]
 _kept: OrderedDict[_Key, KeptLvlm] = OrderedDict()
-
-
-def register_folder() -> None:
-    """Makes `models/lvlm` known, beside what extra_model_paths.yaml names under `lvlm`."""
-    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
 
 
 def list_folders(kind: str) -> list[str]:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
-from ..batching import stack_conditionings
-from ..encoding import encode_emotion
+from .conditioning_batch import stack_conditionings
+from .emotion_encoding import encode_emotion
 from .text import encode_text
 
 Progress = Callable[[int, int], Callable[..., None]]

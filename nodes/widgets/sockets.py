@@ -14,6 +14,7 @@ LOOP_CATEGORY = "emotion/loop"
 SCORE_CATEGORY = "emotion/score"
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
+AXIS_STEP = 0.05  # of valence and arousal, in scale points
 
 
 def target_input() -> io.Input:

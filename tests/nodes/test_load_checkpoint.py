@@ -37,8 +37,8 @@ def folder(comfyui: ModuleType, pack: ModuleType, policy: Policy, tmp_path_facto
     import folder_paths
 
     where = tmp_path_factory.mktemp("emotion")
-    pack_module = __import__("sys").modules["custom_nodes.emofeedback.nodes.checkpoint"]
-    pack_module.register_folder()
+    pack_module = __import__("sys").modules["custom_nodes.emofeedback.nodes.comfy.model_folders"]
+    pack_module.register_folders()
     folder_paths.add_model_folder_path("emotion", str(where))
     facts = EmotionFacts(base_family="drawn", trained="test", evaluation={"v_error": 0.5})
     save_checkpoint(

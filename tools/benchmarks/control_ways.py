@@ -133,7 +133,7 @@ def load_workbench(tree: Path, steps: int) -> Workbench:
     nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
     ours = {node.GET_SCHEMA().node_id: node for node in nodes}
     model, clip, *_ = ours["EmoFB_LoadEmbedded"].execute().args
-    stack = importlib.import_module(f"{name}.nodes.batching").stack_conditionings
+    stack = importlib.import_module(f"{name}.nodes.comfy.conditioning_batch").stack_conditionings
     inputs = importlib.import_module(f"{name}.nodes.widgets.steering")
     steer = inputs.steered_conditioning, inputs.steering_from
     return Workbench(core, ours, model, clip, stack, *steer, steps)

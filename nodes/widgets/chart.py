@@ -1,0 +1,30 @@
+"""The widgets of every node that draws a chart."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...emofeedback.pictures.theme import THEMES
+
+
+def theme_input() -> io.Input:
+    """Colours of a chart."""
+    return io.Combo.Input(
+        "theme",
+        options=list(THEMES),
+        default=next(iter(THEMES)),
+        tooltip="Colours for a light or a dark page.",
+    )
+
+
+def size_input(default: int, side: str = "Width") -> io.Input:
+    """How large a chart is."""
+    return io.Int.Input(
+        "size",
+        default=default,
+        min=320,
+        max=2048,
+        step=32,
+        advanced=True,
+        tooltip=f"{side} of the chart in pixels.",
+    )
