@@ -23,7 +23,7 @@ CELLS = 6
 
 
 @dataclass(frozen=True)
-class PromptSet:
+class TaskSet:
     """Prompts to train on, and prompts that only evaluations see."""
 
     name: str
@@ -39,7 +39,7 @@ class Task:
     target: tuple[float, float]
 
 
-def load_prompts(name: str) -> PromptSet:
+def load_prompts(name: str) -> TaskSet:
     """A prompt set by name, or a text file with one prompt a line.
 
     Raises: ConfigError: no such set; an empty file, or one with duplicates.
@@ -47,7 +47,7 @@ def load_prompts(name: str) -> PromptSet:
     if name == "drawn":
         return drawn_prompts()
     if name == "neutral":
-        return PromptSet(
+        return TaskSet(
             name, read_lines(FOLDER / "neutral.txt"), read_lines(FOLDER / "neutral_held_out.txt")
         )
     path = Path(name)
@@ -59,7 +59,7 @@ def load_prompts(name: str) -> PromptSet:
     if len(lines) < 2:
         raise ConfigError(f"{path} has one prompt; training needs two or more, one is held out.")
     last = max(1, len(lines) // 10)
-    return PromptSet(path.stem, lines[:-last], lines[-last:])
+    return TaskSet(path.stem, lines[:-last], lines[-last:])
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
@@ -86,14 +86,14 @@ def read_lines(path: Path) -> tuple[str, ...]:
 
 
 @functools.cache
-def drawn_prompts() -> PromptSet:
+def drawn_prompts() -> TaskSet:
     """Neutral prompts of the drawn world; the held-out ones are its held-out (place, subject)."""
     sides: dict[bool, list[str]] = {False: [], True: []}
     for place in PLACES:
         for subject in SUBJECTS:
             text = f"{SUBJECT_PHRASES[subject][0]} {PLACE_PHRASES[place][0]}"
             sides[held_out(place, subject)].append(text)
-    return PromptSet("drawn", tuple(sides[False]), tuple(sides[True]))
+    return TaskSet("drawn", tuple(sides[False]), tuple(sides[True]))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from emofeedback.errors import ConfigError, EmoFeedbackError
 
-from ..data.prompts import PromptSet, Task, draw_tasks, read_targets
+from ..data.prompts import Task, TaskSet, draw_tasks, read_targets
 from ..formulas.advantages import (
     Advantages,
     flat_warning,
@@ -58,7 +58,7 @@ class Trainer:
         config: TrainConfig,
         policy: Policy,
         rewards: RewardStack,
-        prompts: PromptSet,
+        prompts: TaskSet,
         *,
         folder: Path | None = None,
         accelerator: Any = None,

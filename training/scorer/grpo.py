@@ -19,9 +19,9 @@ from .data import read_examples, rows
 from .measure import held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
+    agreement_reward,
     category_reward,
     cue_reward,
-    emotion_reward,
     expected_reward,
     format_reward,
 )
@@ -115,7 +115,7 @@ def reward_functions(config: ScorerConfig) -> list[RewardFn]:
     if config.form == "expected":
         found: list[RewardFn] = [expected_reward(group=config.num_generations)]
     else:
-        found = [emotion_reward(form=config.form)]
+        found = [agreement_reward(form=config.form)]
     found.append(format_reward)
     if config.multi_task:
         found += [category_reward, cue_reward]  # type: ignore[list-item]

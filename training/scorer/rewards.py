@@ -71,7 +71,7 @@ def read_answer(text: str) -> ReadAnswer:
     return _answer(valence, arousal, names, record.get("category"))
 
 
-def emotion_reward(*, form: str) -> RewardFn:
+def agreement_reward(*, form: str) -> RewardFn:
     """Agreement with the columns `valence` and `arousal` (on [-3, 3]): 0..1.
 
     Args:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from emofeedback.errors import ScorerAnswerError
 from training.scorer.rewards import (
+    agreement_reward,
     category_reward,
     cue_reward,
-    emotion_reward,
     expected_reward,
     format_reward,
     read_answer,
@@ -26,15 +26,15 @@ TRUTH = {"valence": [1.5], "arousal": [-1.5]}
 def test_all_asked_forms_say_the_same(text: str) -> None:
     found = read_answer(text).emotion
     assert (found.valence, found.arousal) == (1.5, -1.5)
-    assert emotion_reward(form="continuous")([text], **TRUTH) == [1.0]
+    assert agreement_reward(form="continuous")([text], **TRUTH) == [1.0]
     assert format_reward([[{"role": "assistant", "content": text}]]) == [1.0]
 
 
 def test_continuous_reward_keeps_a_slope_where_the_threshold_form_is_flat() -> None:
     truth = {"valence": [1.5 + 0.3], "arousal": [-1.5 + 0.6]}
-    assert emotion_reward(form="threshold")(["73"], **truth) == [0.5]
+    assert agreement_reward(form="threshold")(["73"], **truth) == [0.5]
     wanted = (math.exp(-0.09 / 2) + math.exp(-0.36 / 2)) / 2
-    assert emotion_reward(form="continuous")(["73"], **truth) == [pytest.approx(wanted)]
+    assert agreement_reward(form="continuous")(["73"], **truth) == [pytest.approx(wanted)]
 
 
 def test_an_expected_reward_pays_what_an_answer_adds_to_the_mean_of_its_group() -> None:
@@ -64,7 +64,7 @@ def test_cues_count_by_f1_and_only_where_they_were_asked() -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_is_an_accident(text: str) -> None:
-    rewards = emotion_reward(form="continuous")([text], **TRUTH)
+    rewards = agreement_reward(form="continuous")([text], **TRUTH)
     try:
         read_answer(text)
     except ScorerAnswerError:
