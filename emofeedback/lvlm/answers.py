@@ -163,7 +163,7 @@ def _repaired(text: str) -> Any:
         ) from error
     try:
         return json_repair.loads(text)
-    except (RecursionError, ValueError):  # nested beyond any answer
+    except (AssertionError, RecursionError, ValueError):  # tangled or nested beyond any answer
         return None
 
 
