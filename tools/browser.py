@@ -90,6 +90,16 @@ CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
             || !part.closest('.emofb-words') && box.bottom > frame.bottom + 1);
     }).map(part => `${part.tagName}.${part.className}: ${part.textContent}`);
 })"""
+# Resolves when the view has not moved for a quarter of a second.
+AT_REST = """() => new Promise(done => {
+    let seen = '', since = 0;
+    const look = now => {
+        const {scale, offset} = app.canvas.ds, view = [scale, ...offset].join();
+        if (view !== seen) [seen, since] = [view, now];
+        if (now - since > 250) done(); else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+})"""
 PAST_RUNS = "/emofeedback/runs/"
 SHOTS = Path(__file__).resolve().parents[1] / "output" / "browser"
 
@@ -158,13 +168,13 @@ class Canvas:
     def fit(self) -> None:
         """Shows the whole workflow."""
         self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-        self.page.wait_for_timeout(1000)  # it glides there
+        self.page.evaluate(AT_REST)  # it glides there
 
     def zoom_to(self, node_type: str, scale: float = 1.0) -> None:
         """Shows the first node of a type in the upper left part."""
         for _ in range(20):  # a glide to another view may still be on its way
             self.page.evaluate(ZOOM, [node_type, scale])
-            self.page.wait_for_timeout(700)
+            self.page.evaluate(AT_REST)
             if self.page.evaluate("scale => app.canvas.ds.scale === scale", scale):
                 return
 

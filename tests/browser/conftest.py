@@ -10,7 +10,7 @@ from launcher.server import ComfyServer
 from tools.browser import Canvas, chromium, make_server, open_canvas
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(comfyui_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
     with make_server(comfyui_tree, tmp_path_factory.mktemp("browser")) as running:
         yield running

@@ -43,7 +43,7 @@ TYPES = "() => app.graph.nodes.map(node => node.type).sort()"
 def search_for(page: Page, name: str) -> None:
     """Opens the page's search until it lists a name; a young page may lose the first letters."""
     found = page.get_by_role("option").or_(page.get_by_test_id("result-item"))
-    for patience in (15_000, 15_000, PATIENCE_MS):
+    for patience in (4_000, 12_000, PATIENCE_MS):
         page.mouse.dblclick(800, 500)
         page.wait_for_timeout(500)
         page.keyboard.type(name, delay=20)
