@@ -19,7 +19,7 @@ from ..emofeedback.control.checkpoint import (
 )
 from ..emofeedback.errors import CheckpointError, ConfigError
 from .comfy.embedded_models import attach_adapter, attached_adapter
-from .comfy.model_folders import EMOTION as FOLDER
+from .comfy.model_folders import EMOTION
 from .widgets.sockets import CATEGORY
 
 ENDING = "_emotion.safetensors"
@@ -44,7 +44,7 @@ class LoadCheckpoint(io.ComfyNode):
                 io.Combo.Input(
                     "name",
                     options=[
-                        name for name in folder_paths.get_filename_list(FOLDER)
+                        name for name in folder_paths.get_filename_list(EMOTION)
                         if name.endswith(ENDING)
                     ],
                     tooltip="A file NAME_emotion.safetensors in models/emotion.",
@@ -70,7 +70,7 @@ class LoadCheckpoint(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, name: str, **_: Any) -> str:
-        path = folder_paths.get_full_path(FOLDER, name)
+        path = folder_paths.get_full_path(EMOTION, name)
         if path is None:
             return ""
         stat = Path(path).stat()
@@ -98,10 +98,10 @@ class LoadCheckpoint(io.ComfyNode):
 
 
 def _full_path(name: str) -> Path:
-    path = folder_paths.get_full_path(FOLDER, name)
+    path = folder_paths.get_full_path(EMOTION, name)
     if path is None:
         raise ConfigError(
-            f"There is no {name!r} in models/{FOLDER}. Copy the checkpoint's two files there, and "
+            f"There is no {name!r} in models/{EMOTION}. Copy the checkpoint's two files there, and "
             "press R to see them."
         )
     return Path(path)

@@ -25,13 +25,13 @@ from ..emofeedback.records.calibration import (
 from .comfy.bridge import stop_if_interrupted
 from .comfy.clip_lvlm import ClipLvlm
 from .comfy.folder_lvlm import (
-    FOLDER,
     NONE,
     find_folder,
     list_folders,
     managed_lvlm,
     newest_change,
 )
+from .comfy.model_folders import LVLM
 from .widgets.scorer import (
     BESIDE_MODEL,
     CLIP,
@@ -182,9 +182,9 @@ def _calibration(name: str, beside: Path | None) -> Calibration | None:
 def _calibration_path(name: str) -> Path:
     if name not in list_calibrations():
         raise ConfigError(
-            f"There is no calibration {name!r} in models/{FOLDER} (there: "
+            f"There is no calibration {name!r} in models/{LVLM} (there: "
             f"{', '.join(list_calibrations()) or 'none'}). Make one with "
             "`python -m emofeedback calibrate`."
         )
-    roots = map(Path, folder_paths.get_folder_paths(FOLDER))
+    roots = map(Path, folder_paths.get_folder_paths(LVLM))
     return next(root / name for root in roots if (root / name).is_file())

@@ -222,7 +222,8 @@ class RefineRound(io.ComfyNode):
         if state.done or state.just_skipped:
             return io.NodeOutput(state, state.prompt, "")
         refined, _ = refine_round(state, refiner_of(refiner), PAGE)
-        text = suggestions_in_words(refined.rounds[-1].refinement)
+        refinement = refined.rounds[-1].refinement
+        text = suggestions_in_words(refinement) if refinement else ""
         show_text(text)
         return io.NodeOutput(refined, refined.prompt, text)
 

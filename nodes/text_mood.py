@@ -74,7 +74,8 @@ def _read_prompt(prompt: str, scorer: Scorer | None) -> Reading:
     if scorer is None:
         return read_phrases(prompt)
     if hasattr(scorer, "read_text"):
-        return scorer.read_text(prompt)
+        read: Reading = scorer.read_text(prompt)
+        return read
     reading = read_phrases(prompt)
     told = f"The scorer {scorer.name!r} reads pictures only, so the phrase table read the prompt."
     return replace(reading, warnings=(*reading.warnings, told))

@@ -30,7 +30,7 @@ def visible_node_id() -> str | None:
     node_id = running_node_id()
     if node_id is None:
         return None
-    return get_progress_state().dynprompt.get_display_node_id(node_id)
+    return str(get_progress_state().dynprompt.get_display_node_id(node_id))
 
 
 def show_loop_progress(value: int, most: int, text: str) -> None:
@@ -49,7 +49,7 @@ def show_text(text: str) -> None:
     from server import PromptServer  # late: in-process use has no server module loaded
 
     node_id, server = visible_node_id(), getattr(PromptServer, "instance", None)
-    if node_id is not None and getattr(server, "client_id", None) is not None:
+    if server is not None and node_id is not None and server.client_id is not None:
         server.send_progress_text(text, node_id, server.client_id)
 
 

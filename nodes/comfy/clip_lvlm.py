@@ -46,8 +46,8 @@ class ClipLvlm:
 
     def __post_init__(self) -> None:
         inner = _inner(self.clip.cond_stage_model)
-        self._transformer = getattr(inner, "transformer", None)
-        self._tokenizer = getattr(_inner(self.clip.tokenizer), "tokenizer", None)
+        self._transformer: Any = getattr(inner, "transformer", None)
+        self._tokenizer: Any = getattr(_inner(self.clip.tokenizer), "tokenizer", None)
         kind = type(self._transformer).__name__.strip("_")
         self.name = self.name or f"CLIP {kind}"
         if not hasattr(self._transformer, "generate") or self._tokenizer is None:
@@ -118,7 +118,7 @@ class ClipLvlm:
 
         Raises: ScorerError: the tokenizer leaves the picture out.
         """
-        tokens = self.clip.tokenize(
+        tokens: dict[str, Any] = self.clip.tokenize(
             question,
             image=None if image is None else _shrunk(image)[None],
             skip_template=False,
@@ -140,7 +140,8 @@ class ClipLvlm:
                 seen.length = hidden.shape[1]
                 ends = [hidden.shape[1] - position + 1 for position in positions]
                 seen.logits = [original(hidden[:, :end])[:, -1].float() for end in ends]
-            return original(hidden)
+            found: Tensor = original(hidden)
+            return found
 
         self._transformer.logits = logits
         try:
@@ -158,7 +159,7 @@ class ClipLvlm:
         shaped = self._shapes.answer(ask.schema, max_tokens=ask.max_tokens)
 
         def sample_token(logits: Tensor, *args: Any, **choice: Any) -> Tensor:
-            token = original(shaped.allowed(logits), *args, **choice)
+            token: Tensor = original(shaped.allowed(logits), *args, **choice)
             shaped.take(int(token[0]))
             return token
 

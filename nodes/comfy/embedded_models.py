@@ -83,7 +83,8 @@ def attached_strength(clip_object: Any) -> float:
 
 def attached_adapter(clip_object: Any) -> EmotionAdapter | None:
     """The adapter that travels with a CLIP, if any."""
-    return clip_object.patcher.attachments.get(ADAPTER_KEY)
+    found: EmotionAdapter | None = clip_object.patcher.attachments.get(ADAPTER_KEY)
+    return found
 
 
 class DrawnLatents(comfy.latent_formats.LatentFormat):
@@ -126,7 +127,9 @@ def _denoise_by_clean(execute: Any, noisy: Any, sigma: Any, *conds: Any, **optio
 class DrawnTextTower(comfy.clip_model.CLIPTextModel):
     """ComfyUI fixes CLIP's vocabulary at 49408 words; this tower brings its own size."""
 
-    def __init__(self, config_dict: dict, dtype: Any, device: Any, operations: Any) -> None:
+    def __init__(
+        self, config_dict: dict[str, Any], dtype: Any, device: Any, operations: Any
+    ) -> None:
         super().__init__(config_dict, dtype, device, operations)
         table = operations.Embedding(
             config_dict["vocab_size"], config_dict["hidden_size"], dtype=dtype, device=device

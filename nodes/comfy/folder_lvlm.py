@@ -25,7 +25,7 @@ from ...emofeedback.errors import CheckpointError
 from ...emofeedback.lvlm.folder import HOW_TO_GET, load_folder
 from ...emofeedback.lvlm.local import TransformersLvlm
 from ...emofeedback.lvlm.precision import fast_dtype
-from .model_folders import LVLM as FOLDER
+from .model_folders import LVLM
 
 NONE = "none"
 MISSING = "(no model found)"
@@ -40,7 +40,7 @@ _kept: OrderedDict[_Key, KeptLvlm] = OrderedDict()
 def list_folders(kind: str) -> list[str]:
     """Names of the "models" or "adapters" in the registered folders, at most two levels deep."""
     found = set()
-    for root in map(Path, folder_paths.get_folder_paths(FOLDER)):
+    for root in map(Path, folder_paths.get_folder_paths(LVLM)):
         for pattern in (f"*/{_MARKS[kind]}", f"*/*/{_MARKS[kind]}"):
             found |= {path.parent.relative_to(root).as_posix() for path in root.glob(pattern)}
     return sorted(found)
@@ -51,7 +51,7 @@ def find_folder(name: str, kind: str = "models") -> Path:
 
     Raises: CheckpointError: it is not there; says where models are looked for and how to get one.
     """
-    roots = [Path(root) for root in folder_paths.get_folder_paths(FOLDER)]
+    roots = [Path(root) for root in folder_paths.get_folder_paths(LVLM)]
     if name in list_folders(kind):
         return next(root / name for root in roots if (root / name / _MARKS[kind]).is_file())
     places = ", ".join(str(root) for root in roots)
@@ -113,7 +113,7 @@ def folder_dtype(device: torch.device) -> torch.dtype:
     Core takes float16 on every CPU, where a reading then lasts three times as long. Its flags for
     text encoders (`--fp32-text-enc` and others) stay in force, those for 8 bits as float16.
     """
-    chosen = management.text_encoder_dtype(device)
+    chosen: torch.dtype = management.text_encoder_dtype(device)
     if chosen.itemsize == 1:  # transformers loads no 8-bit floats
         chosen = torch.float16
     flagged = any(on for name, on in vars(args).items() if name.endswith("_text_enc"))

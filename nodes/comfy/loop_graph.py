@@ -34,7 +34,7 @@ class LoopGraph:
 
     def inputs(self, node_id: str) -> dict[str, Any]:
         """The node's links and literals by input name."""
-        return self.dynprompt.get_node(node_id).get("inputs", {})
+        return dict(self.dynprompt.get_node(node_id).get("inputs", {}))
 
     def parents(self, node_id: str) -> list[str]:
         """Ids of the nodes linked into this one, each once."""
@@ -43,7 +43,7 @@ class LoopGraph:
 
     def class_of(self, node_id: str) -> str:
         """The node's class id."""
-        return self.dynprompt.get_node(node_id)["class_type"]
+        return str(self.dynprompt.get_node(node_id)["class_type"])
 
     def title(self, node_id: str) -> str:
         """How messages name a node, by the id shown on the canvas."""
@@ -85,12 +85,12 @@ def shown_loop(dynprompt: DynamicPrompt, node_id: str) -> str | None:
     That is the all-in-one node itself, and else the nearest End Loop down the links.
     """
     if dynprompt.get_node(node_id)["class_type"] in (END, ALL_IN_ONE):
-        return dynprompt.get_display_node_id(node_id)
+        return str(dynprompt.get_display_node_id(node_id))
     graph, seen, todo = LoopGraph(dynprompt), {node_id}, deque([node_id])
     while todo:
         for child in graph.children.get(todo.popleft(), ()):
             if graph.class_of(child) == END:
-                return dynprompt.get_display_node_id(child)
+                return str(dynprompt.get_display_node_id(child))
             if child not in seen:
                 seen.add(child)
                 todo.append(child)
@@ -124,7 +124,7 @@ def open_node(graph: LoopGraph, start: Any) -> str:
     Raises: LoopError: the link comes from something else.
     """
     if is_link(start) and graph.class_of(start[0]) in (START, OPEN):
-        return start[0]
+        return str(start[0])
     found = graph.title(start[0]) if is_link(start) else repr(start)
     raise LoopError(
         f"End Loop's start input is connected to {found}. Connect it directly to the state output "
@@ -139,7 +139,7 @@ def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
     """
     body = graph.downstream(open_id) & graph.upstream(end_id)
     state_link = graph.inputs(end_id).get("state")
-    if not is_link(state_link) or state_link[0] not in body:
+    if state_link is None or not is_link(state_link) or state_link[0] not in body:
         raise LoopError(
             "End Loop's state input does not come from this loop's Score Round or Refine Round. "
             "Wire the state: Start Loop, Score Round, Refine Round, End Loop."
@@ -188,13 +188,13 @@ def next_round(
 
 def _copy(builder: GraphBuilder, graph: LoopGraph, node_id: str, kind: str | None = None) -> Node:
     # The last part of an id is unique within a round and does not grow from round to round.
-    copy = builder.node(kind or graph.class_of(node_id), node_id.rsplit(".", 1)[-1])
+    copy: Node = builder.node(kind or graph.class_of(node_id), node_id.rsplit(".", 1)[-1])
     copy.set_override_display_id(graph.dynprompt.get_display_node_id(node_id))
     return copy
 
 
 def _feeds(node_id: str, link: Any) -> bool:
-    return is_link(link) and link[0] == node_id
+    return bool(is_link(link) and link[0] == node_id)
 
 
 def _node_class(class_type: str) -> Any:

@@ -20,4 +20,5 @@ def refiner_of(scorer: Scorer | None) -> Refiner:
             f"The scorer {scorer.name!r} cannot rewrite prompts. Leave the refiner input open to "
             "use the rules, or connect a scorer with a language model."
         )
-    return scorer.refiner()
+    refiner: Refiner = scorer.refiner()
+    return refiner

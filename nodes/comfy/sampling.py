@@ -80,7 +80,7 @@ def sample_candidates(
             seed=seed,
         )
         latents.append(sampled)
-    images = settings.vae.decode(torch.cat(latents))
+    images: Tensor = settings.vae.decode(torch.cat(latents))
     return images.reshape(-1, *images.shape[-3:])  # video VAEs add a frame axis
 
 
@@ -114,4 +114,5 @@ def _empty_latent(settings: SamplerSettings, count: int) -> Tensor:
         raise ConfigError("The vae input is empty: connect a VAE, for example from Load Embedded.")
     shape = (count, LATENT_CHANNELS, settings.height // DOWNSCALE, settings.width // DOWNSCALE)
     zeros = torch.zeros(shape, device=comfy.model_management.intermediate_device())
-    return comfy.sample.fix_empty_latent_channels(settings.model, zeros, DOWNSCALE)
+    empty: Tensor = comfy.sample.fix_empty_latent_channels(settings.model, zeros, DOWNSCALE)
+    return empty

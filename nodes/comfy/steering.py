@@ -82,7 +82,8 @@ def required_anchors(conditioning: list[Entry]) -> EncodedAnchors:
     """
     for _, extra in conditioning:
         if ANCHORS_KEY in extra:
-            return extra[ANCHORS_KEY]
+            found: EncodedAnchors = extra[ANCHORS_KEY]
+            return found
     raise ConfigError(
         "What is connected to the anchors input carries no anchors. Connect Encode Anchors."
     )

@@ -30,4 +30,4 @@ def encode_text(clip: Any, text: str) -> list[Any]:
             "The clip input is empty: the checkpoint holds no text encoder. Connect a CLIP, for "
             "example from Load Embedded or Load CLIP."
         )
-    return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+    return list(clip.encode_from_tokens_scheduled(clip.tokenize(text)))

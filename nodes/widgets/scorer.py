@@ -12,7 +12,8 @@ from comfy_api.latest import io
 from ...emofeedback.errors import CheckpointError
 from ...emofeedback.reading.calibration import CALIBRATION_FILE
 from ...emofeedback.reading.scorer import WAYS
-from ..comfy.folder_lvlm import FOLDER, MISSING, NONE, find_folder, list_folders
+from ..comfy.folder_lvlm import MISSING, NONE, find_folder, list_folders
+from ..comfy.model_folders import LVLM
 from .sockets import ScorerSocket
 
 CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
@@ -42,8 +43,8 @@ def folder_inputs() -> list[io.Input]:
         io.Combo.Input(
             "model",
             options=list_folders("models") or [MISSING],
-            tooltip=f"A folder in models/{FOLDER} (or where extra_model_paths.yaml says "
-            f"'{FOLDER}') that holds a transformers vision-language model.",
+            tooltip=f"A folder in models/{LVLM} (or where extra_model_paths.yaml says "
+            f"'{LVLM}') that holds a transformers vision-language model.",
         ),
         io.Combo.Input(
             "adapter",
@@ -113,7 +114,7 @@ def reading_inputs() -> list[io.Input]:
             "calibration",
             options=[BESIDE_MODEL, NONE, *list_calibrations()],
             default=BESIDE_MODEL,
-            tooltip=f"A JSON file in models/{FOLDER} that `python -m emofeedback calibrate` wrote. "
+            tooltip=f"A JSON file in models/{LVLM} that `python -m emofeedback calibrate` wrote. "
             f"'{BESIDE_MODEL}' uses {CALIBRATION_FILE} in the model's folder where there is one.",
         ),
         io.Int.Input(
@@ -129,7 +130,7 @@ def reading_inputs() -> list[io.Input]:
 
 def list_calibrations() -> list[str]:
     """Names of the JSON files right in the registered folders."""
-    roots = map(Path, folder_paths.get_folder_paths(FOLDER))
+    roots = map(Path, folder_paths.get_folder_paths(LVLM))
     return sorted({path.name for root in roots for path in root.glob("*.json")})
 
 
