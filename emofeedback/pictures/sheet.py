@@ -13,6 +13,7 @@ from torch import Tensor, from_numpy
 from ..errors import ConfigError
 from ..images import check_images
 from ..records.emotion import LIMIT, Emotion
+from .theme import THEMES
 
 ON_PLANE, IN_ORDER = LAYOUTS = ("on the plane", "in order")
 MOST_PICTURES = 400
@@ -21,7 +22,7 @@ SHARE = 0.92
 SMALLEST, LARGEST = 0.5, 1.8
 """Sides of a picture on the plane, in scale points."""
 TICKS = (-3.0, -1.5, 0.0, 1.5, 3.0)
-PAPER, INK, FAINT = "#fbfaf7", "#22262b", "#b9bcc0"
+LIGHT = THEMES["light"]
 GAP = 6
 CAPTION = 0.13
 """Height of the line below a picture, of its width."""
@@ -101,7 +102,7 @@ def picture_side(emotions: Sequence[Emotion]) -> float:
 def _on_plane(pictures: list[Image.Image], emotions: Sequence[Emotion], size: int) -> Image.Image:
     side = picture_side(emotions)
     plane = Plane(size, LIMIT + max(0.2, side / 2 + 0.05))
-    sheet = Image.new("RGB", (size, size), PAPER)
+    sheet = Image.new("RGB", (size, size), LIGHT.paper)
     _draw_axes(sheet, plane)
     for picture, emotion in zip(pictures, emotions, strict=True):
         shown = _fitted(picture, max(8, round(side * plane.scale)))
@@ -118,21 +119,21 @@ def _draw_axes(sheet: Image.Image, plane: Plane) -> None:
     for tick in TICKS:
         x, y = plane.place(tick, tick)
         name = f"{tick:+g}" if tick else "0"
-        draw.line([(x, top), (x, bottom)], FAINT)
-        draw.line([(left, y), (right, y)], FAINT)
-        draw.text((x, bottom + GAP), name, INK, font, anchor="mt")
-        draw.text((left - GAP, y), name, INK, font, anchor="rm")
-    draw.rectangle([(left, top), (right, bottom)], outline=FAINT)
+        draw.line([(x, top), (x, bottom)], LIGHT.faint)
+        draw.line([(left, y), (right, y)], LIGHT.faint)
+        draw.text((x, bottom + GAP), name, LIGHT.ink, font, anchor="mt")
+        draw.text((left - GAP, y), name, LIGHT.ink, font, anchor="rm")
+    draw.rectangle([(left, top), (right, bottom)], outline=LIGHT.faint)
     middle = ((left + right) / 2, plane.size - GAP)
-    draw.text(middle, "valence: unpleasant to pleasant", INK, font, anchor="mb")
+    draw.text(middle, "valence: unpleasant to pleasant", LIGHT.ink, font, anchor="mb")
     upright = _written("arousal: calm to activated", font).rotate(90, expand=True)
     sheet.paste(upright, (GAP // 2, round((top + bottom - upright.height) / 2)))
 
 
 def _written(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Image.Image:
     _, _, right, bottom = font.getbbox(text)
-    line = Image.new("RGB", (math.ceil(right), math.ceil(bottom)), PAPER)
-    ImageDraw.Draw(line).text((0, 0), text, INK, font)
+    line = Image.new("RGB", (math.ceil(right), math.ceil(bottom)), LIGHT.paper)
+    ImageDraw.Draw(line).text((0, 0), text, LIGHT.ink, font)
     return line
 
 
@@ -143,13 +144,13 @@ def _in_order(pictures: list[Image.Image], emotions: Sequence[Emotion], size: in
     shown = [_fitted(picture, cell) for picture in pictures]
     tallest, line = max(picture.height for picture in shown), max(12, round(CAPTION * cell))
     step = tallest + line + GAP
-    sheet = Image.new("RGB", (size, GAP + rows * step), PAPER)
+    sheet = Image.new("RGB", (size, GAP + rows * step), LIGHT.paper)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.55 * line)
     for index, (picture, emotion) in enumerate(zip(shown, emotions, strict=True)):
         left, top = GAP + index % columns * (cell + GAP), GAP + index // columns * step
         sheet.paste(picture, (left + (cell - picture.width) // 2, top))
         text = f"{index + 1}   V {emotion.valence:+.2f}   A {emotion.arousal:+.2f}"
-        draw.text((left + cell / 2, top + tallest + line / 2), text, INK, font, anchor="mm")
+        draw.text((left + cell / 2, top + tallest + line / 2), text, LIGHT.ink, font, anchor="mm")
     return sheet
 
 

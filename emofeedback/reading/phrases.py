@@ -15,7 +15,7 @@ from ..records.prompt import (
     checked_prompt,
 )
 from ..records.reading import Cue, Reading
-from ..refining.cues import FAMILIES, CueLevel
+from ..refining.cues import FAMILIES, CueLevel, longest_phrase
 from ..refining.rules import effect_in_words
 
 NAME = "phrase table"
@@ -103,14 +103,9 @@ def _named_levels(text: str) -> tuple[list[CueLevel], str]:
     found = []
     rest = f" {text} "
     for family in FAMILIES.values():
-        named = [
-            (len(phrase), phrase, level)
-            for level in family
-            for phrase in level.phrases
-            if f" {phrase} " in f" {text} "
-        ]
+        named = longest_phrase(text, family)
         if named:
-            _, phrase, level = max(named, key=lambda each: each[0])
+            phrase, level = named
             found.append(level)
             rest = rest.replace(f" {phrase} ", "  ")
     return found, rest

@@ -87,3 +87,14 @@ def total_effect(names: Sequence[str]) -> tuple[float, float]:
 
 def _clip(value: float) -> float:
     return round(max(-3.0, min(3.0, value)), 6)
+
+
+def longest_phrase(text: str, family: tuple[CueLevel, ...]) -> tuple[str, CueLevel] | None:
+    """The longest phrase of a family's levels in a text of single-spaced words, and its level."""
+    named = [
+        (phrase, level)
+        for level in family
+        for phrase in level.phrases
+        if f" {phrase} " in f" {text} "
+    ]
+    return max(named, key=lambda pair: len(pair[0]), default=None)

@@ -22,7 +22,7 @@ from ..records.refinement import (
 from ..records.request import (
     RefineRequest,
 )
-from .cues import FAMILIES, CueLevel
+from .cues import FAMILIES, CueLevel, longest_phrase
 from .evidence import Evidence, Tried, combinations
 
 NAME = "rules"
@@ -35,18 +35,9 @@ MAX_CLAUSE_WORDS = 22
 
 def named_cues(prompt: str) -> tuple[CueLevel, ...]:
     """One level a family: the one whose phrase the prompt contains, else the neutral one."""
-    text = " ".join(prompt.lower().split())
-    return tuple(_named_level(text, family) for family in FAMILIES.values())
-
-
-def _named_level(text: str, family: tuple[CueLevel, ...]) -> CueLevel:
-    found = [
-        (len(phrase), level)
-        for level in family
-        for phrase in level.phrases
-        if f" {phrase} " in f" {text.replace(',', ' ').replace('  ', ' ')} "
-    ]
-    return max(found, key=lambda pair: pair[0])[1] if found else family[0]
+    text = " ".join(prompt.lower().split()).replace(",", " ").replace("  ", " ")
+    found = [(longest_phrase(text, family), family) for family in FAMILIES.values()]
+    return tuple(named[1] if named else family[0] for named, family in found)
 
 
 def choose_cues(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .dynamics import per_picture
+
 Metrics = dict[str, Tensor]
 SMALLEST_WEIGHT = 1e-5
 
@@ -94,7 +96,7 @@ def nft_loss(
     Source: DiffusionNFT (arXiv 2509.16117).
     """
     good = 0.5 + 0.5 * (advantages / advantage_limit).clamp(-1, 1)
-    level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+    level = per_picture(sigma, clean)
     towards = (1 - beta) * old_velocity + beta * velocity
     away = (1 + beta) * old_velocity - beta * velocity
     errors = [_self_weighted(noisy - level * each, clean) for each in (towards, away)]

@@ -22,6 +22,7 @@ from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
+from ..formulas.dynamics import per_picture
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
@@ -105,7 +106,7 @@ def flow_loss(policy: Policy, pairs: Pairs, config: TrainConfig, step: int) -> T
     clean = pairs.latents[chosen]
     noise = seeded_noise(clean.shape[1:], config.seed, step, chosen.tolist(), 0).to(clean.device)
     sigma = torch.from_numpy(random.random(len(chosen))).float().to(clean.device)
-    level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+    level = per_picture(sigma, clean)
     asked = condition(policy, [pairs.tasks[index] for index in chosen], 1.0)
     velocity = policy.velocity((1 - level) * clean + level * noise, sigma, asked)
     error = (velocity - (noise - clean)).square().flatten(1).mean(1)

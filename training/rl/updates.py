@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..formulas.dynamics import DYNAMICS
+from ..formulas.dynamics import DYNAMICS, per_picture
 from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove, mean_kl, nft_loss, velocity_kl
 from ..settings.config import LossConfig, TrainConfig
 from .policy import Asked, Policy
@@ -123,7 +123,7 @@ def reverse_update(
         mean, std, velocity = replay_mean(policy, batch, piece, config)
         before = mean.detach() if old is None else old[start]
         dt = (kept.sigmas_next - kept.sigmas)[piece.step]
-        spread = std.reshape(-1, *(1,) * (mean.ndim - 1))
+        spread = per_picture(std, mean)
         taken = kept.next_latents[piece.picture, piece.step]
         move = PolicyMove((taken - before) / spread, (mean - before) / spread, std, dt)
         loss, metrics = RATIO_LOSSES[loss_config.kind](
@@ -196,7 +196,7 @@ def forward_update(
     for _, piece in _slices(rows, config.optim.micro_batch):
         sigma, noise = _corruption(batch, piece, config)
         clean = batch.trajectories.clean[piece.picture]
-        level = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+        level = per_picture(sigma, clean)
         noisy = (1 - level) * clean + level * noise
         asked = batch.asked[piece.picture]
         # swapping weights in place after the forward pass would break its gradient
