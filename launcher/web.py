@@ -1,4 +1,4 @@
-"""The JavaScript's own checks: its types and its unit tests. npm is a tool for developers only."""
+"""The checks of the JavaScript: form, types and unit tests. npm is a tool for developers only."""
 
 import hashlib
 import os
@@ -12,6 +12,7 @@ from .steps import die_with_parent, end_process, run_logged, say, step
 FOLDER = ROOT / "tests" / "web"
 STAMP = FOLDER / "node_modules" / ".emofeedback"
 CHECKS = {
+    "prettier": ["run", "--silent", "format"],
     "tsc": ["run", "--silent", "types"],
     "vitest": ["run", "--silent", "test"],
 }

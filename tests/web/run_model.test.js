@@ -153,7 +153,10 @@ test("the panel offers to skip only while pictures are being made, and nothing w
   };
   expect(buttons(events.slice(0, 2), true)).toEqual([true, true]);
   expect(
-    buttons([...events.slice(0, 2), { kind: "doing", what: "looking", round: 1, skippable: false }], true),
+    buttons(
+      [...events.slice(0, 2), { kind: "doing", what: "looking", round: 1, skippable: false }],
+      true,
+    ),
   ).toEqual([true, false]);
   expect(buttons(events, false)).toEqual([false, false]);
 });

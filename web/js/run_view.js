@@ -51,8 +51,7 @@ export function createRunView({ onAccept, onSkip }) {
     "button",
     {
       type: "button",
-      title:
-        "End the loop as soon as possible and keep the best picture so far.",
+      title: "End the loop as soon as possible and keep the best picture so far.",
     },
     "Accept now",
   );
@@ -153,7 +152,9 @@ export function createRunView({ onAccept, onSkip }) {
 /** @param {Run} run */
 function statusOf(run) {
   if (!run.plan) return EMPTY;
-  const best = run.best ? `best gap ${run.best.gap.size.toFixed(2)} in round ${run.best.round}` : "";
+  const best = run.best
+    ? `best gap ${run.best.gap.size.toFixed(2)} in round ${run.best.round}`
+    : "";
   if (run.ended) return `Done, ${run.ended}: ${best}`;
   const doing = run.doing
     ? `Round ${run.doing.round} of ${run.plan.rounds}: ${run.doing.what}`
