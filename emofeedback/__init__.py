@@ -1,72 +1,13 @@
 """Emotion in, emotion out, and the loop: the library behind the nodes and the training package.
 
 The public names below come from the rooms when they are first used, so that importing the library
-costs nothing: torch is not loaded before something needs it.
+costs nothing: torch is not loaded before something needs it. `__init__.pyi` tells type checkers.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .control.adapter import EmotionAdapter as EmotionAdapter
-    from .control.checkpoint import EmotionFacts as EmotionFacts
-    from .control.checkpoint import load_adapter as load_adapter
-    from .control.checkpoint import save_checkpoint as save_checkpoint
-    from .embedded.generator import generate as generate
-    from .embedded.scorer import load_scorer as load_scorer
-    from .errors import CheckpointError as CheckpointError
-    from .errors import ConfigError as ConfigError
-    from .errors import EmoFeedbackError as EmoFeedbackError
-    from .errors import ImageError as ImageError
-    from .errors import LoopError as LoopError
-    from .errors import MissingDependencyError as MissingDependencyError
-    from .errors import ScorerAnswerError as ScorerAnswerError
-    from .errors import ScorerError as ScorerError
-    from .loop.driver import run_loop as run_loop
-    from .loop.observer import Observer as Observer
-    from .loop.report import loop_report as loop_report
-    from .loop.report_page import report_csv as report_csv
-    from .loop.report_page import report_html as report_html
-    from .loop.report_page import report_json as report_json
-    from .loop.steps import rank_readings as rank_readings
-    from .loop.steps import start_loop as start_loop
-    from .lvlm.base import Lvlm as Lvlm
-    from .lvlm.folder import load_folder as load_folder
-    from .lvlm.server.endpoint import open_endpoint as open_endpoint
-    from .pictures.circumplex import readings_chart as readings_chart
-    from .pictures.circumplex import trajectory_chart as trajectory_chart
-    from .plane.metrics import axis_metrics as axis_metrics
-    from .plane.metrics import paired_difference as paired_difference
-    from .plane.words import nearest_words as nearest_words
-    from .plane.words import preset_emotion as preset_emotion
-    from .reading.base import Scorer as Scorer
-    from .reading.calibration import fit_calibration as fit_calibration
-    from .reading.calibration import load_calibration as load_calibration
-    from .reading.calibration import save_calibration as save_calibration
-    from .reading.pair import PairedScorer as PairedScorer
-    from .reading.phrases import read_phrases as read_phrases
-    from .reading.rated import load_picture as load_picture
-    from .reading.rated import read_ratings as read_ratings
-    from .reading.scorer import LvlmScorer as LvlmScorer
-    from .records.calibration import Calibration as Calibration
-    from .records.emotion import Emotion as Emotion
-    from .records.emotion import Gap as Gap
-    from .records.emotion import from_scale as from_scale
-    from .records.emotion import to_scale as to_scale
-    from .records.reading import Cue as Cue
-    from .records.reading import Reading as Reading
-    from .records.refinement import Refinement as Refinement
-    from .records.refinement import Suggestion as Suggestion
-    from .records.request import RefineRequest as RefineRequest
-    from .records.state import POLICIES as POLICIES
-    from .records.state import LoopPolicy as LoopPolicy
-    from .records.state import LoopState as LoopState
-    from .records.state import RoundRecord as RoundRecord
-    from .refining.base import Refiner as Refiner
-    from .refining.lvlm import LvlmRefiner as LvlmRefiner
-    from .refining.rules import RuleRefiner as RuleRefiner
+from typing import Any
 
 _ROOMS = {
     "control.adapter": ("EmotionAdapter",),

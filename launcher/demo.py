@@ -17,7 +17,7 @@ from .server import ComfyServer
 from .steps import StartError, say
 
 WORKFLOW = ROOT / "workflows" / "api" / "feedback_loop.json"
-REPORT_KEY = "emofb_report"  # under it, End Loop leaves its report in the history
+REPORT_KEY = "emofb_report"  # under it, End Emotion Loop leaves its report in the history
 PICTURES = ("best", "candidates", "chart")  # saved as emofeedback/NAME
 LARGEST = 3.0
 MAX_SEED = 2**64 - 1
@@ -73,7 +73,7 @@ def run(server: ComfyServer, options: Namespace) -> None:
 
 
 def apply_options(graph: Graph, options: Namespace) -> Graph:
-    """The graph with the options on its Start Loop and Emotion Target nodes."""
+    """The graph with the options on its Start Emotion Loop and Emotion Target nodes."""
     start = _only(graph, "EmoFB_StartLoop")
     start |= {name: getattr(options, name) for name in ("prompt", "rounds", "candidates", "seed")}
     target = _only(graph, "EmoFB_EmotionTarget")
@@ -85,7 +85,7 @@ def find_report(outputs: dict[str, Any]) -> dict[str, Any]:
     """The loop's report among the outputs of a history entry; the last one if there are several."""
     found = [output[REPORT_KEY][-1] for output in outputs.values() if output.get(REPORT_KEY)]
     if not found:
-        raise StartError("The workflow left no report: it needs an End Loop node.")
+        raise StartError("The workflow left no report: it needs an End Emotion Loop node.")
     return dict(json.loads(found[-1]))
 
 
@@ -116,7 +116,7 @@ def save(
     if len(candidates) != len(pictures["candidates"]):
         raise StartError(
             f"The report tells of {len(candidates)} pictures, but {len(pictures['candidates'])} "
-            "were saved: in the workflow, End Loop's 'all' must go to Save Image."
+            "were saved: in the workflow, End Emotion Loop's 'all' must go to Save Image."
         )
     files = {name: fetch_image(server, image) for name, image in _named(candidates, pictures)}
     files["overview.png"] = overview(report, files)

@@ -10,6 +10,7 @@ from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
 from ..emofeedback.records.state import LoopState
 from .widgets.chart import size_input, theme_input
+from .widgets.names import END_LOOP
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
 
 
@@ -29,7 +30,7 @@ class EmotionChart(io.ComfyNode):
                 StateSocket.Input(
                     "state",
                     optional=True,
-                    tooltip="A loop from End Loop: its path is drawn, round by round.",
+                    tooltip=f"A loop from {END_LOOP}: its path is drawn, round by round.",
                 ),
                 ReadingsSocket.Input(
                     "readings",
@@ -60,7 +61,7 @@ class EmotionChart(io.ComfyNode):
             return io.NodeOutput(trajectory_chart(state, size=size, theme=theme))
         if not readings:
             raise ConfigError(
-                "The chart has nothing to draw. Connect a state from End Loop, or readings from "
+                f"The chart has nothing to draw. Connect a state from {END_LOOP}, or readings from "
                 "Score Emotion."
             )
         return io.NodeOutput(readings_chart(readings, target, size=size, theme=theme))

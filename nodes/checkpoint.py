@@ -20,6 +20,7 @@ from ..emofeedback.control.checkpoint import (
 from ..emofeedback.errors import CheckpointError, ConfigError
 from .comfy.embedded_models import attach_adapter, attached_adapter
 from .comfy.model_folders import EMOTION
+from .widgets.names import LOAD_CHECKPOINT
 from .widgets.sockets import CATEGORY
 
 ENDING = "_emotion.safetensors"
@@ -32,12 +33,12 @@ class LoadCheckpoint(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_LoadCheckpoint",
-            display_name="Load Checkpoint",
+            display_name=LOAD_CHECKPOINT,
             category=CATEGORY,
             description="Puts an emotion checkpoint of this project's training on a model: the "
             "LoRA into the MODEL, the emotion adapter onto the CLIP, where Encode Emotion finds "
             "it. The adapter lies in models/emotion, its LoRA beside it or in models/loras.",
-            search_aliases=["emotion lora", "emotion adapter", "load emotion checkpoint", "rl"],
+            search_aliases=["emotion lora", "emotion adapter", "load checkpoint", "rl"],
             inputs=[
                 io.Model.Input("model", tooltip="A model of the family the checkpoint names."),
                 io.Clip.Input("clip", tooltip="The model's text encoder."),

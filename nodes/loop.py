@@ -30,6 +30,7 @@ from .comfy.refiners import refiner_of
 from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
+from .widgets.names import END_LOOP, START_LOOP
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -47,10 +48,10 @@ PAGE, LAST_PAGE = Page(), Page(counted=True)
 
 
 def _round_outputs() -> list[io.Output]:
-    """What a round starts from; Start Loop and Open Round share it, in this order."""
+    """What a round starts from; the nodes that open a round share it, in this order."""
     return [
         StateSocket.Output(
-            display_name="state", tooltip="To Score Round, and to End Loop's start input."
+            display_name="state", tooltip=f"To Score Round, and to {END_LOOP}'s start input."
         ),
         io.String.Output(display_name="prompt", tooltip="This round's prompt."),
         io.Int.Output(display_name="seed", tooltip="This round's seed, for the sampler."),
@@ -80,11 +81,18 @@ class StartLoop(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_StartLoop",
-            display_name="Start Loop",
+            display_name=START_LOOP,
             category=LOOP_CATEGORY,
             description="Starts an emotion feedback loop. Wire prompt, seed and candidates into "
-            "any nodes that make pictures, then Score Round, Refine Round and End Loop.",
-            search_aliases=["emotion loop", "feedback loop", "iterate", "for loop", "while loop"],
+            f"any nodes that make pictures, then Score Round, Refine Round and {END_LOOP}.",
+            search_aliases=[
+                "start loop",
+                "emotion loop",
+                "feedback loop",
+                "iterate",
+                "for loop",
+                "while loop",
+            ],
             inputs=[
                 io.String.Input(
                     "prompt",
@@ -128,7 +136,7 @@ class StartLoop(io.ComfyNode):
 
 
 class OpenRound(io.ComfyNode):
-    """Hands out what a round starts from; End Loop puts it in Start Loop's place."""
+    """Hands out what a round starts from; the end puts it in the start's place."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -137,7 +145,7 @@ class OpenRound(io.ComfyNode):
             display_name="Open Round",
             category=LOOP_CATEGORY,
             description="Takes a loop's state apart: prompt, seed and number of candidates of the "
-            "coming round. Start Loop does this itself; use it where another loop carries the "
+            f"coming round. {START_LOOP} does this itself; use it where another loop carries the "
             "state.",
             search_aliases=["unpack state", "next round"],
             inputs=[StateSocket.Input("state", tooltip="The state after the round before.")],
@@ -162,7 +170,7 @@ class ScoreRound(io.ComfyNode):
             "the best so far.",
             search_aliases=["score candidates", "read emotion", "evaluate"],
             inputs=[
-                StateSocket.Input("state", tooltip="From Start Loop."),
+                StateSocket.Input("state", tooltip=f"From {START_LOOP}."),
                 io.Image.Input("images", tooltip="The candidates of this round."),
                 scorer_input("The model that reads the pictures."),
                 io.Boolean.Input(
@@ -173,7 +181,7 @@ class ScoreRound(io.ComfyNode):
                 ),
             ],
             outputs=[
-                StateSocket.Output(display_name="state", tooltip="To Refine Round or End Loop."),
+                StateSocket.Output(display_name="state", tooltip=f"To Refine Round or {END_LOOP}."),
                 ReadingsSocket.Output(
                     display_name="readings", tooltip="One reading a candidate of this round."
                 ),
@@ -210,7 +218,7 @@ class RefineRound(io.ComfyNode):
                 refiner_input(),
             ],
             outputs=[
-                StateSocket.Output(display_name="state", tooltip="To End Loop."),
+                StateSocket.Output(display_name="state", tooltip=f"To {END_LOOP}."),
                 io.String.Output(display_name="prompt", tooltip="The next round's prompt."),
                 io.String.Output(display_name="suggestions", tooltip="What changes, and why."),
             ],
@@ -235,16 +243,22 @@ class EndLoop(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EndLoop",
-            display_name="End Loop",
+            display_name=END_LOOP,
             category=LOOP_CATEGORY,
-            description="Ends a round: runs the nodes since Start Loop again until the target is "
-            "reached or the rounds are used up, then hands on the best picture and the report.",
-            search_aliases=["emotion loop", "feedback loop", "best image", "close loop"],
+            description=f"Ends a round: runs the nodes since {START_LOOP} again until the target "
+            "is reached or the rounds are used up, then hands on the best picture and the report.",
+            search_aliases=[
+                "end loop",
+                "emotion loop",
+                "feedback loop",
+                "best image",
+                "close loop",
+            ],
             inputs=[
                 StateSocket.Input(
                     "start",
                     raw_link=True,
-                    tooltip="The state output of Start Loop itself: says where a round begins.",
+                    tooltip=f"The state output of {START_LOOP} itself: says where a round begins.",
                 ),
                 StateSocket.Input("state", tooltip="From Refine Round or Score Round."),
             ],
@@ -261,8 +275,8 @@ class EndLoop(io.ComfyNode):
         body = check_loop(graph, open_id)
         if state.coming_round == 1:
             raise LoopError(
-                "The round ended without a reading. Put Score Round between the pictures and End "
-                "Loop."
+                "The round ended without a reading. Put Score Round between the pictures and "
+                f"{END_LOOP}."
             )
         state = accepted(_with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))

@@ -14,6 +14,7 @@ from ..emofeedback.loop.report_page import report_csv, report_html, report_json
 from ..emofeedback.records.files import replacing
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import show_text, stop_if_interrupted
+from .widgets.names import END_LOOP
 from .widgets.sockets import LOOP_CATEGORY, StateSocket
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a number and an ending are added
@@ -33,7 +34,7 @@ class EmotionReport(io.ComfyNode):
             "the same as JSON and as a table.",
             search_aliases=["save report", "export", "html", "csv", "json", "log"],
             inputs=[
-                StateSocket.Input("state", tooltip="The finished loop, from End Loop."),
+                StateSocket.Input("state", tooltip=f"The finished loop, from {END_LOOP}."),
                 io.String.Input(
                     "filename_prefix",
                     default="emofeedback/report",

@@ -14,6 +14,13 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 # Pictures of pages from before the guides; each page names the command that makes them.
 MAKERS = re.compile(r"tools\.help pictures|tools\.workflows|start\.py demo|training\.world")
 
+NAMES = dict(
+    re.findall(
+        r'^(\w+) = "(.+)"$', (ROOT / "nodes/widgets/names.py").read_text("utf-8"), re.MULTILINE
+    )
+)
+"""Names of nodes that messages hold by name."""
+
 
 @cache
 def literals() -> tuple[str, ...]:
@@ -33,6 +40,8 @@ def _text(node: ast.AST) -> str:
         return node.value
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _text(node.left) + _text(node.right)
+    if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Name):
+        return NAMES.get(node.value.id, "")
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part) or "…" for part in node.values)
     return ""

@@ -36,7 +36,7 @@ def visible_node_id() -> str | None:
 def show_loop_progress(value: int, most: int, text: str) -> None:
     """Shows a bar and a line of text on the visible node, which is still at work.
 
-    Meant for End Loop: its copies finish round by round while the node on the canvas waits.
+    Meant for End Emotion Loop: its copies finish round by round while the node on the canvas waits.
     """
     node_id = visible_node_id()
     if node_id is not None:

@@ -1,8 +1,8 @@
 """The loop as a piece of the artist's graph: which nodes belong to a round, and one more round.
 
-ComfyUI 0.30 has no loop nodes. A round is repeated by expansion: End Loop returns a copy of the
+ComfyUI 0.30 has no loop nodes. A round is repeated by expansion: the end returns a copy of the
 nodes between the open node and itself, with the state as a literal. Output nodes that hang off the
-round without feeding End Loop (previews, saves) are copied too; alone, they would run only once.
+round without feeding the end (previews, saves) are copied too; alone, they would run only once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
 from ...emofeedback.errors import LoopError
 from ...emofeedback.records.state import LoopState
+from ..widgets.names import END_LOOP, START_LOOP
 
 START, OPEN, END = "EmoFB_StartLoop", "EmoFB_OpenRound", "EmoFB_EndLoop"
 ALL_IN_ONE = "EmoFB_EmotionFeedback"
@@ -71,7 +72,7 @@ class LoopGraph:
         return found
 
     def ends_of(self, open_id: str) -> list[str]:
-        """The End Loop nodes whose start link comes from this open node."""
+        """The End Emotion Loop nodes whose start link comes from this open node."""
         return [
             child
             for child in self.children.get(open_id, ())
@@ -82,7 +83,7 @@ class LoopGraph:
 def shown_loop(dynprompt: DynamicPrompt, node_id: str) -> str | None:
     """Display id of the node that shows the loop in which a node runs, None outside of loops.
 
-    That is the all-in-one node itself, and else the nearest End Loop down the links.
+    That is the all-in-one node itself, and else the nearest end down the links.
     """
     if dynprompt.get_node(node_id)["class_type"] in (END, ALL_IN_ONE):
         return str(dynprompt.get_display_node_id(node_id))
@@ -100,26 +101,26 @@ def shown_loop(dynprompt: DynamicPrompt, node_id: str) -> str | None:
 def check_loop(graph: LoopGraph, open_id: str) -> set[str]:
     """The nodes of a round, as `round_nodes` tells them, of a loop that is closed exactly once.
 
-    Raises: LoopError: no End Loop, more than one, or a round that cannot be repeated.
+    Raises: LoopError: no End Emotion Loop, more than one, or a round that cannot be repeated.
     """
     ends = graph.ends_of(open_id)
     if not ends:
         raise LoopError(
-            f"{graph.title(open_id)} has no End Loop. Add the node End Loop and connect the "
-            "state output of Start Loop to its start input; or use Score Emotion and Refine "
+            f"{graph.title(open_id)} has no {END_LOOP}. Add the node {END_LOOP} and connect the "
+            f"state output of {START_LOOP} to its start input; or use Score Emotion and Refine "
             "Prompt, which work without a loop."
         )
     if len(ends) > 1:
         names = ", ".join(graph.title(end) for end in ends)
         raise LoopError(
-            f"{graph.title(open_id)} is closed by {len(ends)} End Loop nodes ({names}). Keep one; "
-            "for a second loop add a second Start Loop."
+            f"{graph.title(open_id)} is closed by {len(ends)} {END_LOOP} nodes ({names}). Keep "
+            f"one; for a second loop add a second {START_LOOP}."
         )
     return round_nodes(graph, open_id, ends[0])
 
 
 def open_node(graph: LoopGraph, start: Any) -> str:
-    """The open node behind End Loop's raw start link.
+    """The open node behind End Emotion Loop's raw start link.
 
     Raises: LoopError: the link comes from something else.
     """
@@ -127,13 +128,13 @@ def open_node(graph: LoopGraph, start: Any) -> str:
         return str(start[0])
     found = graph.title(start[0]) if is_link(start) else repr(start)
     raise LoopError(
-        f"End Loop's start input is connected to {found}. Connect it directly to the state output "
-        "of Start Loop, so that End Loop knows where a round begins."
+        f"{END_LOOP}'s start input is connected to {found}. Connect it directly to the state "
+        f"output of {START_LOOP}, so that {END_LOOP} knows where a round begins."
     )
 
 
 def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
-    """The nodes to copy for one more round, without the open node and without End Loop.
+    """The nodes to copy for one more round, without the open node and without End Emotion Loop.
 
     Raises: LoopError: the state does not come through the loop, or another loop lies inside.
     """
@@ -141,8 +142,8 @@ def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
     state_link = graph.inputs(end_id).get("state")
     if state_link is None or not is_link(state_link) or state_link[0] not in body:
         raise LoopError(
-            "End Loop's state input does not come from this loop's Score Round or Refine Round. "
-            "Wire the state: Start Loop, Score Round, Refine Round, End Loop."
+            f"{END_LOOP}'s state input does not come from this loop's Score Round or Refine "
+            f"Round. Wire the state: {START_LOOP}, Score Round, Refine Round, {END_LOOP}."
         )
     after_end = graph.downstream(end_id)
     beside = graph.downstream(open_id, without={end_id}) - after_end - body
@@ -168,7 +169,7 @@ def sampler_steps(graph: LoopGraph, nodes: Iterable[str]) -> int:
 def next_round(
     graph: LoopGraph, open_id: str, end_id: str, body: set[str], state: LoopState
 ) -> tuple[list[Any], dict[str, Any]]:
-    """One more round: the links that End Loop's outputs become, and the copied nodes."""
+    """One more round: the links that End Emotion Loop's outputs become, and the copied nodes."""
     builder = GraphBuilder()
     copies = {open_id: _copy(builder, graph, open_id, OPEN), end_id: _copy(builder, graph, end_id)}
     copies |= {node_id: _copy(builder, graph, node_id) for node_id in sorted(body)}

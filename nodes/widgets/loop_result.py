@@ -1,4 +1,4 @@
-"""What a loop hands on: the seven outputs that End Loop and the all-in-one node share."""
+"""What a loop hands on: the seven outputs that End Emotion Loop and the all-in-one node share."""
 
 from __future__ import annotations
 

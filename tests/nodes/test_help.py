@@ -102,7 +102,7 @@ def test_comfyui_finds_the_blueprint_and_the_words_in_the_pack(
     found = [(each["name"], each["info"]["node_pack"]) for each in blocks.values()]
     assert found == [(NAME, "custom_nodes.emofeedback")]
     words = CustomNodeManager().build_translations()["en"]
-    assert words["nodeDefs"]["EmoFB_EndLoop"]["display_name"] == "End Loop"
+    assert words["nodeDefs"]["EmoFB_EndLoop"]["display_name"] == "End Emotion Loop"
     assert "emotion" in words["nodeCategories"]
 
 

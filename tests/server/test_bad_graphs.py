@@ -84,11 +84,11 @@ def _set(class_type: str, **inputs: object) -> Callable[[Graph], None]:
 
 
 BAD = {
-    "start without end": (_without_end, "has no End Loop.*Add the node End Loop"),
-    "two ends on one start": (_two_ends, "closed by 2 End Loop nodes.*Keep one"),
+    "start without end": (_without_end, "has no End Emotion Loop.*Add the node End Emotion Loop"),
+    "two ends on one start": (_two_ends, "closed by 2 End Emotion Loop nodes.*Keep one"),
     "nested loops": (_nested, "Nested loops are not possible"),
     "end without start": (_end_without_start, "Required input is missing.*start"),
-    "start link from elsewhere": (_start_link_from_elsewhere, "has no End Loop"),
+    "start link from elsewhere": (_start_link_from_elsewhere, "has no End Emotion Loop"),
     "state that skips the body": (_state_past_the_score, "Score Round"),
     "refined twice": (_refined_twice, "refined already; use one Refine Round"),
     "one-pixel pictures": (_tiny_pictures, "1 x 1 pixels.*at least 8 x 8"),
