@@ -82,12 +82,12 @@ def test_every_guide_is_in_the_index_and_every_picture_on_a_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in DOCS:
         assert page.name == "README.md" or f"]({page.name})" in index, page.name
-    pages = [*DOCS, ROOT / "README.md"]
+    pages = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
     for picture in (ROOT / "docs" / "pictures").iterdir():
         assert f"pictures/{picture.name})" in text, f"no page shows {picture.name}"
 
 
 def test_the_index_names_the_commands_that_make_the_pictures() -> None:
-    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    index = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {"tools.help pictures", "tools.workflows", "start.py demo"} <= set(MAKERS.findall(index))

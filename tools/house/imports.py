@@ -54,8 +54,10 @@ def imported_names(file: Path, *, root: Path = ROOT) -> Iterator[tuple[str, bool
     here = file.relative_to(root).parent.parts
     for node, at_load in _import_statements(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, at_load) for alias in node.names)
+            yield from ((a.name, at_load) for a in node.names if a.name != "nodes")
             continue
+        if not node.level and here[:1] == ("nodes",):
+            continue  # of others: inside the pack imports are relative, and core has a `nodes` too
         base = here[: len(here) + 1 - node.level] if node.level else ()
         source = ".".join([*base, *([node.module] if node.module else [])])
         yield from ((f"{source}.{alias.name}", at_load) for alias in node.names)
