@@ -73,7 +73,7 @@ def _read_prompt(prompt: str, scorer: Scorer | None) -> Reading:
     """
     if scorer is None:
         return read_phrases(prompt)
-    if hasattr(scorer, "read_text"):
+    if "read text" in scorer.abilities:
         read: Reading = scorer.read_text(prompt)
         return read
     reading = read_phrases(prompt)

@@ -49,10 +49,9 @@ def open_scorer(options: argparse.Namespace) -> Scorer:
     kind, _, where = options.scorer.partition(":")
     calibration = _calibration(getattr(options, "calibration", None))
     if kind == EMBEDDED and not where:
-        from ..embedded.scorer import EmbeddedScorer, load_scorer
+        from ..embedded.scorer import embedded_scorer
 
-        plain = load_scorer()
-        return EmbeddedScorer(plain.lvlm, plain.detector, calibration=calibration)
+        return embedded_scorer(calibration)
     if kind == "folder" and where:
         from ..lvlm.folder import load_folder
 

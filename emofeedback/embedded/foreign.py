@@ -1,4 +1,4 @@
-"""Tells drawn pictures from all others, so that the embedded scorer can warn about what it reads.
+"""Tells drawn pictures from all others, so that a scorer of them can warn about what it reads.
 
 A small convolutional network on pictures shrunk to 64 pixels, where a generated picture's softness
 no longer shows. It learnt from drawn pictures against synthetic outliers, never from photographs.
@@ -6,7 +6,9 @@ no longer shows. It learnt from drawn pictures against synthetic outliers, never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..images import check_images
+from ..reading.base import Scorer
+from ..records.reading import Reading
+from ..refining.base import Refiner
 from .weights import FOLDER, fill, read_weights
 
 FILE = "drawn_foreign.safetensors"
@@ -79,3 +85,55 @@ def load_detector(folder: Path = FOLDER) -> ForeignDetector:
     tensors, _ = read_weights(FILE, folder)
     threshold = float(tensors.pop("threshold", torch.tensor(0.0)))
     return ForeignDetector(fill(ForeignNet(), tensors, FILE), threshold)
+
+
+class ForeignAware(Scorer):
+    """A scorer that warns in the reading of each foreign picture.
+
+    Args:
+        scorer: reads, explains and refines.
+        detector: tells which pictures are foreign.
+        content: how surely pictures [B, H, W, 3] show a prompt, [B] in 0..1.
+    """
+
+    def __init__(
+        self, scorer: Scorer, detector: ForeignDetector, *, content: Callable[[Tensor, str], Tensor]
+    ) -> None:
+        self.scorer, self.detector, self.content = scorer, detector, content
+        self.name, self.abilities = scorer.name, scorer.abilities
+
+    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """The scorer's readings with warnings, and with `content` where there is a prompt."""
+        return self._noted(self.scorer.score, images, prompt)
+
+    def explain(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
+        """As `score`, with what the scorer tells of each picture."""
+        return self._noted(self.scorer.explain, images, prompt)
+
+    def read_text(self, prompt: str) -> Reading:
+        """The scorer's."""
+        return self.scorer.read_text(prompt)
+
+    def refiner(self) -> Refiner:
+        """The scorer's."""
+        return self.scorer.refiner()
+
+    def _noted(
+        self, read: Callable[[Tensor], list[Reading]], images: Tensor, prompt: str | None
+    ) -> list[Reading]:
+        started = time.perf_counter()
+        images = check_images(images)
+        odd = self.detector.foreign(images)
+        shown: list[float | None] = [None] * len(odd)
+        if prompt and prompt.strip():
+            shown = self.content(images, prompt).tolist()
+        seconds = (time.perf_counter() - started) / len(odd)
+        return [
+            replace(
+                reading,
+                content=content,
+                warnings=(*reading.warnings, *([FOREIGN_WARNING] if foreign else [])),
+                seconds=reading.seconds + seconds,
+            )
+            for reading, foreign, content in zip(read(images), odd, shown, strict=True)
+        ]

@@ -32,7 +32,7 @@ def refined_prompts(
     if route == SHARED:
         refinement = refiner.refine(request)
         return (refinement.prompt,) * len(prompts), refinement
-    if route == SEVERAL and hasattr(refiner, "refine_several"):
+    if route == SEVERAL and refiner.several:
         made = refiner.refine_several(request, len(prompts))
         found = tuple(each.prompt for each in made)
         copies = -(-len(prompts) // len(found))  # fewer answers than candidates repeat

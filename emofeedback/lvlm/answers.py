@@ -7,9 +7,10 @@ up, moved to another scale or clipped into range.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ MOST_CHARACTERS = 20_000
 SHOWN = 120
 MAX_ENTRIES = 12
 _THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL | re.IGNORECASE)
+_DIGITS = re.compile(r"\s*(?:<answer>)?\s*([1-9])\W{0,2}([1-9])(?!\d)")
+"""At the start of an answer; a model that was only taught to rate does not know how to stop."""
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _WRITTEN = re.compile(r"\d+(?:[.,]\d*)?")
 _OF_NINE = re.compile(r"\s*(?:/|out of|of|von|sur|de)\s*9(?:[.,]0+)?\s*", re.IGNORECASE)
@@ -45,6 +48,8 @@ class ReasonedAnswer:
         cues: causes, with direction and place where told.
         rationale: its reason in a sentence.
         thought: what it wrote before the answer.
+        category: what it named the emotion.
+        fields: names of what it answered, in lower case.
     """
 
     valence: float
@@ -53,6 +58,8 @@ class ReasonedAnswer:
     cues: tuple[Cue, ...] = ()
     rationale: str = ""
     thought: str = ""
+    category: str = ""
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,54 @@ def read_reasoned(text: str) -> ReasonedAnswer:
         tuple(_cue(entry) for entry in _entries(record.get("cues"))),
         _text(record.get("rationale")),
         thought,
+        _text(record.get("category")),
+        frozenset(record),
     )
+
+
+def read_rating(text: str) -> ReasonedAnswer:
+    """A reasoned reading, or two bare digits: valence, arousal.
+
+    Raises: ScorerAnswerError: neither.
+    """
+    digits = _DIGITS.match(_split_thought(text)[1])
+    if digits:
+        return ReasonedAnswer(float(digits[1]), float(digits[2]))
+    return read_reasoned(text)
+
+
+def write_reasoned(digits: tuple[int, int], words: Sequence[str], cues: Sequence[Cue]) -> str:
+    """A reasoned reading as a model is taught to write it; `read_reasoned` reads it back."""
+    record = {
+        "valence": digits[0],
+        "arousal": digits[1],
+        "words": list(words),
+        "cues": [{"name": cue.name, "direction": cue.direction} for cue in cues],
+    }
+    return json.dumps(record, separators=(",", ":"))
+
+
+def read_rewrite(text: str) -> Rewrite:
+    """A single rewrite; an empty clause takes back what was added.
+
+    Raises: ScorerAnswerError: it names no clause.
+    """
+    return _rewrite(_record(_split_thought(text)[1], "clause"))
+
+
+def write_rewrite(suggestions: Sequence[Suggestion], clause: str, seen: Sequence[str] = ()) -> str:
+    """A rewrite as a model is taught to write it, what is seen first: the changes follow from it.
+
+    `read_rewrite` reads it back.
+    """
+    record = {
+        "seen": list(seen),
+        "suggestions": [
+            {"cue": each.cue, "text": each.text, "reason": each.reason} for each in suggestions
+        ],
+        "clause": clause,
+    }
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_rewrites(text: str) -> tuple[Rewrite, ...]:

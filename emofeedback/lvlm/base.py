@@ -41,6 +41,13 @@ class PromptSet:
             after it, so that servers keep the constant question in their prefix cache.
         short: the words of the artist's prompt that the model can take, 0 for all.
         free: written answers are never held to a schema: the model was taught a shape of its own.
+        shared: it was taught feelings shared out to their two nearest digits, a spread that
+            readings leave out.
+        again: added to a question whose answer could not be read; "" asks only once.
+        longest: tokens of a written explanation.
+        top_p: of sampled answers.
+        text: for the emotion of words alone, "" where the model was not taught to read them.
+        choosing: of several proposals for a prompt the likeliest to win is taken.
     """
 
     name: str
@@ -54,6 +61,12 @@ class PromptSet:
     picture_first: bool = False
     short: int = 0
     free: bool = False
+    shared: bool = False
+    again: str = "viewer_again_v1"
+    longest: int = 768
+    top_p: float = 0.9
+    text: str = "viewer_text_v1"
+    choosing: bool = False
 
 
 PROMPT_SETS = {
@@ -77,6 +90,12 @@ PROMPT_SETS = {
         picture_first=True,
         short=24,
         free=True,
+        shared=True,
+        again="",
+        longest=160,
+        top_p=1.0,
+        text="",
+        choosing=True,
     ),
 }
 

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .readout import AnswerForm, label_logits
+
 IN_ONE_PASS, FROM_CACHE, REREAD = "in one pass", "from the prompt's cache", "each by itself"
 POSITIONED = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Model types that find the positions of pictures by `get_rope_index` and take them as input."""
@@ -43,6 +45,24 @@ def read_branches(model: Any, inputs: dict[str, Tensor], steps: Tensor) -> tuple
     prompts = [inputs, *(with_suffix(inputs, step) for step in steps.tolist())]
     read = [model(**one, use_cache=False, logits_to_keep=1).logits[:, -1] for one in prompts]
     return read[0], torch.stack(read[1:], 1)
+
+
+def joint_digits(model: Any, inputs: dict[str, Tensor], form: AnswerForm) -> tuple[Tensor, Tensor]:
+    """Chances of every pair of digits: arousal is read behind each digit of valence.
+
+    Args:
+        model: a vision-language model of transformers.
+        inputs: what it takes for the question; a gradient of the pictures comes through.
+        form: of the answer, valence and arousal.
+    Returns: log-probabilities [B, 9, 9] over (valence, arousal), and the share [B] of all
+        probability that digits hold for valence.
+    """
+    valence, arousal = form.slots
+    steps = torch.tensor([[label, *arousal.token_ids] for label in valence.label_ids])
+    after_prompt, after_digits = read_branches(model, inputs, steps.to(model.device))
+    first, share = label_logits(after_prompt, valence)
+    second = after_digits[..., list(arousal.label_ids)].float().log_softmax(-1)
+    return first.log_softmax(-1).unsqueeze(-1) + second, share
 
 
 def way_of_reading(model: Any) -> str:

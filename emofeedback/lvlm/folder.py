@@ -16,6 +16,7 @@ from ..errors import CheckpointError, ConfigError, MissingDependencyError
 from .base import prompt_set
 from .local import TransformersLvlm
 from .patches import embed_whole_patches
+from .pictures import SquareProcessor
 from .precision import fast_dtype
 
 SETTINGS = "emofeedback.json"
@@ -27,7 +28,10 @@ HOW_TO_GET = (
 
 
 def folder_settings(folder: Path) -> dict[str, Any]:
-    """What `emofeedback.json` beside the weights says: {"prompts": "drawn_v1"}; empty without one.
+    """What `emofeedback.json` beside the weights says; empty without one.
+
+    "prompts" names the set that the model was taught ("drawn_v1"); "pictures" is "square" where it
+    was taught squares of one size, to which others are stretched.
 
     Raises: ConfigError: not a JSON table.
     """
@@ -61,8 +65,10 @@ def load_folder(
             f"There is no vision-language model in {folder} (config.json is missing). "
             + HOW_TO_GET.format(folder=folder)
         )
-    prompts = prompt_set(str(folder_settings(folder).get("prompts", DEFAULT_PROMPTS)))
-    model, processor = _read_folder(folder, dtype or fast_dtype())
+    settings = folder_settings(folder)
+    prompts = prompt_set(str(settings.get("prompts", DEFAULT_PROMPTS)))
+    square = settings.get("pictures") == "square"
+    model, processor = _read_folder(folder, dtype or fast_dtype(), square=square)
     if getattr(processor, "image_processor", None) is None:
         raise CheckpointError(
             f"The model in {folder} ({model.config.model_type}) reads text only: it has no image "
@@ -76,15 +82,19 @@ def load_folder(
     return TransformersLvlm(model.eval().requires_grad_(False), processor, name, prompts)
 
 
-def _read_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any, Any]:
     try:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
     except ImportError as error:
         raise MissingDependencyError(
             f"A model folder needs transformers ({error}). Run: pip install transformers"
         ) from error
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        if square:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            processor: Any = SquareProcessor.of_folder(folder, tokenizer)
+        else:
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True
         )

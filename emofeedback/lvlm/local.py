@@ -10,27 +10,27 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..errors import ScorerError
 from .base import NO_DIGIT_WARNING, SMALLEST_SHARE, Ask, PromptSet, Rating, Watch, Written
-from .branches import read_branches, with_suffix
+from .branches import joint_digits, with_suffix
 from .constrained import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
+from .pictures import LONG_SIDE, SquareProcessor, to_pictures
 from .prompts import load_prompt
 from .readout import (
+    NUM_DIGITS,
     AnswerForm,
     answer_form,
     expected_digits,
     label_logits,
+    without_sharing,
     yes_probability,
 )
 from .repeated_text import RepeatedText
 
-LONG_SIDE = 512
-"""Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
 MOST_AT_ONCE = 16
-SAMPLING = {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.9}
+SAMPLING = {"do_sample": True, "temperature": 0.7, "top_k": 20}
 
 Place = Callable[[int], AbstractContextManager[torch.device]]
 """Called with the bytes that a pass needs beside the weights; the model is on the device within."""
@@ -86,6 +86,16 @@ class TransformersLvlm:
         watch(len(asks), len(asks))
         return answers
 
+    def digits(self, images: Tensor) -> Tensor:
+        """Log-probabilities [B, 9, 9] of every pair of valence and arousal digits.
+
+        Where pictures [B, H, W, 3] carry a gradient and a `SquareProcessor` reads them, the result
+        does, and comes from one pass. For models whose valence digit is filled in.
+        """
+        with torch.inference_mode(not images.requires_grad), self._turn:
+            inputs = self._rating_inputs(images, self.model.device)
+            return joint_digits(self.model, inputs, self._rating_form(None))[0]
+
     def release(self) -> None:
         """Nothing to do: the model stays where it is."""
 
@@ -104,9 +114,18 @@ class TransformersLvlm:
             self._forms[prompt] = answer_form(self.prompts.answer, self.encode, prompt=prompt)
         return self._forms[prompt]
 
+    def _rating_inputs(self, images: Tensor, device: torch.device) -> dict[str, Tensor]:
+        if isinstance(self.processor, SquareProcessor):
+            return self.inputs(images, self._rating_chat, device)
+        return self._ready(self._rating_question(to_pictures(images)), device)
+
+    @cached_property
+    def _rating_chat(self) -> str:
+        return self.chat(load_prompt(self.prompts.rate))
+
     @cached_property
     def _rating_question(self) -> RepeatedText:
-        return RepeatedText(self.processor, self.chat(load_prompt(self.prompts.rate)))
+        return RepeatedText(self.processor, self._rating_chat)
 
     @property
     def _tokenizer(self) -> Any:
@@ -141,8 +160,10 @@ class TransformersLvlm:
 
         Without pictures, the chat text alone.
         """
-        pictures = None if images is None else to_pictures(images)
-        texts = [chat] * (1 if pictures is None else len(pictures))
+        pictures: Any = images
+        if images is not None and not isinstance(self.processor, SquareProcessor):
+            pictures = to_pictures(images)
+        texts = [chat] * (1 if images is None else len(images))
         return self._ready(self.processor(text=texts, images=pictures, return_tensors="pt"), device)
 
     def _ready(self, inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -165,8 +186,7 @@ class TransformersLvlm:
         try:
             needed = self.pass_bytes(*images.shape[1:3]) * len(images)
             with self._turn, self._placed(needed) as device:
-                inputs = self._ready(self._rating_question(to_pictures(images)), device)
-                inputs = with_suffix(inputs, form.token_ids)
+                inputs = with_suffix(self._rating_inputs(images, device), form.token_ids)
                 if self.prompts.filled:
                     return self._rate_filled(inputs, form)
                 return self._rate_marked(inputs, form)
@@ -194,15 +214,12 @@ class TransformersLvlm:
 
     def _rate_filled(self, inputs: dict[str, Tensor], form: AnswerForm) -> list[Rating]:
         """Arousal after each valence digit, weighted by its probability: nine branches."""
-        valence, arousal = form.slots
-        device = inputs["input_ids"].device
-        steps = torch.tensor([[label, *arousal.token_ids] for label in valence.label_ids])
-        after_prompt, after_digits = read_branches(self.model, inputs, steps.to(device))
-        first, share = label_logits(after_prompt, valence)
-        second = after_digits[..., list(arousal.label_ids)].float().log_softmax(-1)
-        joint = first.log_softmax(-1).unsqueeze(-1) + second  # [B, 9, 9]
-        means = [expected_digits(first), expected_digits(joint.logsumexp(1))]
-        tokens = inputs["input_ids"].shape[1] + steps.numel()
+        joint, share = joint_digits(self.model, inputs, form)
+        means = [expected_digits(joint.logsumexp(axis)) for axis in (2, 1)]
+        if self.prompts.shared:
+            means = [(mean, without_sharing(spread)) for mean, spread in means]
+        branch = 1 + len(form.slots[1].token_ids)
+        tokens = inputs["input_ids"].shape[1] + NUM_DIGITS * branch
         return _ratings(means, None, share, tokens, self.prompts.rate)
 
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
@@ -218,12 +235,13 @@ class TransformersLvlm:
         with self._turn, self._placed(needed) as device, _seeded(ask.seed, device):
             chat = self.chat(ask.question, pictured=images is not None)
             inputs = self.inputs(images, chat, device)
+            sampling = {**SAMPLING, "top_p": self.prompts.top_p}
             out = self.model.generate(
                 **inputs,
                 max_new_tokens=ask.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
                 logits_processor=LogitsProcessorList(self._shaped(ask, chat)),
-                **({"do_sample": False} if ask.seed is None else SAMPLING),
+                **({"do_sample": False} if ask.seed is None else sampling),
             )
         new = out[0, inputs["input_ids"].shape[1] :]
         text = self._tokenizer.decode(new, skip_special_tokens=True)
@@ -245,21 +263,6 @@ class TransformersLvlm:
 
     def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
         return nullcontext(self.model.device) if self.place is None else self.place(needed)
-
-
-def to_pil(image: Tensor) -> Image.Image:
-    """A picture [H, W, 3] in 0..1, no longer than `LONG_SIDE`."""
-    return to_pictures(image.unsqueeze(0))[0]
-
-
-def to_pictures(images: Tensor) -> list[Image.Image]:
-    """Pictures [B, H, W, 3] in 0..1, no longer than `LONG_SIDE`."""
-    pixels = (images.detach().cpu() * 255).round_().to(torch.uint8).numpy()
-    pictures = [Image.fromarray(picture) for picture in pixels]
-    for picture in pictures:
-        if max(picture.size) > LONG_SIDE:
-            picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    return pictures
 
 
 def ratings_of(

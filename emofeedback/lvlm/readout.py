@@ -12,6 +12,7 @@ labels are encoded after their text, and what all of them share is read before t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ LABELS: dict[str, tuple[str, ...]] = {
     "arousal": DIGITS,
     "content": ("yes", "no"),
 }
+SHARED = 0.75 / math.sqrt(6)
+"""Standard deviation, in scale points, of a feeling shared out to the two nearest digits (0.75
+apart): f (1 - f) of a squared digit for a fraction f, a sixth on average."""
+SMALLEST_SPREAD = 0.1
 _SLOT = re.compile(r"<(valence|arousal|content)>")
 
 
@@ -159,3 +164,8 @@ def expected_digits(logits: Tensor) -> tuple[Tensor, Tensor]:
     mean = (weights * levels).sum(-1)
     variance = (weights * (levels - mean.unsqueeze(-1)).square()).sum(-1)
     return mean, variance.sqrt()
+
+
+def without_sharing(spread: Tensor) -> Tensor:
+    """The spread of a feeling alone, in scale points: its digits add what two neighbours share."""
+    return (spread.square() - SHARED**2).clamp_min(SMALLEST_SPREAD**2).sqrt()

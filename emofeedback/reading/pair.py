@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ..errors import ScorerError
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion
 from ..records.reading import (
     Reading,
 )
-from .base import (
-    Scorer,
-)
+from ..refining.base import Refiner
+from .base import Scorer
 from .phrases import read_phrases
-
-if TYPE_CHECKING:
-    from ..refining.base import (
-        Refiner,
-    )
 
 DISAGREEMENT = 1.0
 """Distance of two readings, in scale points, from which a person should look."""
 
 
-class PairedScorer:
+class PairedScorer(Scorer):
     """Reads with two scorers.
 
     Args:
@@ -38,6 +30,7 @@ class PairedScorer:
     def __init__(self, first: Scorer, second: Scorer) -> None:
         self.first, self.second = first, second
         self.name = f"{first.name} and {second.name}"
+        self.abilities = first.abilities
 
     def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
         """The mean of both readings; their distance counts into the uncertainty.
@@ -55,18 +48,14 @@ class PairedScorer:
 
     def read_text(self, prompt: str) -> Reading:
         """The first scorer's reading of a prompt; the phrase table's where it reads no words."""
-        return getattr(self.first, "read_text", read_phrases)(prompt)
+        read = self.first.read_text if "read text" in self.abilities else read_phrases
+        return read(prompt)
 
     def refiner(self) -> Refiner:
         """The first scorer's.
 
         Raises: ScorerError: it cannot rewrite prompts.
         """
-        if not hasattr(self.first, "refiner"):
-            raise ScorerError(
-                f"The scorer {self.first.name!r} cannot rewrite prompts. Connect one with a "
-                "language model as the first of the two, or leave the refiner open for the rules."
-            )
         return self.first.refiner()
 
 

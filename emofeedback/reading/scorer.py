@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -24,12 +25,14 @@ from ..records.prompt import (
 from ..records.reading import (
     Reading,
 )
+from ..refining.base import Refiner
 from ..refining.lvlm import TOKEN_BUDGET, LvlmRefiner
+from ..refining.proposals import ChoosingRefiner
+from .base import Ability, Scorer
 from .phrases import read_phrases
 
 EXPECTED, REASONED = WAYS = ("expected value", "reasoned")
 NUM_WORDS = 2
-TEXT_PROMPT = "viewer_text_v1"
 REASONED_SPREAD = 0.75
 """A written rating says nothing of its spread; this is one step of the 1..9 scale."""
 UNEXPLAINED = "The model's explanation could not be read, so this reading names no cues: "
@@ -47,7 +50,7 @@ class _Told:
     seconds: float = 0.0
 
 
-class LvlmScorer:
+class LvlmScorer(Scorer):
     """Reads pictures with a vision-language model.
 
     Args:
@@ -74,6 +77,8 @@ class LvlmScorer:
         self.lvlm, self.way, self.watch = lvlm, way, watch
         self.token_budget = token_budget
         self.name = lvlm.name
+        text: AbstractSet[Ability] = {"read text"} if lvlm.prompts.text else frozenset()
+        self.abilities = frozenset[Ability]({"explain", "refine"}) | text
         self.calibration = calibration or Calibration()
 
     def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
@@ -119,7 +124,7 @@ class LvlmScorer:
         Raises: ConfigError: the prompt is empty. ScorerError: the model failed.
         """
         shown = " ".join(checked_prompt(prompt).split()).replace('"', "'")
-        question = fill_prompt(TEXT_PROMPT, prompt=shown)
+        question = fill_prompt(self.lvlm.prompts.text, prompt=shown)
         try:
             (told,) = self._reasoned([Ask(None, question, schema=REASONED_SCHEMA)])
         finally:
@@ -129,11 +134,12 @@ class LvlmScorer:
             warning = f"{self.name} was asked twice: {told.problem} The phrase table read it."
             return replace(read, tokens=told.tokens, warnings=(*read.warnings, warning))
         # calibrations are fitted on pictures, and say nothing of texts
-        return self._conclusion(told.answer, told, TEXT_PROMPT, Calibration())
+        return self._conclusion(told.answer, told, self.lvlm.prompts.text, Calibration())
 
-    def refiner(self) -> LvlmRefiner:
-        """A refiner that asks the same model."""
-        return LvlmRefiner(self.lvlm, token_budget=self.token_budget, watch=self.watch)
+    def refiner(self) -> Refiner:
+        """A refiner that asks the same model, in the way that it was taught."""
+        made = LvlmRefiner(self.lvlm, token_budget=self.token_budget, watch=self.watch)
+        return ChoosingRefiner(made) if self.lvlm.prompts.choosing else made
 
     def _checked(self, images: Tensor) -> Tensor:
         images = check_images(images)
@@ -165,7 +171,8 @@ class LvlmScorer:
 
     def _asks(self, images: Tensor) -> list[Ask]:
         question = load_prompt(self.lvlm.prompts.explain)
-        return [Ask(image, question, schema=REASONED_SCHEMA) for image in images]
+        longest = self.lvlm.prompts.longest
+        return [Ask(image, question, longest, schema=REASONED_SCHEMA) for image in images]
 
     def _reasoned(self, asks: list[Ask]) -> list[_Told]:
         """What the model wrote to each question, asked again where it could not be read."""
@@ -176,12 +183,12 @@ class LvlmScorer:
         return [replace(each, seconds=seconds) for each in told]
 
     def _read(self, ask: Ask, written: Written) -> _Told:
-        answers = [written]
+        answers, again = [written], self.lvlm.prompts.again
 
         def text_for(problem: str) -> str:
-            if problem:
-                again = fill_prompt("viewer_again_v1", problem=problem)
-                retry = replace(ask, question=f"{ask.question}\n\n{again}", seed=1)
+            if problem and again:
+                told = fill_prompt(again, problem=problem)
+                retry = replace(ask, question=f"{ask.question}\n\n{told}", seed=1)
                 answers.extend(self.lvlm.write([retry], self.watch))
             return answers[-1].text
 
@@ -238,6 +245,13 @@ class LvlmScorer:
             spent,
             words=told.answer.words or reading.words,
             cues=told.answer.cues,
-            rationale=told.answer.rationale or told.answer.thought,
+            rationale=told.answer.rationale or told.answer.thought or _causes(told.answer, reading),
             warnings=tuple(dict.fromkeys(warnings)),
         )
+
+
+def _causes(answer: ReasonedAnswer, reading: Reading) -> str:
+    """The cues as one sentence, for models that give no reason besides."""
+    if not answer.cues:
+        return f"Nothing stands out; it feels {reading.emotion.category}."
+    return "; ".join(f"{cue.name} {cue.direction}".strip() for cue in answer.cues) + "."

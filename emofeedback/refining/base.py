@@ -13,7 +13,14 @@ class Refiner(Protocol):
     """Turns readings into suggestions and the next prompt."""
 
     name: str
+    several: bool = False
+    """Whether one call can bring several different prompts."""
 
     def refine(self, request: RefineRequest) -> Refinement:
         """Raises: ScorerError: the model behind it failed."""
         ...
+
+    def refine_several(self, request: RefineRequest, count: int) -> list[Refinement]:
+        """At most `count` different next prompts; one, where there are not `several`."""
+        del count
+        return [self.refine(request)]

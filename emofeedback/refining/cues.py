@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+FELT = 0.25
+"""An effect below this, in scale points, is not worth a word."""
 _TABLE = Path(__file__).parent / "cues.json"
 
 
@@ -67,6 +69,16 @@ def find_cue(family: str, name: str) -> CueLevel:
             return level
     known = ", ".join(level.name for level in FAMILIES.get(family, ())) or ", ".join(FAMILIES)
     raise ValueError(f"There is no cue {name!r} in family {family!r}. Known: {known}.")
+
+
+def direction(valence: float, arousal: float, *, least: float = FELT) -> str:
+    """An effect in words: "lowers valence, raises arousal"; empty if it is hardly felt."""
+    parts = [
+        f"{'raises' if value > 0 else 'lowers'} {axis}"
+        for axis, value in (("valence", valence), ("arousal", arousal))
+        if abs(value) >= least
+    ]
+    return ", ".join(parts)
 
 
 def total_effect(names: Sequence[str]) -> tuple[float, float]:

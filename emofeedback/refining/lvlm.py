@@ -11,9 +11,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..embedded.answers import signed
 from ..errors import ScorerAnswerError
-from ..lvlm.answers import Rewrite, ask_twice, read_rewrites, shortened
+from ..lvlm.answers import Rewrite, ask_twice, read_rewrite, read_rewrites, shortened
 from ..lvlm.base import Ask, Lvlm, Watch, Written, unwatched
 from ..lvlm.prompts import fill_prompt
 from ..lvlm.schemas import REFINE_SCHEMA, REWRITES_SCHEMA
@@ -29,6 +28,7 @@ from ..records.refinement import (
 from ..records.request import (
     RefineRequest,
 )
+from .base import Refiner
 from .rules import RuleRefiner
 
 TOKEN_BUDGET = 150
@@ -69,6 +69,11 @@ def change_size(gap: Gap) -> ChangeSize:
     return next(size for size in CHANGE_SIZES if gap.size < size.below)
 
 
+def signed(value: float) -> str:
+    """A wanted change as prompts spell it: "+1.2"."""
+    return f"{value + 0.0:+.1f}".replace("-0.0", "+0.0")
+
+
 def change_in_words(gap: Gap) -> str:
     """ "much more pleasant (+2.1), a little calmer (-0.4)"."""
     parts = []
@@ -82,7 +87,7 @@ def change_in_words(gap: Gap) -> str:
     return ", ".join(parts) or "hardly any; keep what works"
 
 
-class LvlmRefiner:
+class LvlmRefiner(Refiner):
     """Asks a vision-language model for suggestions and an affect clause.
 
     Args:
@@ -90,6 +95,8 @@ class LvlmRefiner:
         token_budget: of the artist's words and the clause together, estimated.
         watch: called while it works; may raise to interrupt.
     """
+
+    several = True
 
     def __init__(
         self, lvlm: Lvlm, *, token_budget: int = TOKEN_BUDGET, watch: Watch = unwatched
@@ -113,6 +120,31 @@ class LvlmRefiner:
         The cost stands in the first one.
         """
         return self._refinements(request, count)
+
+    def propose(
+        self, request: RefineRequest, change: Gap, *, seed: int | None
+    ) -> tuple[Rewrite | None, Written]:
+        """What the model would do for a change of feeling, and its answer; unchecked.
+
+        Args: seed: None takes its likeliest answer. Returns: None for what cannot be read.
+        """
+        prompts = self.lvlm.prompts
+        question = fill_prompt(prompts.refine, **self._values(request, change))
+        ask = Ask(
+            request.images[request.best],
+            question,
+            max_tokens=prompts.longest,
+            seed=seed,
+            schema=REFINE_SCHEMA,
+        )
+        try:
+            (written,) = self.lvlm.write([ask], self.watch)
+        finally:
+            self.lvlm.release()
+        try:
+            return read_rewrite(written.text), written
+        except ScorerAnswerError:
+            return None, written
 
     def _refinements(self, request: RefineRequest, count: int) -> list[Refinement]:
         started = time.perf_counter()
@@ -142,9 +174,9 @@ class LvlmRefiner:
     def _ask(self, request: RefineRequest, count: int, wrong: str, answers: list[Written]) -> str:
         several = count > 1 and self.lvlm.prompts.rewrites
         prompt = self.lvlm.prompts.rewrites if several else self.lvlm.prompts.refine
-        question = fill_prompt(prompt, count=str(count), **self._values(request))
-        if wrong:
-            question += "\n\n" + fill_prompt("viewer_again_v1", problem=wrong)
+        question = fill_prompt(prompt, count=str(count), **self._values(request, _gap(request)))
+        if wrong and self.lvlm.prompts.again:
+            question += "\n\n" + fill_prompt(self.lvlm.prompts.again, problem=wrong)
         ask = Ask(
             request.images[request.best],
             question,
@@ -155,10 +187,9 @@ class LvlmRefiner:
         answers.extend(self.lvlm.write([ask], self.watch))
         return answers[-1].text
 
-    def _values(self, request: RefineRequest) -> dict[str, str]:
-        """What the prompt file may name."""
+    def _values(self, request: RefineRequest, gap: Gap) -> dict[str, str]:
+        """What the prompt file may name, for a change of feeling."""
         reading = request.readings[request.best].emotion
-        gap = request.target.gap_from(reading)
         words = request.artist_prompt.split()
         shown = words[: self.lvlm.prompts.short] if self.lvlm.prompts.short else words
         return {

@@ -22,7 +22,8 @@ from ..records.refinement import (
 from ..records.request import (
     RefineRequest,
 )
-from .cues import FAMILIES, CueLevel, longest_phrase
+from .base import Refiner
+from .cues import FAMILIES, CueLevel, direction, longest_phrase
 from .evidence import Evidence, Tried, combinations
 
 NAME = "rules"
@@ -89,12 +90,7 @@ def affect_phrase(emotion: Emotion) -> str:
 
 def effect_in_words(level: CueLevel) -> str:
     """ "raises valence, lowers arousal", leaving out what it hardly moves."""
-    parts = [
-        f"{'raises' if effect > 0 else 'lowers'} {axis}"
-        for axis, effect in (("valence", level.valence), ("arousal", level.arousal))
-        if abs(effect) >= 0.2
-    ]
-    return ", ".join(parts)
+    return direction(level.valence, level.arousal, least=0.2)
 
 
 def change_suggestions(
@@ -134,7 +130,7 @@ def prompt_costs(request: RefineRequest) -> np.ndarray:
     return evidence.expected_best(request.target, evidence.best_gap(tried, request.target))
 
 
-class RuleRefiner:
+class RuleRefiner(Refiner):
     """Closes the measured gap with phrases from the cue table."""
 
     name = NAME

@@ -21,7 +21,8 @@ from torch import Tensor
 from ...emofeedback.errors import ScorerError
 from ...emofeedback.lvlm.base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
 from ...emofeedback.lvlm.constrained import AnswerShapes, answer_shapes
-from ...emofeedback.lvlm.local import LONG_SIDE, ratings_of
+from ...emofeedback.lvlm.local import ratings_of
+from ...emofeedback.lvlm.pictures import LONG_SIDE
 from ...emofeedback.lvlm.prompts import load_prompt
 from ...emofeedback.lvlm.readout import AnswerForm, answer_form
 

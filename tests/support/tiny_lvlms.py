@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.lvlm.folder import SETTINGS
 
 DRAWN = FOLDER / "drawn_lvlm"
 IMAGE, VIDEO, START, END = 5, 6, 3, 4  # of the shipped tokenizer
@@ -39,7 +38,6 @@ TOKENS = {
 def drawn_folder(folder: Path) -> Path:
     """The shipped model as a folder that asks with the prompts it was taught."""
     shutil.copytree(DRAWN, folder)
-    (folder / SETTINGS).write_text('{"prompts": "drawn_v1"}', encoding="utf-8")
     return folder
 
 

@@ -32,8 +32,9 @@ sys.path[:0] = [str(ROOT)]
 from emofeedback.embedded.weights import FOLDER  # noqa: E402
 from emofeedback.lvlm.base import Ask, unwatched  # noqa: E402
 from emofeedback.lvlm.branches import tree_inputs  # noqa: E402
-from emofeedback.lvlm.folder import SETTINGS, load_folder  # noqa: E402
-from emofeedback.lvlm.local import TransformersLvlm, to_pil  # noqa: E402
+from emofeedback.lvlm.folder import load_folder  # noqa: E402
+from emofeedback.lvlm.local import TransformersLvlm  # noqa: E402
+from emofeedback.lvlm.pictures import to_pil  # noqa: E402
 from emofeedback.lvlm.prompts import load_prompt  # noqa: E402
 from emofeedback.lvlm.readout import answer_form, label_logits  # noqa: E402
 from emofeedback.lvlm.repeated_text import RepeatedText  # noqa: E402
@@ -89,7 +90,6 @@ def main() -> int:
 def drawn_folder(folder: Path) -> Path:
     """The shipped weights as a folder that asks with the prompts it was taught."""
     shutil.copytree(FOLDER / "drawn_lvlm", folder)
-    (folder / SETTINGS).write_text('{"prompts": "drawn_v1"}', encoding="utf-8")
     return folder
 
 

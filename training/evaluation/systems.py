@@ -182,7 +182,7 @@ def _refiner(name: str) -> Refiner | None:
     return RuleRefiner() if name == "rules" else load_scorer().refiner()
 
 
-class ReaderScorer:
+class ReaderScorer(Scorer):
     """A reader of emotions behind the scorer's contract, for best-of-N and the loop.
 
     Args:
@@ -199,8 +199,6 @@ class ReaderScorer:
         del prompt
         found = self._reader(images).tolist()
         return [Reading(emotion=clipped_emotion(v, a)[0], model=self.name) for v, a in found]
-
-    explain = score
 
 
 SYSTEMS: dict[str, MakeAll] = {

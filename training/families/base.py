@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.errors import ConfigError
 
 Words = tuple[Tensor, Tensor]
 """Embedding of prompts: context [B, T, C] and pooled [B, P]."""
@@ -48,3 +49,14 @@ class Family(Protocol):
                 the decoder can, the gradient of the pictures then comes back to the latents.
         """
         ...
+
+    def encode_pictures(self, images: Tensor) -> Tensor:
+        """Pictures [B, H, W, 3] in 0..1 -> latents [B, ...].
+
+        Raises: ConfigError: the family has no encoder here.
+        """
+        del images
+        raise ConfigError(
+            f"Stage adapter cannot encode pictures for the family {self.name!r}; leave out "
+            "--model to train the embedded generator's adapter."
+        )

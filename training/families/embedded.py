@@ -15,7 +15,7 @@ from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
 from emofeedback.lvlm.precision import fast_dtype
 
-from .base import Words
+from .base import Family, Words
 from .small_decode import SmallDecoder
 
 LORA_TARGETS = (
@@ -25,7 +25,7 @@ LORA_TARGETS = (
 """Joint attention of SD3, both streams."""
 
 
-class EmbeddedFamily:
+class EmbeddedFamily(Family):
     """The shipped generator; loads a copy of its own, since a LoRA is put into it.
 
     Args:

@@ -17,11 +17,11 @@ from torch import Tensor
 from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.errors import CheckpointError
 
-from .base import Words
+from .base import Family, Words
 from .embedded import LORA_TARGETS
 
 
-class _PipelineFamily:
+class _PipelineFamily(Family):
     """What both families share.
 
     Args:

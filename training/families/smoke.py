@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emofeedback.control.adapter import EmotionAdapter
 
-from .base import Words
+from .base import Family, Words
 from .embedded import LORA_TARGETS
 
 NAME = "smoke"
@@ -20,7 +20,7 @@ TOKENS = 6
 CHANNELS, SIDE = 16, 8
 
 
-class SmokeFamily:
+class SmokeFamily(Family):
     """Random weights, random embeddings of prompts, colours straight from the latents."""
 
     name = NAME

@@ -147,7 +147,7 @@ class Trial:
         return Trial(**{**record, **lists, "shots": shots, "moves": moves})
 
 
-class JudgeScorer:
+class JudgeScorer(Scorer):
     """The judge as a scorer: an oracle, to find out what a better scorer would be worth."""
 
     name = "judge"
@@ -158,10 +158,6 @@ class JudgeScorer:
         felt = zip(seen.valence.tolist(), seen.arousal.tolist(), strict=True)
         emotions = [clipped_emotion(valence, arousal)[0] for valence, arousal in felt]
         return [Reading(emotion=e, uncertainty=(0.3, 0.3), model=self.name) for e in emotions]
-
-    def explain(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
-        """As `score`; the judge does not explain."""
-        return self.score(images, prompt=prompt)
 
 
 def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:

@@ -17,10 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.embedded.lvlm import DrawnLvlm, load_lvlm
-from emofeedback.lvlm.readout import (
-    expected_digits,
-)
+from emofeedback.embedded.scorer import load_lvlm
+from emofeedback.lvlm.local import TransformersLvlm
+from emofeedback.lvlm.readout import DIGITS, expected_digits
 
 from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
@@ -48,7 +47,7 @@ def train_with(config: LvlmConfig, options: RunOptions) -> Run:
     torch.manual_seed(options.seed)
     earlier = None if options.start is None else load_lvlm(options.start / "drawn_lvlm")
     tokenizer = (
-        earlier.tokenizer
+        earlier.processor.tokenizer
         if earlier
         else load_or_train_tokenizer(options.run_dir / "tokenizer", vocab_size=config.vocab_size)
     )
@@ -87,14 +86,18 @@ class Lessons:
     """Batches of prompts and answers for a picture set, encoded once where they do not vary."""
 
     def __init__(
-        self, pictures: PictureSet, lvlm: DrawnLvlm, repainted: PictureSet | None = None
+        self, pictures: PictureSet, lvlm: TransformersLvlm, repainted: PictureSet | None = None
     ) -> None:
         self.repainted = repainted
         self.scenes, self.pictures, self.lvlm = pictures.scenes, pictures.pictures, lvlm
-        self.prefix = lvlm.prompt_ids("")
-        self.rate_ids = lvlm.prompt_ids(rate_prompt())
-        self.digits = lvlm.digit_ids
-        self.end = lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.tokenizer = lvlm.processor.tokenizer
+        self.rate_ids = self.prompt_ids(rate_prompt())
+        self.digits = [self.tokenizer.convert_tokens_to_ids(digit) for digit in DIGITS]
+        self.end = self.tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """Token ids of one user turn with one picture, up to where the answer begins."""
+        return self.lvlm.processor.ids(self.lvlm.chat(text))
 
     def rating(self, scenes: list[Scene], random: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Token ids [B, L] with a drawn valence digit, and digit weights [B, 2, 9]."""
@@ -106,10 +109,10 @@ class Lessons:
 
     def answers(self, lessons: list[Lesson]) -> tuple[Tensor, Tensor, Tensor]:
         """Padded ids, labels and attention mask, each [B, L]; the loss falls on answers only."""
-        pad = self.lvlm.tokenizer.pad_token_id
-        prompts = [self.lvlm.prompt_ids(lesson.prompt) for lesson in lessons]
+        pad = self.tokenizer.pad_token_id
+        prompts = [self.prompt_ids(lesson.prompt) for lesson in lessons]
         written = [
-            [*self.lvlm.tokenizer.encode(lesson.answer, add_special_tokens=False), self.end]
+            [*self.tokenizer.encode(lesson.answer, add_special_tokens=False), self.end]
             for lesson in lessons
         ]
         length = max(len(p) + len(a) for p, a in zip(prompts, written, strict=True))
@@ -125,7 +128,11 @@ class Lessons:
 
 
 def step_loss(
-    config: LvlmConfig, lvlm: DrawnLvlm, helper: nn.Linear, lessons: Lessons, random: StepRandom
+    config: LvlmConfig,
+    lvlm: TransformersLvlm,
+    helper: nn.Linear,
+    lessons: Lessons,
+    random: StepRandom,
 ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
     """Loss of one step: ratings, written answers, helper heads."""
     chosen = random.numpy.choice(len(lessons.scenes), config.seen, replace=False)
@@ -162,9 +169,9 @@ def step_loss(
     return loss, {name: value.detach() for name, value in numbers.items()}
 
 
-def _see(lvlm: DrawnLvlm, images: Tensor) -> Tensor:
+def _see(lvlm: TransformersLvlm, images: Tensor) -> Tensor:
     """What the vision tower makes of pictures: [B, N, C]."""
-    pixels, grid = lvlm.pixel_values(images)
+    pixels, grid = lvlm.processor.patches(images)
     seen = lvlm.model.model.get_image_features(pixels, grid, return_dict=True)
     return torch.stack(list(seen.pooler_output))
 
@@ -180,10 +187,10 @@ def _shares(config: LvlmConfig) -> tuple[slice, slice, slice]:
     return slice(config.rated), slice(config.rated, told), refined
 
 
-def _logits(lvlm: DrawnLvlm, ids: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
+def _logits(lvlm: TransformersLvlm, ids: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
     """Next-token logits [B, L, V] of rows that all begin with the picture."""
     model = lvlm.model
-    grid = lvlm.image_size // model.config.vision_config.patch_size
+    grid = lvlm.processor.grid
     places = ids == model.config.image_token_id
     positions, _ = model.model.get_rope_index(
         ids,
@@ -199,7 +206,7 @@ def _logits(lvlm: DrawnLvlm, ids: Tensor, features: Tensor, mask: Tensor | None)
 
 
 def _rating_loss(
-    lvlm: DrawnLvlm,
+    lvlm: TransformersLvlm,
     lessons: Lessons,
     features: Tensor,
     scenes: list[Scene],
@@ -211,7 +218,7 @@ def _rating_loss(
 
 
 def _answer_loss(
-    lvlm: DrawnLvlm, lessons: Lessons, features: Tensor, asked: list[Lesson]
+    lvlm: TransformersLvlm, lessons: Lessons, features: Tensor, asked: list[Lesson]
 ) -> Tensor:
     ids, labels, mask = lessons.answers(asked)
     logits = _logits(lvlm, ids, features, mask)[:, :-1].float()
@@ -225,12 +232,12 @@ def _helper_loss(helper: nn.Linear, features: Tensor, scenes: list[Scene]) -> Te
     return heads_loss(names, torch.tensor([labels(scene) for scene in scenes])) + felt
 
 
-def rating_errors(lvlm: DrawnLvlm, check: PictureSet, batch: int = 64) -> dict[str, float]:
+def rating_errors(lvlm: TransformersLvlm, check: PictureSet, batch: int = 64) -> dict[str, float]:
     """Mean absolute errors of the expected-value reading on held-out pictures."""
     errors = []
     for start in range(0, len(check.scenes), batch):
         images = torch.from_numpy(np.array(check.pictures[start : start + batch])).float() / 255
-        joint, _ = lvlm.rate(images, rate_prompt())
+        joint = lvlm.digits(images)
         read = torch.stack([expected_digits(joint.logsumexp(axis))[0] for axis in (2, 1)], dim=1)
         truth = torch.tensor([s.emotion for s in check.scenes[start : start + batch]])
         errors.append((read - truth).abs())

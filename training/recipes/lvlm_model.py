@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emofeedback.embedded.lvlm import DrawnLvlm
+from emofeedback.lvlm.base import PROMPT_SETS
+from emofeedback.lvlm.folder import SETTINGS
+from emofeedback.lvlm.local import TransformersLvlm
+from emofeedback.lvlm.pictures import SquareProcessor
 from emofeedback.records.files import write_json
 
 from ..runs.optim import MuonOptim, Optim
 from .files import export
-
-MEAN = STD = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class LvlmConfig:
     )
 
 
-def build(config: LvlmConfig, tokenizer: Any) -> DrawnLvlm:
+def build(config: LvlmConfig, tokenizer: Any) -> TransformersLvlm:
     """A new model with random weights, in transformers' own classes."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -105,7 +106,8 @@ def build(config: LvlmConfig, tokenizer: Any) -> DrawnLvlm:
     model.set_attn_implementation("eager")
     model.generation_config.eos_token_id = token("<|im_end|>")
     model.generation_config.pad_token_id = token("<|endoftext|>")
-    return DrawnLvlm(model, tokenizer, config.size, MEAN, STD)
+    processor = SquareProcessor(tokenizer, config.size, config.patch)
+    return TransformersLvlm(model, processor, "lvlm in training", PROMPT_SETS["drawn_v1"])
 
 
 def _rope_sections(half: int) -> list[int]:
@@ -114,27 +116,29 @@ def _rope_sections(half: int) -> list[int]:
     return [half - 2 * side, side, side]
 
 
-def save(lvlm: DrawnLvlm, folder: Path, facts: Mapping[str, str]) -> None:
+def save(lvlm: TransformersLvlm, folder: Path, facts: Mapping[str, str]) -> None:
     """Write an ordinary transformers folder in half precision, weights last."""
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(lvlm.model.config.to_json_string(use_diff=False))
     config |= {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "dtype": "float16"}
     write_json(folder / "config.json", config)
     lvlm.model.generation_config.save_pretrained(folder)
-    lvlm.tokenizer.save_pretrained(folder)
-    side, vision = lvlm.image_size, lvlm.model.config.vision_config
+    lvlm.processor.tokenizer.save_pretrained(folder)
+    side, processor = lvlm.processor.side, lvlm.processor
     write_json(
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "Qwen2VLImageProcessorPil",
             "size": {"shortest_edge": side * side, "longest_edge": side * side},
-            "image_mean": list(lvlm.mean),
-            "image_std": list(lvlm.std),
-            "patch_size": vision.patch_size,
-            "temporal_patch_size": vision.temporal_patch_size,
-            "merge_size": vision.spatial_merge_size,
+            "image_mean": list(processor.mean),
+            "image_std": list(processor.std),
+            "patch_size": processor.patch,
+            "temporal_patch_size": processor.frames,
+            "merge_size": processor.merge,
         },
     )
+    settings = {"prompts": lvlm.prompts.name, "pictures": "square"}
+    write_json(folder / SETTINGS, settings)
     weights = {
         name: value for name, value in lvlm.model.state_dict().items() if name != "lm_head.weight"
     }

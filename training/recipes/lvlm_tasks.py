@@ -12,15 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emofeedback.embedded.answers import direction, signed, write_explanation, write_refinement
+from emofeedback.lvlm.answers import write_reasoned, write_rewrite
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
 from emofeedback.lvlm.readout import (
     NUM_DIGITS,
 )
 from emofeedback.plane.words import nearest_words
 from emofeedback.records.emotion import Emotion, clipped_emotion, to_scale
+from emofeedback.records.reading import Cue
 from emofeedback.records.refinement import Suggestion
-from emofeedback.refining.cues import FAMILIES, CueLevel, find_cue
+from emofeedback.refining.cues import FAMILIES, CueLevel, direction, find_cue
+from emofeedback.refining.lvlm import signed
 from emofeedback.refining.rules import affect_clause
 
 from ..world.captions import neutral_prompt
@@ -68,7 +70,8 @@ def explain_lesson(scene: Scene) -> Lesson:
     felt = [level for level in levels_of(scene) if not level.neutral]
     felt.sort(key=lambda level: -math.hypot(level.valence, level.arousal))
     words = nearest_words(Emotion(*scene.emotion), 2)
-    return Lesson(load_prompt(EXPLAIN), write_explanation((digits[0], digits[1]), words, felt))
+    cues = [Cue(level.label, direction(level.valence, level.arousal)) for level in felt]
+    return Lesson(load_prompt(EXPLAIN), write_reasoned((digits[0], digits[1]), words, cues))
 
 
 def refine_lesson(scene: Scene, random: np.random.Generator) -> Lesson:
@@ -85,8 +88,8 @@ def refine_lesson(scene: Scene, random: np.random.Generator) -> Lesson:
         valence=signed(change[0]),
         arousal=signed(change[1]),
     )
-    seen = tuple(level for level in levels if not level.neutral)
-    return Lesson(prompt, write_refinement(_suggestions(levels, after), affect_clause(after), seen))
+    seen = tuple(level.label for level in levels if not level.neutral)
+    return Lesson(prompt, write_rewrite(_suggestions(levels, after), affect_clause(after), seen))
 
 
 def refined_levels(

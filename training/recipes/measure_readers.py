@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.embedded.answers import read_explanation, read_refinement
 from emofeedback.embedded.foreign import load_detector
-from emofeedback.embedded.lvlm import load_lvlm
-from emofeedback.embedded.scorer import EXPLAIN_PROMPT, load_scorer
+from emofeedback.embedded.scorer import load_lvlm, load_scorer
 from emofeedback.errors import EmoFeedbackError, ScorerAnswerError
+from emofeedback.lvlm.answers import read_reasoned, read_rewrite
+from emofeedback.lvlm.base import Ask, unwatched
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.plane.metrics import axis_metrics
 from emofeedback.records.emotion import from_scale
@@ -24,7 +24,7 @@ from ..world.dataset import PictureSet, picture_set
 from ..world.judge import judge
 from ..world.scene import Scene
 from .augment import augment
-from .lvlm_tasks import Lesson, levels_of, refine_lesson
+from .lvlm_tasks import EXPLAIN, Lesson, levels_of, refine_lesson
 from .plan import Metric, Plan
 from .repainted import repainted_set
 
@@ -117,13 +117,12 @@ def _read_metrics(images: Tensor, scenes: list[Scene], note: str) -> list[Metric
 def _explain_metrics(images: Tensor, scenes: list[Scene]) -> list[Metric]:
     told, felt, hits, named, true = [], [], 0, 0, 0
     for image, scene in zip(images, scenes, strict=True):
-        answer = load_lvlm().write(image, load_prompt(EXPLAIN_PROMPT))
         try:
-            read = read_explanation(answer.text)
+            read = read_reasoned(_written(image, load_prompt(EXPLAIN)))
         except ScorerAnswerError:
             continue
         told.append(scene)
-        felt.append([from_scale(d, "sam9") for d in (read.valence_digit, read.arousal_digit)])
+        felt.append([from_scale(d, "sam9") for d in (read.valence, read.arousal)])
         truth = {level.label for level in levels_of(scene) if not level.neutral}
         found = {cue.name for cue in read.cues}
         hits, named, true = hits + len(truth & found), named + len(found), true + len(truth)
@@ -140,13 +139,12 @@ def _refine_metrics(images: Tensor, scenes: list[Scene], seed: int) -> list[Metr
     parsed, before, after = 0, [], []
     for index, (image, scene) in enumerate(zip(images, scenes, strict=True)):
         lesson: Lesson = refine_lesson(scene, np.random.default_rng((seed, index)))
-        answer = load_lvlm().write(image, lesson.prompt)
         try:
-            clause = read_refinement(answer.text).clause
+            clause = read_rewrite(_written(image, lesson.prompt)).clause
         except ScorerAnswerError:
             continue
         parsed += 1
-        ideal = _total(named_cues(read_refinement(lesson.answer).clause))
+        ideal = _total(named_cues(read_rewrite(lesson.answer).clause))
         before.append(math.dist(ideal, scene.emotion))
         after.append(math.dist(ideal, _total(named_cues(clause))))
     metrics = [Metric("lvlm", "refine parse rate", parsed / len(scenes), len(scenes))]
@@ -154,6 +152,13 @@ def _refine_metrics(images: Tensor, scenes: list[Scene], seed: int) -> list[Metr
         note = f"unchanged cues {np.mean(before):.2f}"
         metrics.append(Metric("lvlm", "refine distance", float(np.mean(after)), parsed, note))
     return metrics
+
+
+def _written(image: Tensor, question: str) -> str:
+    """What the model answers by itself about one picture."""
+    lvlm = load_lvlm()
+    (answer,) = lvlm.write([Ask(image, question, lvlm.prompts.longest)], unwatched)
+    return answer.text
 
 
 def _total(levels: tuple[CueLevel, ...]) -> tuple[float, float]:

@@ -104,10 +104,9 @@ def read_distribution(images: Tensor) -> Tensor:
 
 def _digit_logits(images: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the valence and of the arousal digit, [B, 9] each."""
-    from emofeedback.embedded.scorer import RATE_PROMPT, load_scorer
-    from emofeedback.lvlm.prompts import load_prompt
+    from emofeedback.embedded.scorer import load_lvlm
 
-    joint, _ = load_scorer().lvlm.rate(images, load_prompt(RATE_PROMPT))
+    joint = load_lvlm().digits(images)
     return joint.logsumexp(2), joint.logsumexp(1)
 
 

@@ -12,16 +12,15 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
-from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
+from ..families.base import Family
 from ..formulas.dynamics import per_picture
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
@@ -60,11 +59,6 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
-    if not hasattr(family, "encode_pictures"):
-        raise ConfigError(
-            f"Stage adapter cannot encode pictures for the family {family.name!r}; leave out "
-            "--model to train the embedded generator's adapter."
-        )
     policy = Policy(family, config.model, seed=config.seed)
     pairs = drawn_pairs(config, family)
     optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=config.optim.adapter_rate)
@@ -113,7 +107,7 @@ def flow_loss(policy: Policy, pairs: Pairs, config: TrainConfig, step: int) -> T
     return (pairs.weights[chosen].to(error.device) * error).mean()
 
 
-def drawn_pairs(config: TrainConfig, family: Any, count: int = 256) -> Pairs:
+def drawn_pairs(config: TrainConfig, family: Family, count: int = 256) -> Pairs:
     """Drawn pictures, encoded, under neutral prompts with their true emotions."""
     from ..world.captions import neutral_prompt
     from ..world.render import render

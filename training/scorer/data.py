@@ -87,13 +87,13 @@ def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
     """Pictures of the drawn world with their truth."""
     from PIL import Image
 
-    from emofeedback.embedded.lvlm import load_lvlm
+    from emofeedback.embedded.scorer import load_lvlm
 
     from ..recipes.lvlm_tasks import levels_of
     from ..world.render import render
     from ..world.scene import sample_scene
 
-    side = load_lvlm().image_size
+    side = load_lvlm().processor.side
 
     found = []
     for index in range(count):

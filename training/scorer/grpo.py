@@ -132,7 +132,7 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
     if not config.path:
         import copy
 
-        from emofeedback.embedded.lvlm import load_lvlm
+        from emofeedback.embedded.scorer import load_lvlm
 
         folder = _embedded_folder(config)
         model = copy.deepcopy(load_lvlm(folder).model).requires_grad_(True)
@@ -149,7 +149,7 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
 
 
 def _embedded_folder(config: ScorerConfig) -> Path:
-    from emofeedback.embedded.lvlm import MODEL
+    from emofeedback.embedded.scorer import MODEL
     from emofeedback.embedded.weights import FOLDER
 
     return Path(config.start) if config.start else FOLDER / MODEL
@@ -191,7 +191,7 @@ def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> Non
     """As transformers loads it; for the embedded model also as this package does."""
     import shutil
 
-    from emofeedback.embedded.lvlm import FILES
+    from emofeedback.embedded.scorer import FILES
 
     model.save_pretrained(folder)
     if config.path:

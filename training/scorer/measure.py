@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.plane.metrics import paired_difference
 
 from ..settings.scorer import ScorerConfig
-from .data import RATE, Example, drawn_examples
+from .data import Example, drawn_examples
 
 log = logging.getLogger(__name__)
 HELD_OUT_SEED = 7_000_000
@@ -80,28 +79,22 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
 
 
 def _embedded_reader(model: Any, processor: Any) -> Reader:
-    from emofeedback.embedded.lvlm import load_lvlm
-    from emofeedback.lvlm.readout import (
-        expected_digits,
-    )
+    from emofeedback.embedded.scorer import load_lvlm
 
-    lvlm = replace(load_lvlm(), model=model, tokenizer=processor.tokenizer)
-    prompt = load_prompt(RATE)
-
-    def read(image: Tensor) -> tuple[float, float]:
-        joint, _ = lvlm.rate(image, prompt)
-        valence, arousal = (float(expected_digits(joint.logsumexp(axis))[0]) for axis in (2, 1))
-        return valence, arousal
-
-    return read
+    square = replace(load_lvlm().processor, tokenizer=processor.tokenizer)
+    return _reader(model, square, "drawn_v1")
 
 
 def _any_reader(model: Any, processor: Any) -> Reader:
+    return _reader(model, processor, "viewer_v1")
+
+
+def _reader(model: Any, processor: Any, prompts: str) -> Reader:
     from emofeedback.lvlm.base import PROMPT_SETS
     from emofeedback.lvlm.local import TransformersLvlm
     from emofeedback.reading.scorer import LvlmScorer
 
-    lvlm = TransformersLvlm(model, processor, "scorer in training", PROMPT_SETS["viewer_v1"])
+    lvlm = TransformersLvlm(model, processor, "scorer in training", PROMPT_SETS[prompts])
     scorer = LvlmScorer(lvlm)
 
     def read(image: Tensor) -> tuple[float, float]:

@@ -12,15 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emofeedback.embedded.answers import json_object
 from emofeedback.errors import ScorerAnswerError
+from emofeedback.lvlm.answers import read_rating
 from emofeedback.records.emotion import Emotion, clipped_emotion, from_scale
 
 THRESHOLD = 0.525
 """Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""
-DIGITS = re.compile(r"\s*([1-9])\W{0,2}([1-9])(?!\d)")
-"""At the start of an answer; a model that was only taught to rate does not know how to stop."""
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 THOUGHT = re.compile(r"\s*<think>.+?</think>\s*<answer>.+?</answer>\s*", re.DOTALL)
 RewardFn = Callable[..., list[float]]
 
@@ -48,27 +45,10 @@ def text_of(completion: Any) -> str:
 
 def read_answer(text: str) -> ReadAnswer:
     """Raises: ScorerAnswerError: no two ratings from 1 to 9 can be read."""
-    found = ANSWER.search(text)
-    inner = found[1] if found else text
-    digits = DIGITS.match(inner)
-    if digits:
-        return _answer(float(digits[1]), float(digits[2]), None, None)
-    record = json_object(inner)
-    try:
-        valence, arousal = float(record["valence"]), float(record["arousal"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ScorerAnswerError(
-            f"The answer {inner[:80]!r} has no numbers for valence and arousal."
-        ) from error
-    if not (1 <= valence <= 9 and 1 <= arousal <= 9):
-        raise ScorerAnswerError(f"The answer rates {valence} and {arousal}, not from 1 to 9.")
-    cues = record.get("cues")
-    names = None
-    if isinstance(cues, list):
-        names = tuple(
-            str(cue.get("name", "") if isinstance(cue, dict) else cue).lower() for cue in cues
-        )
-    return _answer(valence, arousal, names, record.get("category"))
+    told = read_rating(text)
+    emotion = Emotion(from_scale(told.valence, "sam9"), from_scale(told.arousal, "sam9"))
+    cues = tuple(cue.name.lower() for cue in told.cues) if "cues" in told.fields else None
+    return ReadAnswer(emotion, cues, told.category.lower() or emotion.category)
 
 
 def agreement_reward(*, form: str) -> RewardFn:
@@ -189,11 +169,3 @@ def _told(completion: Any) -> ReadAnswer | None:
         return read_answer(text_of(completion))
     except ScorerAnswerError:
         return None
-
-
-def _answer(
-    valence: float, arousal: float, cues: tuple[str, ...] | None, category: Any
-) -> ReadAnswer:
-    emotion = Emotion(from_scale(valence, "sam9"), from_scale(arousal, "sam9"))
-    named = category.lower() if isinstance(category, str) else emotion.category
-    return ReadAnswer(emotion, cues, named)

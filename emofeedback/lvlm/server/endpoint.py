@@ -18,7 +18,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...images import data_uri
 from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
-from ..local import to_pil
+from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
 from ..readout import (
     expected_digits,

@@ -7,27 +7,19 @@ import pytest
 import torch
 from PIL import Image
 
-from emofeedback.embedded import scorer as scorer_module
-from emofeedback.embedded.answers import write_refinement
 from emofeedback.embedded.foreign import FOREIGN_WARNING, SIZE, ForeignNet, shrunk
-from emofeedback.embedded.lvlm import FILES, Answer, load_lvlm
-from emofeedback.embedded.refiner import EmbeddedRefiner
-from emofeedback.embedded.scorer import (
-    RATE_PROMPT,
-    SMALLEST_SPREAD,
-    UNREADABLE_WARNING,
-    load_scorer,
-)
+from emofeedback.embedded.scorer import FILES, embedded_scorer, load_lvlm, load_scorer
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
 from emofeedback.loop.steps import record_scores, start_loop
+from emofeedback.lvlm.answers import write_rewrite
+from emofeedback.lvlm.base import Ask, Written, unwatched
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
-from emofeedback.lvlm.readout import (
-    expected_digits,
-)
+from emofeedback.lvlm.readout import DIGITS, SMALLEST_SPREAD, expected_digits
 from emofeedback.reading.base import (
     Scorer,
 )
+from emofeedback.reading.scorer import UNEXPLAINED
 from emofeedback.records.calibration import (
     Calibration,
 )
@@ -83,6 +75,27 @@ def test_scorer_and_refiner_keep_the_librarys_contracts():
     assert isinstance(load_scorer().refiner(), Refiner)
 
 
+def answering(monkeypatch, texts, asked=None) -> None:
+    """The shipped model writes these texts instead, one an ask."""
+    left = iter(texts)
+
+    def write(_, asks, watch):
+        (asked if asked is not None else []).extend(asks)
+        return [Written(next(left), 7) for _ in asks]
+
+    monkeypatch.setattr(type(load_lvlm()), "write", write)
+
+
+def written(picture, question, **how) -> Written:
+    """What the shipped model answers."""
+    (answer,) = load_lvlm().write([Ask(picture, question, **how)], unwatched)
+    return answer
+
+
+def digit_ids() -> list[int]:
+    return load_lvlm().processor.tokenizer.convert_tokens_to_ids(list(DIGITS))
+
+
 def test_a_batch_reads_as_its_pictures_read_alone(pictures):
     together = load_scorer().score(pictures)
     for picture, reading in zip(pictures, together, strict=True):
@@ -93,36 +106,35 @@ def test_a_batch_reads_as_its_pictures_read_alone(pictures):
 
 
 def test_the_reading_is_the_expected_value_of_the_digits(pictures, lvlm):
-    joint, tokens = lvlm.rate(pictures, load_prompt(RATE_PROMPT))
+    joint = lvlm.digits(pictures)
     torch.testing.assert_close(joint.exp().sum((1, 2)), torch.ones(len(pictures)))
     for index, reading in enumerate(load_scorer().score(pictures)):
         valence, spread = expected_digits(joint[index].logsumexp(1))
         assert reading.emotion.valence == pytest.approx(float(valence), abs=1e-4)
         assert SMALLEST_SPREAD - 1e-6 <= reading.uncertainty[0] <= float(spread) + 1e-4
-        assert reading.tokens == tokens
 
 
 def test_branches_equal_what_generation_would_meet_token_by_token(pictures, lvlm):
-    joint, _ = lvlm.rate(pictures[:1], load_prompt(RATE_PROMPT))
-    ids = lvlm.prompt_ids(load_prompt(RATE_PROMPT))
-    pixels, grid = lvlm.pixel_values(pictures[:1])
+    joint = lvlm.digits(pictures[:1])
+    ids = lvlm.processor.ids(lvlm.chat(load_prompt(lvlm.prompts.rate)))
+    pixels, grid = lvlm.processor.patches(pictures[:1])
     for first in (0, 4, 8):
-        rows = torch.tensor([[*ids, lvlm.digit_ids[first]]])
+        rows = torch.tensor([[*ids, digit_ids()[first]]])
         logits = lvlm.model(
             input_ids=rows,
             pixel_values=pixels,
             image_grid_thw=grid,
             mm_token_type_ids=(rows == lvlm.model.config.image_token_id).int(),
-        ).logits[0, -2:, lvlm.digit_ids]
+        ).logits[0, -2:, digit_ids()]
         chance = logits.log_softmax(-1)
         expected = chance[0, first] + chance[1]
         torch.testing.assert_close(joint[0, first], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_first_generated_digit_is_the_likeliest_of_the_read_out(pictures, lvlm):
-    joint, _ = lvlm.rate(pictures, load_prompt(RATE_PROMPT))
+    joint = lvlm.digits(pictures)
     for picture, chances in zip(pictures, joint, strict=True):
-        text = lvlm.write(picture, load_prompt(RATE_PROMPT), max_new_tokens=1).text
+        text = written(picture, load_prompt(lvlm.prompts.rate), max_tokens=1).text
         assert text == str(int(chances.logsumexp(1).argmax()) + 1)
 
 
@@ -132,31 +144,32 @@ def test_pictures_are_cut_into_patches_as_the_shipped_image_processor_cuts_them(
     processor = Qwen2VLImageProcessorPil.from_pretrained(FOLDER / "drawn_lvlm")
     bytes_ = (pictures * 255).round().to(torch.uint8)
     theirs = processor([Image.fromarray(p.numpy()) for p in bytes_], return_tensors="pt")
-    ours, grid = lvlm.pixel_values(bytes_ / 255)
+    ours, grid = lvlm.processor.patches(bytes_ / 255)
     torch.testing.assert_close(ours, theirs["pixel_values"], atol=1e-5, rtol=0)
     assert torch.equal(grid, theirs["image_grid_thw"])
 
 
 def test_digits_are_single_tokens_and_any_text_survives_the_tokenizer(lvlm):
-    assert len(set(lvlm.digit_ids)) == 9
+    assert len(set(digit_ids())) == 9
+    tokenizer = lvlm.processor.tokenizer
     for text in ("Ein Boot, naïve 猫 🙂", '{"clause":"in the rain"}', "a b\n\n c"):
-        assert lvlm.tokenizer.decode(lvlm.tokenizer.encode(text)) == text
+        assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_greedy_and_seeded_answers_repeat(pictures, lvlm):
+def test_greedy_and_seeded_answers_repeat(pictures):
     for seed in (None, 7):
         first, second = (
-            lvlm.write(pictures[0], load_prompt("drawn_explain_v1"), seed=seed, max_new_tokens=24)
+            written(pictures[0], load_prompt("drawn_explain_v1"), seed=seed, max_tokens=24)
             for _ in range(2)
         )
         assert first == second
 
 
-def test_writing_leaves_the_global_random_source_alone(pictures, lvlm):
+def test_writing_leaves_the_global_random_source_alone(pictures):
     torch.manual_seed(11)
     expected = torch.rand(3)
     torch.manual_seed(11)
-    lvlm.write(pictures[0], load_prompt("drawn_explain_v1"), seed=5, max_new_tokens=4)
+    written(pictures[0], load_prompt("drawn_explain_v1"), seed=5, max_tokens=4)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -192,11 +205,7 @@ def test_content_is_known_only_with_a_prompt(pictures):
 
 
 def test_a_calibration_moves_the_reading_and_is_named_in_it(pictures):
-    scorer = scorer_module.EmbeddedScorer(
-        load_scorer().lvlm,
-        load_scorer().detector,
-        calibration=Calibration("test", (0.5, 1.0), (0.1, 9.0)),
-    )
+    scorer = embedded_scorer(Calibration("test", (0.5, 1.0), (0.1, 9.0)))
     for plain, moved in zip(load_scorer().score(pictures), scorer.score(pictures), strict=True):
         expected = 0.5 * plain.emotion.valence + 0.1
         assert moved.emotion.valence == pytest.approx(expected, abs=1e-5)
@@ -205,14 +214,14 @@ def test_a_calibration_moves_the_reading_and_is_named_in_it(pictures):
 
 
 def test_an_unreadable_explanation_leaves_the_quick_reading_and_says_so(pictures, monkeypatch):
-    monkeypatch.setattr(type(load_scorer().lvlm), "write", lambda *_, **__: Answer("no idea", 3))
+    answering(monkeypatch, ["no idea"])
     (quick,) = load_scorer().score(pictures[:1])
     (explained,) = load_scorer().explain(pictures[:1])
     assert explained.emotion == quick.emotion
     assert explained.cues == ()
-    assert UNREADABLE_WARNING in explained.warnings
+    assert any(warning.startswith(UNEXPLAINED) for warning in explained.warnings)
     assert explained.raw_text == "no idea"
-    assert explained.tokens == quick.tokens + 3
+    assert explained.tokens == quick.tokens + 7
 
 
 def test_a_foreign_picture_is_warned_about_in_its_own_reading_only(pictures, monkeypatch):
@@ -238,16 +247,11 @@ def test_the_artists_prompt_stays_literally_in_the_next_prompt(request_for):
 def test_a_refiner_that_cannot_be_read_asks_again_and_then_lets_the_rules_speak(
     request_for, monkeypatch
 ):
-    lvlm, asked = load_lvlm(), []
-
-    def mumble(self, image, prompt, *, seed=None, **_):
-        asked.append(seed)
-        return Answer('{"suggestions": 5', 10)
-
-    monkeypatch.setattr(type(lvlm), "write", mumble)
-    refined = EmbeddedRefiner(lvlm).refine(request_for())
-    assert asked == [None, 1, 2, 3]
-    assert refined.tokens == 40
+    asked: list[Ask] = []
+    answering(monkeypatch, ['{"suggestions": 5'] * 4, asked)
+    refined = load_scorer().refiner().refine(request_for())
+    assert [ask.seed for ask in asked] == [None, 1, 2, 3]
+    assert refined.tokens == 28
     assert refined.refiner.startswith("rules")
     assert any("rule refiner wrote this prompt" in warning for warning in refined.warnings)
     assert refined.clause
@@ -257,21 +261,19 @@ def test_of_the_answers_that_can_be_read_the_one_expected_to_win_most_is_taken(
     request_for, monkeypatch
 ):
     clauses = ("among flowers", "under storm clouds, under storm clouds, in the rain", "in pastels")
-    written = ["hm", *(write_refinement([], clause) for clause in clauses)]
-    answers = iter(written)
-    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(next(answers), 7))
-    refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
+    texts = ["hm", *(write_rewrite([], clause) for clause in clauses)]
+    answering(monkeypatch, texts)
+    refined = load_scorer().refiner().refine(request_for())
     assert (refined.refiner, refined.clause) == ("embedded", "under storm clouds, in the rain")
-    assert (refined.raw_text, refined.tokens) == (written[2], 28)
+    assert (refined.raw_text, refined.tokens) == (texts[2], 28)
 
 
 def test_cues_of_several_answers_are_put_together_where_that_should_win_more(
     request_for, monkeypatch
 ):
     clauses = ("under storm clouds", "reeling", "among flowers", "in pastel colours")
-    answers = iter([write_refinement([], clause) for clause in clauses])
-    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(next(answers), 7))
-    refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
+    answering(monkeypatch, [write_rewrite([], clause) for clause in clauses])
+    refined = load_scorer().refiner().refine(request_for())
     named = {level.label for level in named_cues(refined.prompt) if not level.neutral}
     assert named == {"dark storm sky", "reeling"}
     assert {each.cue for each in refined.suggestions} == named
@@ -287,10 +289,11 @@ def test_a_prompt_that_came_near_is_drawn_again_rather_than_a_poor_proposal(
     state = replace(start_loop(request.artist_prompt, request.target), prompt=good)
     near, far = Reading(emotion=request.target), Reading(emotion=Emotion(0.5, -1.5))
     history = record_scores(state, pictures[:2], [near, near]).rounds
-    answer = Answer(write_refinement([], "among flowers"), 7)
-    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: answer)
-    refined = EmbeddedRefiner(load_lvlm()).refine(
-        replace(request, prompt=poor, readings=(far, far), history=history)
+    answering(monkeypatch, [write_rewrite([], "among flowers")] * 4)
+    refined = (
+        load_scorer()
+        .refiner()
+        .refine(replace(request, prompt=poor, readings=(far, far), history=history))
     )
     assert (refined.prompt, refined.clause) == (good, "under storm clouds")
     assert refined.suggestions[0].text == "go back to the prompt of round 1"
@@ -298,8 +301,8 @@ def test_a_prompt_that_came_near_is_drawn_again_rather_than_a_poor_proposal(
 
 def test_what_the_artist_settled_is_not_contradicted(request_for, monkeypatch):
     answer = '{"suggestions":[],"clause":"under storm clouds, in the rain"}'
-    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(answer, 7))
-    refined = EmbeddedRefiner(load_lvlm()).refine(request_for("a boat on the sea at sunset"))
+    answering(monkeypatch, [answer] * 4)
+    refined = load_scorer().refiner().refine(request_for("a boat on the sea at sunset"))
     assert refined.prompt == "a boat on the sea at sunset, in the rain"
 
 
@@ -312,9 +315,9 @@ def test_what_the_artist_settled_is_not_contradicted(request_for, monkeypatch):
     ],
 )
 def test_a_swap_of_a_cue_for_itself_is_kept_from_the_artist(request_for, monkeypatch, text, stays):
-    answer = write_refinement([Suggestion(text)], "in the rain")
-    monkeypatch.setattr(type(load_lvlm()), "write", lambda *_, **__: Answer(answer, 7))
-    refined = EmbeddedRefiner(load_lvlm()).refine(request_for())
+    answer = write_rewrite([Suggestion(text)], "in the rain")
+    answering(monkeypatch, [answer] * 4)
+    refined = load_scorer().refiner().refine(request_for())
     assert [each.text for each in refined.suggestions] == ([text] if stays else [])
 
 

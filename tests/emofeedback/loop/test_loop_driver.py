@@ -8,11 +8,13 @@ from emofeedback.loop.candidate_prompts import ONE_EACH, SEVERAL, refined_prompt
 from emofeedback.loop.driver import rewrite_first_prompt, run_loop
 from emofeedback.loop.observer import MAKING, READING, REWRITING, CutShort, Observer, Wish
 from emofeedback.loop.steps import record_scores, refine_request, start_loop
+from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement
 from emofeedback.records.request import RefineRequest
 from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.refining.base import Refiner
 from emofeedback.refining.rules import RuleRefiner
 
 POLICY = LoopPolicy(rounds=3, candidates=2, tolerance=0)
@@ -34,15 +36,13 @@ class Watcher(Observer):
         return self.wishes.get(state.coming_round, "")
 
 
-class Grey:
+class Grey(Scorer):
     """Reads the same from every picture."""
 
     name = "grey"
 
     def score(self, images: torch.Tensor, *, prompt: str | None = None) -> list[Reading]:
         return [Reading(emotion=Emotion(0, 0)) for _ in images]
-
-    explain = score
 
 
 def pictures(prompts: object, seed: int) -> torch.Tensor:
@@ -90,10 +90,11 @@ def test_a_generator_that_stops_on_its_way_has_cost_no_picture() -> None:
     assert state.stop_reason == "rounds" and len(state.rounds) == 2
 
 
-class SeveralAtOnce:
+class SeveralAtOnce(Refiner):
     """A refiner that can be asked for many prompts, and has two ideas."""
 
     name = "several"
+    several = True
 
     def __init__(self) -> None:
         self.asked: list[int] = []

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from emofeedback.embedded.lvlm import load_lvlm
+from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.errors import ScorerError
 from emofeedback.lvlm.readout import (
+    DIGITS,
     AnswerForm,
     Slot,
     answer_form,
@@ -93,11 +94,12 @@ def test_a_tokenizer_without_digits_is_refused():
 
 def test_the_shipped_tokenizer_reads_as_its_own_digit_ids():
     lvlm = load_lvlm()
-    form = answer_form(
-        "drawn_answer_v1", lambda text: lvlm.tokenizer.encode(text, add_special_tokens=False)
-    )
+    form = answer_form("drawn_answer_v1", lvlm.encode)
     assert [slot.token_ids for slot in form.slots] == [(), ()]
-    assert all(list(slot.label_ids) == lvlm.digit_ids for slot in form.slots)
+    assert all(
+        list(slot.label_ids) == lvlm.processor.tokenizer.convert_tokens_to_ids(list(DIGITS))
+        for slot in form.slots
+    )
 
 
 @settings(deadline=None)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
 
-from emofeedback.embedded.scorer import EmbeddedScorer, load_scorer
+from emofeedback.embedded.scorer import embedded_scorer, load_scorer
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
 from emofeedback.lvlm.answers import read_reasoned
-from emofeedback.lvlm.base import NO_DIGIT_WARNING, Ask, Written, unwatched
+from emofeedback.lvlm.base import NO_DIGIT_WARNING, PROMPT_SETS, Ask, Written, unwatched
 from emofeedback.lvlm.folder import load_folder
-from emofeedback.lvlm.local import LONG_SIDE, to_pil
 from emofeedback.lvlm.patches import WholePatchConv
+from emofeedback.lvlm.pictures import LONG_SIDE, to_pil
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.lvlm.readout import answer_form
 from emofeedback.lvlm.schemas import REASONED_SCHEMA
@@ -63,8 +63,7 @@ def test_the_shipped_weights_read_the_same_as_a_folder_as_embedded(models, pictu
     square = pictures[:, :, :96]
     scorer = LvlmScorer(models["drawn"])
     assert isinstance(scorer, Scorer)
-    # the processor rounds to bytes and resizes with Pillow, the embedded scorer with torch
-    assert (felt(scorer.score(square)) - felt(load_scorer().score(square))).abs().max() < 0.05
+    torch.testing.assert_close(felt(scorer.score(square)), felt(load_scorer().score(square)))
     assert scorer.score(square)[0].prompt_version == "drawn_rate_v1"
 
 
@@ -217,7 +216,7 @@ def test_a_calibration_scales_the_uncertainty_with_the_reading_and_marks_what_it
     embedded = load_scorer()
     pairs = [
         (LvlmScorer(models["drawn"]), LvlmScorer(models["drawn"], calibration=calibration)),
-        (embedded, EmbeddedScorer(embedded.lvlm, embedded.detector, calibration=calibration)),
+        (embedded, embedded_scorer(calibration)),
     ]
     for scorers in pairs:
         for raw, read in zip(*(scorer.score(square) for scorer in scorers), strict=True):
@@ -237,7 +236,7 @@ def written_by(*texts: str) -> SimpleNamespace:
         asked.extend(asks)
         return [Written(left.pop(0), 10) for _ in asks]
 
-    prompts = SimpleNamespace(explain="viewer_explain_v1")
+    prompts = PROMPT_SETS["viewer_v1"]
     return SimpleNamespace(
         name="scribe", prompts=prompts, write=write, asked=asked, release=lambda: None
     )

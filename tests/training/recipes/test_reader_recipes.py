@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from emofeedback.embedded.answers import read_explanation, read_refinement
 from emofeedback.embedded.foreign import load_detector
-from emofeedback.embedded.lvlm import load_lvlm
+from emofeedback.embedded.scorer import load_lvlm
+from emofeedback.lvlm.answers import read_reasoned, read_rewrite
 from emofeedback.records.emotion import from_scale
 from emofeedback.refining.cues import FAMILIES
 from emofeedback.refining.rules import MAX_CLAUSE_WORDS, named_cues
@@ -23,7 +23,6 @@ from training.recipes.lvlm_tasks import (
     digit_weights,
     explain_lesson,
     levels_of,
-    rate_prompt,
     refine_lesson,
     refined_levels,
 )
@@ -111,9 +110,9 @@ def test_an_exported_model_loads_as_an_ordinary_transformers_folder(options):
     run = lvlm_recipe.train_with(RECIPES["lvlm"][1], options)
     folder = options.weights / "drawn_lvlm"
     loaded, images = load_lvlm(folder), torch.rand(3, 50, 70, 3)
-    joint, _ = loaded.rate(images, rate_prompt())
+    joint = loaded.digits(images)
     assert joint.shape == (3, 9, 9)
-    assert loaded.image_size == 64
+    assert loaded.processor.side == 64
     with run.averaged():
         trained = run.modules["lvlm"].state_dict()
         for name, value in loaded.model.state_dict().items():
@@ -150,10 +149,10 @@ def test_every_taught_answer_can_be_read_and_tells_the_truth():
     random = np.random.default_rng(4)
     for _ in range(200):
         scene = sample_scene(random, split="any")
-        told = read_explanation(explain_lesson(scene).answer)
+        told = read_reasoned(explain_lesson(scene).answer)
         felt = {level.label for level in levels_of(scene) if not level.neutral}
         assert {cue.name for cue in told.cues} == felt
-        answer = read_refinement(refine_lesson(scene, random).answer)
+        answer = read_rewrite(refine_lesson(scene, random).answer)
         assert len(answer.clause.split()) <= MAX_CLAUSE_WORDS
         assert len(answer.suggestions) <= 3
         named = {level.label for level in named_cues(answer.clause)}

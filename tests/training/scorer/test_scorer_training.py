@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from emofeedback.embedded.lvlm import load_lvlm
+from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.errors import ConfigError
 from emofeedback.records.emotion import Emotion
@@ -50,7 +50,7 @@ def qwen3(folder: Path) -> Path:
     from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
-    tokenizer = load_lvlm().tokenizer
+    tokenizer = load_lvlm().processor.tokenizer
     ids = tokenizer.convert_tokens_to_ids
     torch.manual_seed(0)
     Qwen3VLForConditionalGeneration(
@@ -105,7 +105,7 @@ def test_one_step_by_the_command_line_leaves_a_model_that_loads(
     assert table["pictures"] == (4 if kind == "embedded" else 2)  # a fifth of the rated ones
     assert table["mae_before"] > 0
     if kind == "embedded":
-        assert load_lvlm(run / "scorer").image_size == load_lvlm().image_size
+        assert load_lvlm(run / "scorer").processor.side == load_lvlm().processor.side
 
 
 def test_a_run_starts_from_what_another_left(tmp_path: Path) -> None:
