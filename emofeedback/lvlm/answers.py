@@ -1,14 +1,13 @@
 """Readings and rewrites out of what a model wrote, however badly: found, repaired, checked.
 
 Models wrap their JSON in talk and fences, forget commas and stop half-way. What can be understood
-is read; what cannot raises `ScorerAnswerError` with the answer's beginning. No number is ever made
-up, moved to another scale or clipped into range.
+is read; what cannot raises `ScorerAnswerError` with the answer's beginning. A rating is a whole
+digit as it was written: never made up, repaired, moved to another scale or clipped into range.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,21 +18,27 @@ from ..records.reading import (
     Cue,
 )
 from ..records.refinement import Suggestion
-from .readout import (
-    NUM_DIGITS,
-)
+from .ratings import split_thought
 
 MOST_CHARACTERS = 20_000
+"""Of an answer behind its thought; repairing takes time that grows faster than its length."""
+MOST_BRACKETS = 400
 SHOWN = 120
 MAX_ENTRIES = 12
-_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL | re.IGNORECASE)
-_DIGITS = re.compile(r"\s*(?:<answer>)?\s*([1-9])\W{0,2}([1-9])(?!\d)")
-"""At the start of an answer; a model that was only taught to rate does not know how to stop."""
-_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
-_WRITTEN = re.compile(r"\d+(?:[.,]\d*)?")
-_OF_NINE = re.compile(r"\s*(?:/|out of|of|von|sur|de)\s*9(?:[.,]0+)?\s*", re.IGNORECASE)
 _SCALES = ("", "1-9", "1..9", "1 to 9", "1–9", "sam", "sam9")
-_CUT_NUMBER = re.compile(r"[\d.,]\s*\Z")
+_AXES = ("valence", "arousal")
+_VALUES = {
+    axis: re.compile(
+        rf"{axis}[\\\\\"'”]*\s*[:=]([^,;}}\n]*(?:,\s*[^\s\w\"'}}][^,}}\n]*|,\s*\d[^,}}\n]*)?)",
+        re.IGNORECASE,
+    )
+    for axis in _AXES
+}
+"""What stands behind an axis, up to the next field."""
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
+_STARTS = re.compile(r"\s*(?:<answer>)?\s*([1-9])\s?[,;]?\s?([1-9])(?![\d.,/%])", re.ASCII)
+"""Of an answer; a model that was only taught to rate does not know how to stop."""
+_DIGIT = re.compile(r"\s*([\"']?)([1-9])\1\s*\Z", re.ASCII)
 
 Answer = TypeVar("Answer")
 
@@ -52,8 +57,8 @@ class ReasonedAnswer:
         fields: names of what it answered, in lower case.
     """
 
-    valence: float
-    arousal: float
+    valence: int
+    arousal: int
     words: tuple[str, ...] = ()
     cues: tuple[Cue, ...] = ()
     rationale: str = ""
@@ -73,16 +78,23 @@ class Rewrite:
 def read_reasoned(text: str) -> ReasonedAnswer:
     """A reasoned reading.
 
-    Raises: ScorerAnswerError: no numbers from 1 to 9 for both axes; a scale other than 1 to 9.
+    Raises: ScorerAnswerError: no whole numbers from 1 to 9 for both axes; a scale other than 1 to
+        9; several answers that differ; an answer that breaks off.
     """
     thought, rest = _split_thought(text)
-    record = _record(rest, "valence", "arousal")
+    records, exact = _records(rest, *_AXES)
+    record = records[-1]
     scale = str(record.get("scale", "")).strip().lower()
     if scale not in _SCALES:
         raise _unreadable(text, f"it answers on the scale {scale[:40]!r} instead of 1 to 9")
+    if not exact and rest.count("{") > rest.count("}"):
+        raise _unreadable(text, "it breaks off before the JSON object ends")
+    valence, arousal = (_rating(record, "" if exact else rest, axis) for axis in _AXES)
+    if any(str(each[axis]) != str(record[axis]) for each in records for axis in _AXES):
+        raise _unreadable(text, "it gives several answers that differ")
     return ReasonedAnswer(
-        _rating(record, "valence", text),
-        _rating(record, "arousal", text),
+        valence,
+        arousal,
         _texts(record.get("words")),
         tuple(_cue(entry) for entry in _entries(record.get("cues"))),
         _text(record.get("rationale")),
@@ -97,9 +109,9 @@ def read_rating(text: str) -> ReasonedAnswer:
 
     Raises: ScorerAnswerError: neither.
     """
-    digits = _DIGITS.match(_split_thought(text)[1])
+    digits = _STARTS.match(_split_thought(text)[1])
     if digits:
-        return ReasonedAnswer(float(digits[1]), float(digits[2]))
+        return ReasonedAnswer(int(digits[1]), int(digits[2]))
     return read_reasoned(text)
 
 
@@ -186,26 +198,62 @@ def _unreadable(text: str, why: str) -> ScorerAnswerError:
 
 
 def _split_thought(text: str) -> tuple[str, str]:
-    """What was thought aloud, and the rest; an opened thought that never ends hides no answer."""
-    text = text[:MOST_CHARACTERS]
-    thoughts = " ".join(part.strip() for part in _THOUGHT.findall(text))
-    rest = _THOUGHT.sub(" ", text)
-    if "</think>" in rest:  # many chat templates open the thought themselves
-        before, rest = rest.split("</think>", 1)
-        thoughts = f"{thoughts} {before}"
-    return " ".join(thoughts.replace("<think>", " ").split()), rest
+    """What was thought aloud, and the answer behind it.
+
+    Raises: ScorerAnswerError: the thought never ends, or the answer is longer than any.
+    """
+    parts = split_thought(text)
+    if parts is None:
+        raise _unreadable(text, "it was still thinking when it ended")
+    if len(parts[1]) > MOST_CHARACTERS:
+        raise _unreadable(text, f"it has {len(parts[1])} characters, more than an answer needs")
+    return parts
 
 
-def _record(text: str, *keys: str, several: bool = True) -> dict[str, Any]:
-    """The last JSON object in a text that has all of these keys (or one, where not `several`)."""
+def _records(text: str, *keys: str, several: bool = True) -> tuple[list[dict[str, Any]], bool]:
+    """The JSON objects in a text that have all of these keys (or one, where not `several`).
+
+    Returns: the objects, and whether they stand there as they are, without a repair.
+    Raises: ScorerAnswerError: there is none.
+    """
+    found = _whole_objects(text)
     start = text.find("{")
-    found = _objects(_repaired(text[start:])) if start >= 0 else []
+    exact = found is not None
+    if found is None:
+        found = _objects(_repaired(text[start:])) if start >= 0 else []
     wanted = all if several else any
     lowered = [{str(k).strip().lower(): v for k, v in each.items()} for each in found]
     fitting = [record for record in lowered if wanted(key in record for key in keys)]
     if not fitting:
         raise _unreadable(text, f"it holds no JSON object with {' and '.join(keys)}")
-    return fitting[-1]
+    return fitting, exact
+
+
+def _record(text: str, *keys: str, several: bool = True) -> dict[str, Any]:
+    """The last JSON object in a text that has all of these keys (or one, where not `several`)."""
+    return _records(text, *keys, several=several)[0][-1]
+
+
+def _whole_objects(text: str) -> list[dict[str, Any]] | None:
+    """Every JSON object of a text; None where one needs a repair."""
+    decoder, found, start = json.JSONDecoder(object_pairs_hook=_once), [], text.find("{")
+    try:
+        if text.strip().startswith('"') and isinstance(inner := json.loads(text), str):
+            return _whole_objects(inner) if not inner.strip().startswith('"') else None
+        while start >= 0:
+            record, end = decoder.raw_decode(text, start)
+            found.append(record)
+            start = text.find("{", end)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises: ValueError: a field stands there twice."""
+    if len({key.strip().lower() for key, _ in pairs}) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def _repaired(text: str) -> Any:
@@ -215,9 +263,11 @@ def _repaired(text: str) -> Any:
         raise MissingDependencyError(
             f"Reading a model's JSON needs json-repair ({error}). Run: pip install json-repair"
         ) from error
+    if text.count("{") + text.count("[") > MOST_BRACKETS:
+        return None
     try:
-        return json_repair.loads(text)
-    except (AssertionError, RecursionError, ValueError):  # tangled or nested beyond any answer
+        return json_repair.loads(" ".join(text.split()))
+    except Exception:  # whatever a repair of hostile text ends in
         return None
 
 
@@ -230,20 +280,23 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _rating(record: Mapping[str, Any], axis: str, text: str) -> float:
+def _rating(record: Mapping[str, Any], text: str, axis: str) -> int:
+    """A rating as it stands in the text, since a repair may have cut a number out of more.
+
+    Raises: ScorerAnswerError: what stands there, if it is no whole digit from 1 to 9.
+    """
     value = record[axis]
-    if isinstance(value, str):
-        plain = _OF_NINE.sub("", value).strip()
-        value = float(plain.replace(",", ".")) if _NUMBER.fullmatch(plain) else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _unreadable(text, f"it answers {str(value)[:40]!r} for {axis}, not a number")
-    if not 1 <= value <= NUM_DIGITS:
-        raise _unreadable(text, f"it answers {value} for {axis}, outside the scale from 1 to 9")
-    if float(value) not in {float(n.replace(",", ".")) for n in _WRITTEN.findall(text)}:
-        raise _unreadable(text, f"the {value} for {axis} is only a piece of what it wrote")
-    if "}" not in text and _CUT_NUMBER.search(text):
-        raise _unreadable(text, "it breaks off in the middle of a number")
-    return float(value)
+    written = [found[1] for found in _VALUES[axis].finditer(text)]
+    for each in written or [str(value)]:
+        if not (digit := _DIGIT.match(each)) or str(value).strip() != digit[2]:
+            told = each.strip(" \n\t\"'")[:40]
+            why = (
+                "outside the scale from 1 to 9"
+                if _WHOLE.fullmatch(told)
+                else "not a number from 1 to 9"
+            )
+            raise _unreadable(text, f"it answers {told!r} for {axis}, {why}")
+    return int(str(value))
 
 
 def _rewrite(record: Mapping[str, Any]) -> Rewrite:

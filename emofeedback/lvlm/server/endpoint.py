@@ -125,9 +125,9 @@ class EndpointLvlm:
 
     def _rating(self, reply: Any, content: Any) -> Rating:
         text = reply.choices[0].message.content or ""
+        means = whole_digits(text, self.name, adjoining=self.prompts.filled)
         logits = digit_logits(reply.choices[0].logprobs)
         if logits is None:
-            means = whole_digits(text, self.name, adjoining=self.prompts.filled)
             read = [(mean, WHOLE_SPREAD) for mean in means]
         else:
             axes = torch.stack(expected_digits(torch.tensor(logits)), -1).tolist()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from ...errors import ScorerAnswerError
 from ...records.emotion import from_scale
 from ..answers import shortened
+from ..ratings import plain_rating
 from ..readout import DIGITS
 
 UNLIKELY = -30.0
 """Log-probability of a digit that the server does not list among the likeliest tokens."""
-_TWO_DIGITS = re.compile(r"\D*([1-9])\D+([1-9])\D*")
-_ADJOINING = re.compile(r"\D*([1-9])\D*([1-9])\D*")
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 def digit_logits(logprobs: Any) -> list[list[float]] | None:
@@ -46,15 +43,15 @@ def whole_digits(text: str, name: str, *, adjoining: bool = False) -> tuple[floa
 
     Args: adjoining: "57" is two digits, as for a model that was taught so; else it is a number on
         another scale.
-    Raises: ScorerAnswerError: there are not exactly two digits from 1 to 9 in the answer.
+    Raises: ScorerAnswerError: the answer is not two digits from 1 to 9 and nothing else.
     """
-    found = (_ADJOINING if adjoining else _TWO_DIGITS).fullmatch(_THOUGHT.sub("", text))
+    found = plain_rating(text, adjoining=adjoining)
     if found is None:
         raise ScorerAnswerError(
             f"{name} answered {shortened(text)} instead of two digits from 1 to 9. Set reading to "
             "'reasoned', or use a model that follows the prompt."
         )
-    return from_scale(int(found[1]), "sam9"), from_scale(int(found[2]), "sam9")
+    return from_scale(found[0], "sam9"), from_scale(found[1], "sam9")
 
 
 def _listed(entry: Any, labels: tuple[str, ...]) -> list[float]:

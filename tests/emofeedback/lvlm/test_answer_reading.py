@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import time
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from emofeedback.errors import ScorerAnswerError
 from emofeedback.lvlm.answers import ask_twice, read_reasoned, read_rewrites
+from emofeedback.lvlm.ratings import plain_rating
 
 # Together 20,000 malformed answers; three quarters of them damaged forms of a whole one, a score of
 # each: to damage an answer is quicker than to draw one.
@@ -21,7 +23,7 @@ FORMS = 20
 DAMAGED = settings(ANYTHING, max_examples=15_000 // FORMS)
 
 WORDS = st.text("abc äé,;:'!{}[]\n", max_size=12)
-RATINGS = st.integers(1, 9) | st.floats(1, 9).map(lambda x: round(x, 2))
+RATINGS = st.integers(1, 9)
 SCRAPS = ("{", "}", "[", "]", '"', "'", ",", ":", "\n", "```json", "<think>", "</think>", "null",
           "NaN", "1e999", "-3", "0", "10", "true", "7/10", "９", "\\",
           "\x00", "Sorry, ")  # fmt: skip
@@ -107,12 +109,11 @@ def test_a_whole_answer_is_read_whole(text):
 CLOSE = {
     "fences and talk": 'Here it is:\n```json\n{"valence": 6, "arousal": 7}\n```\nHope it helps',
     "single quotes, trailing comma": "{'valence': 6, 'arousal': 7,}",
-    "no closing brace": '{"valence": 6, "arousal": 7, "words": ["calm"',
-    "numbers as words of a scale": '{"valence": "6/9", "arousal": "7 out of 9"}',
+    "encoded twice": '"{\\"valence\\": 6, \\"arousal\\": 7}"',
     "keys in capitals": '{"Valence": 6, "AROUSAL": 7}',
     "an opened thought by the template": 'storm, so 2.</think>{"valence": 6, "arousal": 7}',
     "a thought with a draft": '<think>{"valence": 1}?</think>{"valence": 6, "arousal": 7}',
-    "the last of two": '{"valence": 1, "arousal": 1} no: {"valence": 6, "arousal": 7}',
+    "twice the same": '{"valence": 6, "arousal": 7} so: {"valence": 6, "arousal": 7}',
     "cues as plain words": '{"valence": 6, "arousal": 7, "cues": ["storm sky"], "words": "calm"}',
 }
 
@@ -126,8 +127,19 @@ def test_close_to_the_format_is_close_enough(name):
 REFUSED = {
     "a refusal": ("I'm sorry, but I can't rate feelings.", r"I'm sorry.*no JSON object"),
     "another scale, said": ('{"scale": "0-100", "valence": 6, "arousal": 7}', "scale '0-100'"),
-    "another scale, seen": ('{"valence": 65, "arousal": 7}', "65 for valence, outside"),
-    "a signed scale": ('{"valence": -2, "arousal": 1}', "-2 for valence, outside"),
+    "no closing brace": ('{"valence": 6, "arousal": 7, "words": ["calm"', "breaks off"),
+    "parts of a scale": ('{"valence": "6/9", "arousal": "7 out of 9"}', "'6/9' for valence"),
+    "two that differ": ('{"valence": 1, "arousal": 1} no: {"valence": 6, "arousal": 7}', "differ"),
+    "a decimal": ('{"valence": 6.5, "arousal": 7}', "'6.5' for valence"),
+    "a decimal comma": ('{"valence": 6,5, "arousal": 7}', "'6,5' for valence"),
+    "a minus that is none": ('{"valence": \u22123, "arousal": 7}', "'\u22123' for valence"),
+    "a range": ('{"valence": 3~7, "arousal": 7}', "'3~7' for valence"),
+    "a share": ('{"valence": 8%, "arousal": 7}', "'8%' for valence"),
+    "a power": ('{"valence": 7\u00b2, "arousal": 7}', "'7\u00b2' for valence"),
+    "an unfinished thought": ('<think>{"valence": 6, "arousal": 7}', "still thinking"),
+    "what breaks the repair": ("{\"```json{```'", "no JSON object"),
+    "another scale, seen": ('{"valence": 65, "arousal": 7}', "'65' for valence, outside"),
+    "a signed scale": ('{"valence": -2, "arousal": 1}', "'-2' for valence, outside"),
     "ten": ('{"valence": "7/10", "arousal": 7}', "'7/10' for valence, not a number|7/10"),
     "words": ('{"valence": "hoch", "arousal": "niedrig"}', "hoch for valence|'hoch'"),
     "another language": ('{"Valenz": 6, "Erregung": 7}', "no JSON object with valence and arousal"),
@@ -147,7 +159,7 @@ def test_what_cannot_be_understood_is_refused_with_its_beginning(name):
 
 
 def test_everything_told_is_kept():
-    told = {"scale": "1-9", "valence": 2.5, "arousal": 8, "words": ["fear"], "rationale": "dark",
+    told = {"scale": "1-9", "valence": 2, "arousal": 8, "words": ["fear"], "rationale": "dark",
             "cues": [{"name": "storm", "direction": "lowers valence", "where": "sky"}]}  # fmt: skip
     answer = read_reasoned(f"<think>Trigger:\n a storm</think>{json.dumps(told)}")
     (cue,) = answer.cues
@@ -177,3 +189,31 @@ def test_an_unreadable_answer_is_asked_for_once_more_with_what_was_wrong():
     assert asked[0] == "" and "'Well,'" in asked[1]
     answer, text, problem = ask_twice(lambda _: "no", read_reasoned)
     assert answer is None and text == "no" and "no JSON object" in problem
+
+
+@pytest.mark.parametrize("piece", ["<think>", '{"', "{", "[", " ", '{"a":[', "valence:", "\\"])
+@pytest.mark.parametrize("read", [read_reasoned, read_rewrites, plain_rating])
+def test_a_megabyte_of_anything_is_answered_in_a_fifth_of_a_second(piece, read):
+    for count in (10_000 // len(piece), 1_000_000 // len(piece)):
+        started = time.process_time()
+        with contextlib.suppress(ScorerAnswerError):
+            assert read('{"valence": 5, "arousal": 4, "x": "' + piece * count) is None
+        with contextlib.suppress(ScorerAnswerError):
+            assert read(piece * count) is None
+        assert time.process_time() - started < 0.4  # for both
+
+
+PLAIN = ["7, 3", "7,3", "7 3", "7;3", "7\uff0c3", "7\n3", "Valence: 7, Arousal: 3",
+         "**valence:** 7\n**AROUSAL:** 3", "**7, 3**", "Valence 7; arousal 3.",
+         "<|begin_of_box|>7, 3<|end_of_box|>", "<think>\n\n</think>\n\n7,3",
+         "so 1 or 2</think>7, 3"]  # fmt: skip
+NONE = ["", "57", "7, 3, 9", "0, 3", "70, 30", "On a scale of 1-9,", "between 2 and 4", "1. 7",
+        "-2, -1", "7/9", "I'd say 7 out of 9", "Valence: 6.5,", "7, -3", "+7, 3", "7.5, 3", "7-3",
+        "7%, 3%", "7\u00b2 3", "\uff17, 3", "<think>7, 3", "Arousal: 3, Valence: 7", "7, 3?",
+        "<digit>, <digit>", '"7, 3"', "about 7, 3", "7, 3 </think>"]  # fmt: skip
+
+
+def test_two_digits_are_a_rating_as_a_whole_or_not_at_all():
+    assert [plain_rating(text) for text in PLAIN] == [(7, 3)] * len(PLAIN)
+    assert [text for text in NONE if plain_rating(text)] == []
+    assert plain_rating("57", adjoining=True) == (5, 7)
