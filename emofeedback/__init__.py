@@ -47,7 +47,7 @@ _ROOMS = {
 }  # fmt: skip
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = sorted(_WHERE)
+__all__ = sorted(_WHERE)  # noqa: PLE0605  a list, made
 
 
 def __getattr__(name: str) -> Any:

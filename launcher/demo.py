@@ -24,6 +24,7 @@ MAX_SEED = 2**64 - 1
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """What `start.py demo` takes."""
     text = "what the picture shows (default: %(default)s)"
     parser.add_argument("--prompt", type=_prompt, default="a boat on the sea", help=text)
     text = "wanted valence, -3 unpleasant to 3 pleasant (default: %(default)s)"

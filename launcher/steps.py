@@ -19,6 +19,7 @@ class StartError(Exception):
 
 
 def say(line: str = "") -> None:
+    """Prints a line that stays, in the place of a status."""
     clear_status()
     print(line, flush=True)
 
@@ -31,6 +32,7 @@ def status(text: str) -> None:
 
 
 def clear_status() -> None:
+    """Takes the last status off the terminal."""
     if sys.stdout.isatty():
         print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="", flush=True)
 

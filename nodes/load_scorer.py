@@ -144,7 +144,7 @@ def _from_server(kind: dict[str, Any]) -> Scorer:
     return _scorer(lvlm, kind)
 
 
-def _embedded(kind: dict[str, Any]) -> Scorer:
+def _embedded(_kind: dict[str, Any]) -> Scorer:
     from ..emofeedback.embedded.scorer import load_scorer
 
     return load_scorer()

@@ -84,7 +84,7 @@ def _free_place(prefix: str) -> tuple[Path, str, int, str]:
     """
     wrong = f"The filename prefix is {prefix!r}, which"
     example = 'Give a name such as "emofeedback/report".'
-    last = os.path.basename(prefix.strip())
+    last = os.path.basename(prefix.strip())  # noqa: PTH119  a Path would drop a last slash
     if last in ("", ".", "..") or "\0" in prefix or len(last.encode()) > LONGEST_NAME:
         raise ConfigError(f"{wrong} names no file that can be written. {example}")
     try:

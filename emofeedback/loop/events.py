@@ -51,13 +51,16 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
     first = state.first_refinement
     if first is not None and not told.rewritten:
         events.append(_refined(0, first, state.artist_prompt, state))
-    for index in range(told.rounds, len(state.rounds)):
-        events.append(_round(state.rounds[index], state))
-    for record in state.rounds[told.refined :]:
-        if record.refinement is not None:
-            events.append(_refined(record.number, record.refinement, record.prompt, state))
-    for skipped in state.skipped[told.skipped :]:
-        events.append({"kind": "skipped", "round": skipped.number, **_so_far(state)})
+    events += [_round(record, state) for record in state.rounds[told.rounds :]]
+    events += [
+        _refined(record.number, record.refinement, record.prompt, state)
+        for record in state.rounds[told.refined :]
+        if record.refinement is not None
+    ]
+    events += [
+        {"kind": "skipped", "round": skipped.number, **_so_far(state)}
+        for skipped in state.skipped[told.skipped :]
+    ]
     ends = final and state.done and not told.ended
     if ends:
         end = {

@@ -125,7 +125,7 @@ def answer_shapes(tokenizer: Any, *, vocabulary: int, stops: Sequence[int]) -> A
     size = max(vocabulary, backend.get_vocab_size(with_added_tokens=True))
     try:
         return AnswerShapes(LLTokenizer(backend.to_str(), n_vocab=size, eos_token=list(stops)))
-    except Exception as error:  # its Rust part raises kinds of its own
+    except Exception as error:  # noqa: BLE001  its Rust part raises kinds of its own
         log.warning("Answers cannot be held to a JSON schema with this tokenizer: %s", error)
         return None
 

@@ -225,7 +225,7 @@ class TransformersLvlm:
     def _write_one(self, ask: Ask, at_token: Callable[[], None]) -> Written:
         from transformers import LogitsProcessorList, StoppingCriteriaList
 
-        def stop(ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+        def stop(ids: Tensor, _scores: Tensor, **_: Any) -> Tensor:
             at_token()
             return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 class WholePatchConv(torch.nn.Conv3d):
     """A convolution that meets each patch [M, C, T, P, P] in a single place."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
         """[M, D, 1, 1, 1] by a matrix product; any other input is convolved."""
         if input.shape[2:] != self.weight.shape[2:]:
             return super().forward(input)
@@ -27,7 +27,7 @@ class WholePatchConv(torch.nn.Conv3d):
 class PatchGridConv(torch.nn.Conv2d):
     """A convolution whose steps are as wide as its kernel: no pixel is met twice."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
         """[B, D, H / P, W / P] by a matrix product; what the kernel does not divide is cut off."""
         high, wide = self.weight.shape[2:]
         rows, columns = input.shape[-2] // high, input.shape[-1] // wide

@@ -53,7 +53,7 @@ class RepeatedText:
         rest = {key: value for key, value in whole.items() if key not in text}
         try:
             alone = self._pictures_alone(pictures)
-        except Exception:  # processors differ in what theirs for pictures wants
+        except Exception:  # noqa: BLE001  processors differ in what theirs for pictures wants
             return None
         same = rest.keys() == alone.keys() and all(
             isinstance(alone[key], Tensor) and torch.equal(rest[key], alone[key]) for key in rest

@@ -49,7 +49,9 @@ def file_stamps() -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=1)
-def load_embedded_models(stamps: tuple[tuple[str, int, int], ...]) -> EmbeddedModels:
+def load_embedded_models(
+    stamps: tuple[tuple[str, int, int], ...],  # noqa: ARG001  the key of the cache
+) -> EmbeddedModels:
     """Loads all three once; ComfyUI without a cache would load them again in every round.
 
     Args:

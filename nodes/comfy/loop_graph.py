@@ -180,9 +180,8 @@ def next_round(
             copy.set_input("state", state)
             continue
         for name, value in graph.inputs(node_id).items():
-            if is_link(value) and value[0] in copies:
-                value = copies[value[0]].out(value[1])
-            copy.set_input(name, value)
+            linked = is_link(value) and value[0] in copies
+            copy.set_input(name, copies[value[0]].out(value[1]) if linked else value)
     outputs = _num_outputs(END)
     return [copies[end_id].out(index) for index in range(outputs)], builder.finalize()
 

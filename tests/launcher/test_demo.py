@@ -1,7 +1,6 @@
 """The demo command from end to end, on a real server."""
 
 import json
-import os
 from pathlib import Path
 
 from PIL import Image
@@ -50,4 +49,4 @@ def test_what_the_server_refuses_is_told_with_node_and_value(
     assert "EmoFB_StartLoop" in output
     assert "5000" in output
     assert "Traceback" not in output
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -163,7 +163,7 @@ Patch = Callable[[Workbench, str], Callable[[Point], tuple[Any, list[Any]]]]
 
 def _neutral(bench: Workbench, prompt: str) -> Callable[[Point], list[Any]]:
     plain = bench.encode(prompt)
-    return lambda point: plain
+    return lambda _: plain
 
 
 def _encoded(method: str) -> Way:

@@ -40,7 +40,7 @@ def make_pictures(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
         yield save_drawing(drawing, ROOT / "docs" / "pictures" / f"{name}.png", shown)
 
 
-def make_locales(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
+def make_locales(nodes: dict[str, Any], _core: Any) -> Iterator[Path]:
     """The English words of all nodes and settings, for translators to copy."""
     settings = setting_words(SETTINGS.read_text(encoding="utf-8"))
     words = {"nodeDefs": node_words(nodes), "main": page_words(nodes), "settings": settings}
@@ -48,7 +48,7 @@ def make_locales(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
         yield _write_json(LOCALE / f"{name}.json", each)
 
 
-def make_blueprint(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
+def make_blueprint(_nodes: dict[str, Any], _core: Any) -> Iterator[Path]:
     """The loop workflow's middle as a subgraph."""
     workflow = json.loads((ROOT / "workflows" / "feedback_loop.json").read_text(encoding="utf-8"))
     yield _write_json(ROOT / "subgraphs" / f"{NAME}.json", blueprint(workflow))

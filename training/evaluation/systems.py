@@ -148,7 +148,7 @@ def best_of_n(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: S
         return _paint(policy, tasks, sampler, number)
 
     def make(index: int) -> Generate:
-        return lambda prompts, seed: draw(seed)[index : index + 1]
+        return lambda _, seed: draw(seed)[index : index + 1]
 
     return _chosen([system.run(t, make(i), scorer, seed=0) for i, t in enumerate(tasks)])
 

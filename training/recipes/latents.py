@@ -50,10 +50,11 @@ def _wave(vertical: int, horizontal: int) -> np.ndarray:
 @functools.cache
 def patterns() -> Tensor:
     """[16, 3, 8, 8]: the coefficient of channel c is the sum of pattern c times the RGB block."""
-    rows = []
-    for plane, terms in enumerate((LIGHTNESS_TERMS, COLOUR_TERMS, COLOUR_TERMS)):
-        for pair in _order(terms):
-            rows.append(np.multiply.outer(np.asarray(YCBCR[plane]), _wave(*pair)))
+    rows = [
+        np.multiply.outer(np.asarray(YCBCR[plane]), _wave(*pair))
+        for plane, terms in enumerate((LIGHTNESS_TERMS, COLOUR_TERMS, COLOUR_TERMS))
+        for pair in _order(terms)
+    ]
     return torch.from_numpy(np.stack(rows)).float()
 
 

@@ -54,7 +54,7 @@ class _Worker(threading.Thread, Generic[Value]):
     def run(self) -> None:
         try:
             self._value.append(asyncio.run(self._main()))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again by `result`
             self._failure = error
         finally:
             self._started_work.set()

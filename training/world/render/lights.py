@@ -71,7 +71,7 @@ def _moon_over(brush: Brush, source: Point) -> None:
         brush.oval(x + dx, y + dy, r, r, "#c2cce8", alpha=0.85, volume=0)
 
 
-def _dim_over(brush: Brush, source: Point) -> None:
+def _dim_over(brush: Brush, _source: Point) -> None:
     brush.wash(code="#8e8890", blend="Multiply")
     _screen(
         brush,
@@ -80,7 +80,7 @@ def _dim_over(brush: Brush, source: Point) -> None:
     )
 
 
-def _spotlight_over(brush: Brush, source: Point) -> None:
+def _spotlight_over(brush: Brush, _source: Point) -> None:
     canvas = brush.canvas
     cone = polygon([(112, -6), (144, -6), (222, 224), (34, 224)])
     pool = skia.Path.Oval(skia.Rect.MakeLTRB(34, 198, 222, 250))
@@ -101,7 +101,7 @@ def _tube(brush: Brush, points: list[Point], code: str) -> None:
     brush.line(points, "#ffffff", 2.4)
 
 
-def _neon_over(brush: Brush, source: Point) -> None:
+def _neon_over(brush: Brush, _source: Point) -> None:
     brush.wash(code="#8f86b4", blend="Multiply")
     _screen(brush, across([("#ff1e9c", 0.85), ("#ff1e9c", 0.0), ("#ff1e9c", 0.0)], 0, SIDE))
     _screen(brush, across([("#10d8ff", 0.0), ("#10d8ff", 0.0), ("#10d8ff", 0.8)], 0, SIDE))

@@ -12,7 +12,7 @@ HORIZON = 150.0
 """No place lets the sky down to this line everywhere; gradients end here."""
 
 
-def _plain(brush: Brush, rng: np.random.Generator) -> None:
+def _plain(brush: Brush, _rng: np.random.Generator) -> None:
     brush.wash(vertical(["#aebfc8", "#cdd6d6", "#e6e3d8"], 0, HORIZON))
 
 
