@@ -113,7 +113,7 @@ class Evidence:
 
         What is unknown of all of them alike is left out: it is no reason to prefer one.
         """
-        return np.sqrt((self._missing(target) ** 2).sum(1) + 2 * self.variance())
+        return np.asarray(np.sqrt((self._missing(target) ** 2).sum(1) + 2 * self.variance()))
 
     def expected_best(self, target: Emotion, best: float) -> np.ndarray:
         """[N] the best gap size to expect after one more picture of each of `combinations()`.
@@ -154,7 +154,7 @@ class Evidence:
     def _missing(self, target: Emotion) -> np.ndarray:
         table = combinations()
         felt = table.effects + self.mean[0] + self.mean[table.columns].sum(1)
-        return np.array([target.valence, target.arousal]) - np.clip(felt, -LIMIT, LIMIT)
+        return np.asarray(np.array([target.valence, target.arousal]) - np.clip(felt, -LIMIT, LIMIT))
 
     def variance(self) -> np.ndarray:
         """[N] of a prompt's mean on each axis, but for what all of them share."""
@@ -164,7 +164,7 @@ class Evidence:
             variance += self.covariance[column, column]
             for other in table.columns.T[:first]:
                 variance += 2 * self.covariance[column, other]
-        return variance - variance.min()
+        return np.asarray(variance - variance.min())
 
 
 @lru_cache(maxsize=1)

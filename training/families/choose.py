@@ -33,7 +33,8 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
     family = _load(config, device)
     family.transformer.to(device)
     family.adapter = _start_adapter(family, model.adapter).to(device)
-    return family
+    result: Family = family
+    return result
 
 
 def _load(config: TrainConfig, device: torch.device) -> Any:

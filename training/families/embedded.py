@@ -53,13 +53,14 @@ class EmbeddedFamily(Family):
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
         """See `Family.velocity`."""
         context, pooled = words
-        return self.transformer(
+        result: Tensor = self.transformer(
             hidden_states=latents,
             encoder_hidden_states=context,
             pooled_projections=pooled,
             timestep=sigma * 1000,
             return_dict=False,
         )[0]
+        return result
 
     def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
         """See `Family.decode`."""

@@ -59,7 +59,8 @@ class _PipelineFamily(Family):
             config = self.vae.config
             scaled = latents.to(self.vae.dtype) / config.scaling_factor + (config.shift_factor or 0)
             pixels = self.vae.decode(scaled, return_dict=False)[0]
-        return (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
+        result: Tensor = (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
+        return result
 
     def _own_side(self, pipeline: Any) -> int:
         return int(pipeline.default_sample_size)
@@ -85,13 +86,14 @@ class SD35Family(_PipelineFamily):
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
         """See `Family.velocity`."""
         dtype = self.transformer.dtype
-        return self.transformer(
+        result: Tensor = self.transformer(
             hidden_states=latents.to(dtype),
             encoder_hidden_states=words[0].to(dtype),
             pooled_projections=words[1].to(dtype),
             timestep=sigma * 1000,
             return_dict=False,
         )[0]
+        return result
 
 
 class FluxFamily(_PipelineFamily):
@@ -138,7 +140,8 @@ class FluxFamily(_PipelineFamily):
             return_dict=False,
         )[0]
         # factor 1: sizes are given in latent cells here
-        return FluxPipeline._unpack_latents(velocity, height, width, 1)
+        result: Tensor = FluxPipeline._unpack_latents(velocity, height, width, 1)
+        return result
 
     def _own_shift(self, pipeline: Any) -> float:
         """FLUX's schedule shifts more for larger pictures: from exp(0.5) to exp(1.15)."""

@@ -40,7 +40,8 @@ class SmallDecoder:
 
     def __call__(self, latents: Tensor) -> Tensor:
         pixels = self._layers(_clamped(latents.float().cpu()).to(fast_dtype()))
-        return pixels.float().clamp(0, 1).movedim(1, -1).contiguous()
+        result: Tensor = pixels.float().clamp(0, 1).movedim(1, -1).contiguous()
+        return result
 
 
 @torch.no_grad()

@@ -60,13 +60,14 @@ class SmokeFamily(Family):
 
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
         """See `Family.velocity`."""
-        return self.transformer(
+        result: Tensor = self.transformer(
             hidden_states=latents,
             encoder_hidden_states=words[0],
             pooled_projections=words[1],
             timestep=sigma * 1000,
             return_dict=False,
         )[0]
+        return result
 
     def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
         """See `Family.decode`: the first three channels as red, green and blue."""

@@ -130,7 +130,7 @@ def threshold_of(net: ForeignNet, check: PictureSet, warned: float) -> float:
 def make_outliers(config: ForeignConfig, drawn: PictureSet, path: Path) -> np.ndarray:
     """The recipe's outliers, uint8 [N, 64, 64, 3]; kept beside the run."""
     if path.is_file():
-        return np.load(path, allow_pickle=False)
+        return np.asarray(np.load(path, allow_pickle=False))
     from tqdm import tqdm
 
     made = np.empty((config.outliers, SIZE, SIZE, 3), np.uint8)

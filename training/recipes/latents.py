@@ -88,7 +88,8 @@ def decode_fixed(latents: Tensor) -> Tensor:
         planes.append(torch.nn.functional.conv_transpose2d(part, waves[:, None], stride=BLOCK))
         start += terms
     ycbcr = torch.cat(planes, dim=1).movedim(1, -1)
-    return ((ycbcr @ from_ycbcr.T + 1) / 2).clamp(0, 1)
+    result: Tensor = ((ycbcr @ from_ycbcr.T + 1) / 2).clamp(0, 1)
+    return result
 
 
 def preview_colours(latents: Tensor, pictures: Tensor) -> tuple[list[list[float]], list[float]]:

@@ -200,9 +200,10 @@ def _logits(lvlm: TransformersLvlm, ids: Tensor, features: Tensor, mask: Tensor 
     )
     embeds = model.get_input_embeddings()(ids)
     embeds = embeds.masked_scatter(places.unsqueeze(-1), features.to(embeds.dtype))
-    return model(
+    result: Tensor = model(
         inputs_embeds=embeds, position_ids=positions, attention_mask=mask, use_cache=False
     ).logits
+    return result
 
 
 def _rating_loss(

@@ -87,7 +87,8 @@ def train_with(config: TextTowerConfig, options: RunOptions) -> Run:
 
     def read(texts: Sequence[str]) -> Tensor:
         with half_precision():
-            return heads(encode_ids(clip, token_ids(tokenizer, texts))[1]).float()
+            result: Tensor = heads(encode_ids(clip, token_ids(tokenizer, texts))[1]).float()
+            return result
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         texts, truth = draw_batch(config, random.numpy, "any")

@@ -139,7 +139,8 @@ def drawn_content_score(images: Tensor, prompts: Sequence[str]) -> Tensor:
     names = sorted(set(prompts))
     with torch.no_grad():
         texts = embed_texts(model, tokenizer, names)[[names.index(each) for each in prompts]]
-    return model.calibration.apply((embed_images(model, images) * texts).sum(1))
+    result: Tensor = model.calibration.apply((embed_images(model, images) * texts).sum(1))
+    return result
 
 
 class ClipScore:

@@ -45,7 +45,7 @@ def density_weights(emotions: np.ndarray) -> np.ndarray:
 
     weights = 1 / gaussian_kde(emotions.T, bw_method="silverman")(emotions.T)
     weights = np.minimum(weights / weights.mean(), HEAVIEST)
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean())
 
 
 def train_adapter(config: TrainConfig, folder: Path) -> None:

@@ -331,7 +331,8 @@ class Trainer:
     def _gathered(self, values: Tensor) -> Tensor:
         if self.world == 1:
             return values
-        return self.accelerator.gather(values.to(self.accelerator.device)).cpu()
+        result: Tensor = self.accelerator.gather(values.to(self.accelerator.device)).cpu()
+        return result
 
     def _warn(self, kind: str, message: str) -> None:
         if message and kind not in self._warned and not self.rank:

@@ -55,7 +55,7 @@ def held_out_gaps(
     for example in tqdm(examples, desc="held-out pictures"):
         image = torch.from_numpy(np.asarray(example.image)).float().unsqueeze(0) / 255
         gaps.append(np.subtract(read(image), (example.emotion.valence, example.emotion.arousal)))
-    return np.abs(np.stack(gaps))
+    return np.asarray(np.abs(np.stack(gaps)))
 
 
 def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:

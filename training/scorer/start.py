@@ -94,4 +94,5 @@ def answered(processor: Any, rows: Sequence[dict[str, Any]], *, thoughts: bool) 
 def _labels(inputs: Any, prompt_lengths: Tensor) -> Tensor:
     places = torch.arange(inputs["input_ids"].shape[1])
     hidden = (places < prompt_lengths[:, None]) | (inputs["attention_mask"] == 0)
-    return inputs["input_ids"].masked_fill(hidden, IGNORED)
+    result: Tensor = inputs["input_ids"].masked_fill(hidden, IGNORED)
+    return result

@@ -219,7 +219,7 @@ class LossConfig:
 
     def scaled_clip_range(self, dims: int) -> float:
         """The clip range for this many latent dims: a mean over d dims spreads as 1 / sqrt(d)."""
-        return self.clip_range * (FULL_DIMS / dims) ** 0.5
+        return float(self.clip_range * (FULL_DIMS / dims) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)

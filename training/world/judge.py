@@ -95,7 +95,8 @@ class JudgeNet(nn.Module):
         """Logits of place, subject and each family's cues; pictures [B, 3, S, S] in 0..1."""
         seen = self.body(images * 2 - 1)
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
-        return self.head(self.drop(pooled)).float().split(HEADS, dim=1)
+        result: tuple[Tensor, ...] = self.head(self.drop(pooled)).float().split(HEADS, dim=1)
+        return result
 
     def emotion(self, cues: Sequence[Tensor]) -> Tensor:
         """Expected valence and arousal [B, 2] of logits of each family's cues, not yet clipped."""

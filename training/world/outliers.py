@@ -41,7 +41,7 @@ def fractal_noise(size: int, random: np.random.Generator, slope: float) -> np.nd
     spectrum = np.fft.fft2(random.standard_normal((size, size))) * frequency ** (-slope / 2)
     spectrum[0, 0] = 0
     noise = np.fft.ifft2(spectrum).real
-    return (noise / (noise.std() + 1e-9)).astype(np.float32)
+    return np.asarray((noise / (noise.std() + 1e-9)).astype(np.float32))
 
 
 def _palette(random: np.random.Generator) -> Callable[[], tuple[float, float, float]]:
@@ -107,7 +107,7 @@ def _shaded(
     top, bottom = np.array(colour()), np.array(colour())
     base = top + (bottom - top) * height[..., None]
     noise = fractal_noise(size, random, slope)[..., None] * contrast * random.uniform(0.1, 0.6)
-    return (base * (1 + noise)).astype(np.float32) * np.ones((1, size, 1), np.float32)
+    return np.asarray((base * (1 + noise)).astype(np.float32) * np.ones((1, size, 1), np.float32))
 
 
 def _still_life(random: np.random.Generator, drawn: Picture) -> Picture:
@@ -156,7 +156,7 @@ def _torn(random: np.random.Generator, drawn: Picture) -> Picture:
     phases = np.fft.fft2(random.standard_normal((size, size)))
     turned = spectrum * (phases / (np.abs(phases) + 1e-9))[..., None]
     scrambled = np.fft.ifft2(turned, axes=(0, 1)).real
-    return scrambled - scrambled.mean((0, 1)) + drawn.mean((0, 1))
+    return np.asarray(scrambled - scrambled.mean((0, 1)) + drawn.mean((0, 1)))
 
 
 def _textured(picture: np.ndarray, random: np.random.Generator) -> Picture:

@@ -25,7 +25,7 @@ Point = tuple[float, float]
 def colour(code: str, alpha: float = 1.0) -> int:
     """A "#rrggbb" code as skia's number; alpha in [0, 1]."""
     red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
-    return skia.Color(red, green, blue, round(255 * max(0.0, min(1.0, alpha))))
+    return int(skia.Color(red, green, blue, round(255 * max(0.0, min(1.0, alpha)))))
 
 
 def mix(code: str, other: str, share: float) -> str:

@@ -68,4 +68,4 @@ def _paper(size: int) -> Picture:
 def finish(pixels: NDArray[np.uint8], palette: str) -> NDArray[np.uint8]:
     """Grades and textures a drawn picture, uint8 [H, W, 3]."""
     picture = grade(pixels.astype(np.float32) / np.float32(255), palette)
-    return (picture * _paper(len(pixels)) * 255).clip(0, 255).astype(np.uint8)
+    return np.asarray((picture * _paper(len(pixels)) * 255).clip(0, 255).astype(np.uint8))
