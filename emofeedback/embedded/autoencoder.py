@@ -95,13 +95,15 @@ def decode(latents: Tensor, folder: Path | None = None, *, half: bool = False) -
     latents = latents.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         pixels = load_autoencoder(folder).decode(latents).sample.float()
-    return (pixels / 2 + 0.5).clamp(0, 1).movedim(1, -1)
+    result: Tensor = (pixels / 2 + 0.5).clamp(0, 1).movedim(1, -1)
+    return result
 
 
 @torch.no_grad()
 def encode(images: Tensor, folder: Path | None = None) -> Tensor:
     """Pictures [B, H, W, 3] in 0..1, sides multiples of 8 -> latents [B, 16, H / 8, W / 8]."""
-    return load_autoencoder(folder).encode(images.movedim(-1, 1) * 2 - 1).latents
+    result: Tensor = load_autoencoder(folder).encode(images.movedim(-1, 1) * 2 - 1).latents
+    return result
 
 
 def _split(key: str, pattern: str) -> tuple[str, int, str]:

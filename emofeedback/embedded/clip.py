@@ -163,7 +163,8 @@ def similarity(images: Tensor, prompt: str, folder: Path | None = None) -> Tenso
     """
     model, tokenizer = load_clip(folder)
     cosine = embed_images(model, images) @ embed_texts(model, tokenizer, [prompt])[0]
-    return model.calibration.apply(cosine)
+    result: Tensor = model.calibration.apply(cosine)
+    return result
 
 
 def new_clip(settings: dict[str, Any]) -> Any:

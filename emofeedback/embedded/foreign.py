@@ -49,7 +49,8 @@ class ForeignNet(nn.Module):
         self.head = nn.Linear(before, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.head(self.body(pictures).mean((2, 3)))[:, 0].float()
+        result: Tensor = self.head(self.body(pictures).mean((2, 3)))[:, 0].float()
+        return result
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class ForeignDetector:
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
         """How foreign each picture looks [B]; images [B, H, W, 3] in 0..1, any size."""
-        return self.net(shrunk(images))
+        result: Tensor = self.net(shrunk(images))
+        return result
 
     def foreign(self, images: Tensor) -> list[bool]:
         """Whether each picture is foreign."""

@@ -60,7 +60,9 @@ class TransformersLvlm:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text, in which nothing is a special token."""
-        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return list(
+            self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        )
 
     @torch.inference_mode()
     def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
@@ -143,11 +145,13 @@ class TransformersLvlm:
         # others hand the variables that their template does not know to the processor
         knows = "enable_thinking" in (self.processor.chat_template or "")
         try:
-            return self.processor.apply_chat_template(
-                [{"role": "user", "content": content}],
-                tokenize=False,
-                add_generation_prompt=True,
-                **({"enable_thinking": False} if knows else {}),
+            return str(
+                self.processor.apply_chat_template(
+                    [{"role": "user", "content": content}],
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    **({"enable_thinking": False} if knows else {}),
+                )
             )
         except Exception as error:  # jinja and transformers each raise their own
             raise ScorerError(

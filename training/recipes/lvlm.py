@@ -97,7 +97,7 @@ class Lessons:
 
     def prompt_ids(self, text: str) -> list[int]:
         """Token ids of one user turn with one picture, up to where the answer begins."""
-        return self.lvlm.processor.ids(self.lvlm.chat(text))
+        return list(self.lvlm.processor.ids(self.lvlm.chat(text)))
 
     def rating(self, scenes: list[Scene], random: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Token ids [B, L] with a drawn valence digit, and digit weights [B, 2, 9]."""

@@ -331,8 +331,7 @@ class Trainer:
     def _gathered(self, values: Tensor) -> Tensor:
         if self.world == 1:
             return values
-        result: Tensor = self.accelerator.gather(values.to(self.accelerator.device)).cpu()
-        return result
+        return torch.as_tensor(self.accelerator.gather(values.to(self.accelerator.device)).cpu())
 
     def _warn(self, kind: str, message: str) -> None:
         if message and kind not in self._warned and not self.rank:

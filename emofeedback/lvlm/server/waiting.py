@@ -47,7 +47,7 @@ class _Worker(threading.Thread, Generic[Value]):
         self._work = work
         self._started_work = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task | None = None
+        self._task: asyncio.Task[Value] | None = None
         self._value: list[Value] = []
         self._failure: BaseException | None = None
 
