@@ -267,7 +267,7 @@ def _repaired(text: str) -> Any:
         return None
     try:
         return json_repair.loads(" ".join(text.split()))
-    except Exception:  # whatever a repair of hostile text ends in
+    except Exception:  # noqa: BLE001  whatever a repair of hostile text ends in
         return None
 
 
