@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from PIL import Image
-from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
+from tiny_lvlms import random_qwen3, random_qwen25
 
 from emofeedback.lvlm.folder import load_folder
 from emofeedback.lvlm.pictures import to_pil
 from emofeedback.lvlm.repeated_text import MOST_KEPT, RepeatedText
 
-MAKERS = {"drawn": drawn_folder, "Qwen2.5-VL": random_qwen25, "Qwen3-VL": random_qwen3}
+MAKERS = {"Qwen2.5-VL": random_qwen25, "Qwen3-VL": random_qwen3}
 
 
 @pytest.fixture(scope="module", params=MAKERS)
