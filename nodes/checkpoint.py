@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
 
-from ..emofeedback.control.checkpoint import (
-    find_partner,
-    load_adapter,
-    read_facts,
-    read_file,
-    read_header,
-)
+from ..emofeedback.control.checkpoint import find_partner, load_adapter, read_facts
 from ..emofeedback.errors import CheckpointError, ConfigError
+from ..emofeedback.records.weights import read_file, read_header
 from .comfy.embedded_models import attach_adapter, attached_adapter
 from .comfy.model_folders import EMOTION
 from .widgets.names import LOAD_CHECKPOINT
@@ -118,7 +114,14 @@ def _with_lora(model: Any, adapter_path: Path, strength: float) -> Any:
     lora_path = _find_lora(adapter_path)
     if lora_path is None:
         return model
+    _check_shapes(model, lora_path)
     tensors, _ = read_file(lora_path)
+    for key, value in tensors.items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{lora_path.name} holds numbers that are not finite ({key}): its training "
+                "diverged, or the copy is damaged. Take an earlier checkpoint, or copy it again."
+            )
     patched, _ = comfy.sd.load_lora_for_models(model, None, tensors, strength, 0)
     if not _gained(model, patched):
         family = read_facts(adapter_path).base_family
@@ -127,6 +130,30 @@ def _with_lora(model: Any, adapter_path: Path, strength: float) -> Any:
             "model. Load a model of that family."
         )
     return patched
+
+
+def _check_shapes(model: Any, lora_path: Path) -> None:
+    """Raises: CheckpointError: a pair of tensors does not fit the layer that it names."""
+    import comfy.lora
+
+    shapes = {key: entry["shape"] for key, entry in read_header(lora_path).tensors.items()}
+    layers = comfy.lora.model_lora_keys_unet(model.model, {})
+    weights = model.model.state_dict()
+    for stem in sorted({key.rpartition(".lora_")[0] for key in shapes}):
+        if stem not in layers:
+            continue
+        layer = layers[stem]
+        key, part = layer if isinstance(layer, tuple) else (layer, None)
+        wanted = list(weights[key].shape)
+        if part is not None:  # a slice along one dimension, as of q in q, k and v
+            wanted[part[0]] = part[2]
+        down, up = (shapes.get(f"{stem}.lora_{half}.weight", []) for half in "AB")
+        ranks_meet = len(down) == len(up) == 2 and down[0] == up[1]
+        if not ranks_meet or [up[0], down[1]] != [wanted[0], math.prod(wanted[1:])]:
+            raise CheckpointError(
+                f"{lora_path.name} does not fit this model: {stem} has the shapes {up} and {down}, "
+                f"its layer {wanted}. Load a model of the family that it was trained on."
+            )
 
 
 def _gained(model: Any, patched: Any) -> bool:
@@ -141,11 +168,13 @@ def _find_lora(adapter_path: Path) -> Path | None:
     """
     if "lora_sha256" not in read_header(adapter_path).metadata:
         return None
-    folders = [adapter_path.parent, *map(Path, folder_paths.get_folder_paths("loras"))]
-    for folder in folders:
-        found = find_partner(adapter_path, folder=folder)
-        if found is not None:
-            return found
+    names = folder_paths.get_filename_list("loras")  # of subfolders, too
+    paths = [folder_paths.get_full_path("loras", name) for name in names]
+    found = find_partner(adapter_path) or find_partner(
+        adapter_path, among=[Path(path) for path in paths if path]
+    )
+    if found is not None:
+        return found
     raise CheckpointError(
         f"{adapter_path.name} belongs to a LoRA that is neither beside it nor in models/loras. "
         f"Copy {adapter_path.name.replace(ENDING, '_lora.safetensors')} there."

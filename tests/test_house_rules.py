@@ -109,7 +109,9 @@ def test_files_fit_in_one_sitting() -> None:
 
 
 def test_nothing_unsafe_and_nothing_left_over() -> None:
-    words = re.compile(r"torch\.load\(|import pickle|trust_remote_code|\bTODO\b|\bFIXME\b|\bXXX\b")
+    words = re.compile(
+        r"torch\.load\(|import pickle|trust_remote_code=True|\bTODO\b|\bFIXME\b|\bXXX\b"
+    )
     for room in sorted(ROOMS):
         for file in files_of(room):
             found = words.search(file.read_text(encoding="utf-8"))

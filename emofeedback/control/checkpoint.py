@@ -11,92 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
 from ..records.files import replacing
+from ..records.weights import damaged, read_file, read_header, tensor_digest
 from .adapter import EmotionAdapter
 
 FORMAT_VERSION = "1"
 KIND = "emofeedback-emotion"
 SCALE = "[-3, 3]"
-MAX_HEADER_BYTES = 16 * 2**20
 MAX_ADAPTER_BYTES = 512 * 2**20
-DTYPE_BYTES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
-    "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Header:
-    """The first part of a safetensors file, checked."""
-
-    tensors: dict[str, dict[str, Any]]
-    metadata: dict[str, str]
-    data_start: int
-    """Offset of the tensor data in the file, in bytes."""
-
-
-def read_header(path: Path, *, max_bytes: int | None = None) -> Header:
-    """Check a safetensors file without reading its tensors.
-
-    Raises: CheckpointError: missing, truncated, damaged, too large or no safetensors file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no weight file at {path}. Check the path.")
-    size = path.stat().st_size
-    if max_bytes is not None and size > max_bytes:
-        raise CheckpointError(
-            f"{path} has {size / 2**20:.0f} MB, more than the {max_bytes / 2**20:.0f} MB "
-            "such a file can have. It is another kind of file: choose the right one."
-        )
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 10 or length > min(size - 8, MAX_HEADER_BYTES):
-            raise _damaged(path, f"its header claims {length} bytes, the file has {size}")
-        raw = file.read(length)
-    tensors = _parse(path, raw)
-    metadata = tensors.pop("__metadata__", {})
-    if not all(isinstance(value, str) for value in metadata.values()):
-        raise _damaged(path, "its metadata is not text")
-    _check_offsets(path, tensors, size - 8 - length)
-    return Header(tensors, metadata, 8 + length)
-
-
-def read_file(
-    path: Path, *, max_bytes: int | None = None
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises: CheckpointError: missing, truncated, damaged, too large or no safetensors file.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    header = read_header(path, max_bytes=max_bytes)
-    try:
-        return load_file(str(path)), header.metadata
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _damaged(Path(path), str(error)) from error
-
-
-def tensor_digest(path: Path) -> str:
-    """SHA-256 of the tensor data of a safetensors file, as hex; metadata does not count."""
-    start = read_header(path).data_start
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        file.seek(start)
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+MAX_METADATA = 2**16
+MAX_WIDTH = 2**16
+WIDTHS = {"context_width", "pooled_width", "hidden"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,42 +100,54 @@ def load_adapter(path: Path) -> EmotionAdapter:
     Raises: CheckpointError: the file is missing, damaged, of another kind, or does not fit itself.
     """
     path = Path(path)
-    metadata = read_header(path, max_bytes=MAX_ADAPTER_BYTES).metadata
+    header = read_header(path, max_bytes=MAX_ADAPTER_BYTES)
+    metadata = header.metadata
     check_kind(path, metadata)
-    tensors, _ = read_file(path, max_bytes=MAX_ADAPTER_BYTES)
     if "adapter" not in metadata:
         raise CheckpointError(
             f"{path} is the LoRA half of an emotion checkpoint. Give the file that ends in "
             "_emotion.safetensors here, and load this one with a LoRA loader."
         )
-    try:
-        adapter = EmotionAdapter(**json.loads(metadata["adapter"]))
-        adapter.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise _damaged(path, f"its tensors do not fit its own description: {reason}") from error
+    widths = _table(path, metadata, "adapter")
+    if set(widths) != WIDTHS or not all(
+        type(width) is int and 0 < width <= MAX_WIDTH for width in widths.values()
+    ):
+        raise damaged(path, f"it describes its adapter as {metadata['adapter'][:120]!r}")
+    with torch.device("meta"):  # shapes alone: memory is taken after they were compared
+        adapter = EmotionAdapter(**widths)
+    promised = {key: list(value.shape) for key, value in adapter.state_dict().items()}
+    shapes = {key: entry["shape"] for key, entry in header.tensors.items()}
+    wrong = sorted(k for k in promised.keys() | shapes if promised.get(k) != shapes.get(k))
+    if wrong:
+        raise damaged(path, f"its tensor {wrong[0][:80]!r} does not fit its own description")
+    tensors, _ = read_file(path, max_bytes=MAX_ADAPTER_BYTES)
+    adapter.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
     if not all(bool(value.isfinite().all()) for value in adapter.state_dict().values()):
-        raise _damaged(path, "it holds numbers that are not finite")
+        raise damaged(path, "it holds numbers that are not finite")
     return adapter.eval()
 
 
 def read_facts(path: Path) -> EmotionFacts:
     """What an emotion checkpoint (either half) says about itself."""
+    path = Path(path)
     metadata = read_header(path).metadata
-    check_kind(Path(path), metadata)
+    check_kind(path, metadata)
+    evaluation = _table(path, metadata, "evaluation")
+    if not all(type(number) in (int, float) for number in evaluation.values()):
+        raise damaged(path, "its evaluation holds something else than numbers")
     return EmotionFacts(
         base_family=metadata.get("base_family", ""),
         trained=metadata.get("trained", ""),
         config_hash=metadata.get("config_hash", ""),
-        evaluation=json.loads(metadata.get("evaluation", "{}")),
+        evaluation=evaluation,
     )
 
 
-def find_partner(path: Path, *, folder: Path | None = None) -> Path | None:
+def find_partner(path: Path, *, among: Iterable[Path] | None = None) -> Path | None:
     """The other half of an emotion checkpoint, recognised by its tensor data.
 
     Args:
-        folder: where to look; default: beside the file.
+        among: files that may be it; default: those beside the file.
     """
     path = Path(path)
     metadata = read_header(path).metadata
@@ -209,7 +155,7 @@ def find_partner(path: Path, *, folder: Path | None = None) -> Path | None:
     if wanted is None:
         return None
     stem = path.stem.rsplit("_", 1)[0]
-    files = (folder or path.parent).glob("*.safetensors")
+    files = path.parent.glob("*.safetensors") if among is None else among
     candidates = sorted(files, key=lambda p: (stem not in p.stem, p))
     for candidate in candidates:
         if candidate != path and _is_ours(candidate) and tensor_digest(candidate) == wanted:
@@ -223,6 +169,21 @@ def _is_ours(path: Path) -> bool:
         return read_header(path).metadata.get("kind") == KIND
     except CheckpointError:
         return False
+
+
+def _table(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A JSON table of a file's metadata; empty where it has none.
+
+    Raises: CheckpointError: something else, or too long.
+    """
+    text = metadata.get(name, "{}")
+    try:
+        content = json.loads(text) if len(text) <= MAX_METADATA else None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise damaged(path, f"its {name} is {text[:60]!r}, no table")
+    return content
 
 
 def check_kind(path: Path, metadata: Mapping[str, str]) -> None:
@@ -241,37 +202,6 @@ def check_kind(path: Path, metadata: Mapping[str, str]) -> None:
             f"{path} has format version {metadata.get('format_version')!r}, this package reads "
             f"{FORMAT_VERSION!r}. Update the package, or export the checkpoint again."
         )
-
-
-def _damaged(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} is damaged or no safetensors file: {reason}. Copy or download it again."
-    )
-
-
-def _parse(path: Path, raw: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, "its header is not readable") from error
-    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-        raise _damaged(path, "its header is not a table of tensors")
-    return content
-
-
-def _check_offsets(path: Path, tensors: Mapping[str, dict[str, Any]], data_bytes: int) -> None:
-    end = 0
-    try:
-        for name, entry in sorted(tensors.items(), key=lambda item: item[1]["data_offsets"]):
-            begin, stop = entry["data_offsets"]
-            wanted = DTYPE_BYTES.get(entry["dtype"], 0) * math.prod(entry["shape"])
-            if begin != end or stop < begin or (wanted and stop - begin != wanted):
-                raise _damaged(path, f"tensor {name[:80]!r} does not stand where the header says")
-            end = stop
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, "an entry of its header is incomplete") from error
-    if end != data_bytes:
-        raise _damaged(path, f"it holds {data_bytes} bytes of tensors, its header promises {end}")
 
 
 def _folded(lora: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..control.checkpoint import read_file
 from ..errors import CheckpointError
+from ..records.weights import read_file
 
 FOLDER = Path(__file__).resolve().parent / "weights"
 MAX_BYTES = 256 * 2**20

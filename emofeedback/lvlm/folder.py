@@ -7,6 +7,7 @@ is never run, and nothing is downloaded.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import torch
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
 from .base import prompt_set
 from .local import TransformersLvlm
+from .lora import CONFIG as ADAPTER_CONFIG
+from .lora import merge_lora
 from .patches import embed_whole_patches
 from .pictures import SquareProcessor
 from .precision import fast_dtype
 
 SETTINGS = "emofeedback.json"
 DEFAULT_PROMPTS = "viewer_v1"
+HUB_ATTENTION = re.compile(r'"\w*attn_implementation\w*"\s*:\s*"[^"]*/[^"]*"')
 HOW_TO_GET = (
     "Get one with `hf download Qwen/Qwen3-VL-2B-Instruct --local-dir {folder}`, or choose another "
     "folder."
@@ -53,12 +57,12 @@ def load_folder(
     adapter: Path | None = None,
     dtype: torch.dtype | None = None,
 ) -> TransformersLvlm:
-    """The model in a folder, on the CPU; a peft adapter is merged into its weights.
+    """The model in a folder, on the CPU; a LoRA is merged into its weights.
 
     Args:
         dtype: of the weights; by default bfloat16 where this CPU computes in it, else float32.
     Raises: CheckpointError: no model there, damaged, without vision, or an adapter that does not
-        fit. MissingDependencyError: transformers or peft is missing.
+        fit. MissingDependencyError: transformers is missing.
     """
     if not (folder / "config.json").is_file():
         raise CheckpointError(
@@ -76,7 +80,7 @@ def load_folder(
         )
     name = folder.name
     if adapter is not None:
-        model = _with_adapter(model, adapter)
+        merge_lora(model, adapter)
         name = f"{folder.name}+{adapter.name}"
     embed_whole_patches(model)
     return TransformersLvlm(model.eval().requires_grad_(False), processor, name, prompts)
@@ -89,14 +93,23 @@ def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any
         raise MissingDependencyError(
             f"A model folder needs transformers ({error}). Run: pip install transformers"
         ) from error
+    _refuse_redirections(folder)
     try:
         if square:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             processor: Any = SquareProcessor.of_folder(folder, tokenizer)
         else:
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            processor = AutoProcessor.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         told = str(error).splitlines()[0] if str(error) else ""
@@ -107,26 +120,20 @@ def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any
     return model, processor
 
 
-def _with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter's change added to its own weights: no second copy is kept."""
-    needed = ("adapter_config.json", "adapter_model.safetensors")
-    missing = [name for name in needed if not (adapter / name).is_file()]
-    if missing:
+def _refuse_redirections(folder: Path) -> None:
+    """Raises: CheckpointError: a setting that would make transformers fetch or run something else.
+
+    An adapter's settings name another base, and an attention with a slash names code on a hub.
+    """
+    if (folder / ADAPTER_CONFIG).is_file():
         raise CheckpointError(
-            f"The adapter in {adapter} lacks {', '.join(missing)}. Choose a folder that peft or "
-            "this project's training wrote."
+            f"{folder} holds an adapter ({ADAPTER_CONFIG}). Choose its base's folder as the model, "
+            "and this one as the adapter."
         )
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"An adapter needs peft ({error}). Run: pip install peft"
-        ) from error
-    try:
-        joined = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-        return joined.merge_and_unload()
-    except Exception as error:  # peft raises many kinds
-        raise CheckpointError(
-            f"The adapter in {adapter} does not fit the model ({type(error).__name__}: "
-            f"{str(error)[:200]}). Choose the model that it was trained on."
-        ) from error
+    for path in sorted(folder.glob("*config.json")):
+        found = HUB_ATTENTION.search(path.read_text(encoding="utf-8", errors="replace"))
+        if found:
+            raise CheckpointError(
+                f"{path} asks for {found[0][:120]}, which is code on a hub. Remove that line: "
+                "nothing is fetched or run because of a file."
+            )

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.embedded import clip, generator
+from emofeedback.records.weights import read_file, tensor_digest
 from training.families.embedded import EmbeddedFamily
 from training.rl.policy import Asked, Policy
 from training.settings.config import ModelConfig
@@ -126,8 +128,8 @@ def test_a_lora_in_another_folder_is_found_and_a_lost_one_is_named(
     import folder_paths
 
     load, elsewhere = pack_nodes["EmoFB_LoadCheckpoint"], tmp_path / "loras"
-    elsewhere.mkdir()
-    moved = shutil.move(folder / "wild_lora.safetensors", elsewhere / "renamed.safetensors")
+    (elsewhere / "rl").mkdir(parents=True)
+    moved = shutil.move(folder / "wild_lora.safetensors", elsewhere / "rl" / "renamed.safetensors")
     try:
         with pytest.raises(Exception, match="neither beside it nor in models/loras"):
             load.execute(*embedded, "wild_emotion.safetensors", 1.0, 1.0)
@@ -135,6 +137,34 @@ def test_a_lora_in_another_folder_is_found_and_a_lost_one_is_named(
         assert load.execute(*embedded, "wild_emotion.safetensors", 1.0, 1.0).args[0].patches
     finally:
         shutil.move(moved, folder / "wild_lora.safetensors")
+
+
+@pytest.mark.parametrize("harm", ["up turned", "down too wide", "rank cut", "NaN", "infinite"])
+def test_a_lora_that_cannot_be_applied_whole_is_refused_by_name(
+    pack_nodes: dict[str, type], embedded: tuple, folder: Path, harm: str
+) -> None:
+    tensors, metadata = read_file(folder / "wild_lora.safetensors")
+    down = next(key for key in sorted(tensors) if ".lora_A" in key)
+    up = down.replace(".lora_A", ".lora_B")
+    match harm:
+        case "up turned":
+            tensors[up] = tensors[up].T.contiguous()
+        case "down too wide":
+            tensors[down] = torch.cat([tensors[down]] * 2, 1)
+        case "rank cut":
+            tensors[down] = tensors[down][:1].contiguous()
+        case _:
+            tensors[up][-1, -1] = float("nan" if harm == "NaN" else "-inf")
+    bad = folder / "bad_lora.safetensors"
+    save_file(tensors, bad, metadata=metadata)
+    adapter, about = read_file(folder / "wild_emotion.safetensors")
+    emotion = folder / "bad_emotion.safetensors"
+    save_file(adapter, emotion, metadata=about | {"lora_sha256": tensor_digest(bad)})
+    try:
+        with pytest.raises(Exception, match=r"^bad_lora.safetensors (does not fit|holds numbers)"):
+            pack_nodes["EmoFB_LoadCheckpoint"].execute(*embedded, emotion.name, 1.0, 1.0)
+    finally:
+        bad.unlink(), emotion.unlink()
 
 
 def test_a_checkpoint_of_another_family_is_refused(

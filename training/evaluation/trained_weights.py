@@ -8,8 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from emofeedback.control.checkpoint import find_partner, load_adapter, read_facts, read_file
+from emofeedback.control.checkpoint import find_partner, load_adapter, read_facts
 from emofeedback.errors import CheckpointError
+from emofeedback.records.weights import read_file
 
 from ..rl.policy import Policy
 from ..runs.run_state import read_average

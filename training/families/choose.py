@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from emofeedback.control.checkpoint import load_adapter, read_facts, read_header
+from emofeedback.control.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError, ConfigError
+from emofeedback.records.weights import read_header
 
 from ..runs.memory import check_memory
 from ..settings.config import TrainConfig

@@ -101,4 +101,4 @@ def load_or_train_tokenizer(folder: Path, *, vocab_size: int) -> PreTrainedToken
         folder.mkdir(parents=True, exist_ok=True)
         train_tokenizer(vocab_size=vocab_size).save_pretrained(folder)
         marker.write_text(json.dumps({"vocab_size": vocab_size}) + "\n", encoding="utf-8")
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofeedback.control.checkpoint import read_header
 from emofeedback.embedded.clip import embed_texts, load_clip, to_pixels
 from emofeedback.embedded.weights import weight_path
+from emofeedback.records.weights import read_header
 
 from ..runs.optim import MuonOptim, Optim
 from ..runs.run import Run, RunOptions, StepRandom

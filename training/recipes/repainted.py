@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.control.checkpoint import read_header
 from emofeedback.embedded import autoencoder, generator
 from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.weights import weight_path
+from emofeedback.records.weights import read_header
 
 from ..world.captions import caption
 from ..world.dataset import PictureSet, kept_set

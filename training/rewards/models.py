@@ -210,7 +210,9 @@ def _load_clip(folder: Path) -> tuple[Any, Any]:
         )
     try:
         model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        processor = CLIPProcessor.from_pretrained(folder, local_files_only=True)
+        processor = CLIPProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # transformers and safetensors each raise their own
         raise CheckpointError(
             f"The CLIP in {folder} cannot be read ({type(error).__name__}: {error})."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from emofeedback.control.checkpoint import read_header
 from emofeedback.errors import ConfigError
+from emofeedback.records.weights import read_header
 
 ROOM = 1.25
 """Activations of one small micro-batch, LoRA and optimiser beside the frozen weights."""

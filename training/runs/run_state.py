@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.control.checkpoint import read_file
 from emofeedback.errors import CheckpointError
 from emofeedback.records.files import replacing
+from emofeedback.records.weights import read_file
 
 log = logging.getLogger(__name__)
 TENSORS, FACTS = "state.safetensors", "state.json"

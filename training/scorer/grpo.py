@@ -139,12 +139,16 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
     else:
         folder = Path(config.path)
         try:
-            model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+            model = AutoModelForImageTextToText.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"scorer.path is {config.path!r}, which holds no vision-language model: {error}"
             ) from error
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
     return model, _processor(folder, tokenizer)
 
 
@@ -166,7 +170,7 @@ def _processor(folder: Path, tokenizer: Any) -> Any:
 
     described = ("processor_config.json", "video_preprocessor_config.json")
     if any((folder / name).is_file() for name in described):
-        return AutoProcessor.from_pretrained(folder, local_files_only=True)
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     images = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
     videos = Qwen2VLVideoProcessor(patch_size=images.patch_size, merge_size=images.merge_size)
     return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)

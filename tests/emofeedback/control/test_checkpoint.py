@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 
 import pytest
 import torch
@@ -16,11 +17,10 @@ from emofeedback.control.checkpoint import (
     find_partner,
     load_adapter,
     read_facts,
-    read_file,
     save_checkpoint,
-    tensor_digest,
 )
 from emofeedback.errors import CheckpointError
+from emofeedback.records.weights import read_file, tensor_digest
 
 FACTS = EmotionFacts(base_family="drawn", trained="by hand", evaluation={"v_error": 0.4})
 LORA = {
@@ -70,7 +70,7 @@ def test_a_partner_in_another_folder_is_found_between_broken_and_foreign_files(f
     (there / "calm_broken.safetensors").write_bytes(b"no header")
     save_file({"weight": torch.ones(3)}, there / "calm_style.safetensors")
     assert find_partner(files["emotion"]) is None
-    assert find_partner(files["emotion"], folder=there) == lora
+    assert find_partner(files["emotion"], among=there.iterdir()) == lora
 
 
 def test_the_digest_leaves_the_header_out(files, tmp_path):
@@ -122,6 +122,37 @@ def test_tensors_that_do_not_fit_their_description_are_refused(files, tmp_path):
         save_file(change, path, metadata=metadata)
         with pytest.raises(CheckpointError, match="damaged"):
             load_adapter(path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"hidden": 16000}, {"hidden": 10**30}, {"hidden": -8}, {"hidden": 8.0}, {"hidden": True},
+        {"hidden": None}, {"context_width": 60000, "pooled_width": 60000}, {"device": "cuda"},
+    ],
+)  # fmt: skip
+def test_a_description_that_its_tensors_do_not_bear_out_costs_no_memory(files, tmp_path, said):
+    tensors, metadata = read_file(files["emotion"])
+    widths = json.loads(metadata["adapter"]) | said
+    path = tmp_path / "huge.safetensors"
+    save_file(tensors, path, metadata=metadata | {"adapter": json.dumps(widths)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_adapter(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("name", ["evaluation", "adapter"])
+@pytest.mark.parametrize(
+    "text",
+    ["nope", "5", "null", "", '["v"]', "[" * 2000, '{"a":' * 5000, '{"v": "x"}', " " * 99999],
+)
+def test_metadata_of_another_type_is_refused_as_damage(files, tmp_path, name, text):
+    tensors, metadata = read_file(files["emotion"])
+    path = tmp_path / "odd.safetensors"
+    save_file(tensors, path, metadata=metadata | {name: text})
+    with pytest.raises(CheckpointError, match=f"damaged.*{name}|describes its adapter"):
+        read_facts(path) if name == "evaluation" else load_adapter(path)
 
 
 def test_a_missing_and_an_oversized_file_are_told_apart(files, monkeypatch):
