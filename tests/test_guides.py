@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def _text(node: ast.AST) -> str:
 
 def quoted() -> list[str]:
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    return re.findall(r"^> (.+)$", text, re.MULTILINE)
+    return [
+        " ".join(lines.split("\n> ")) for lines in re.findall(r"^> ((?:.+\n> )*.+)$", text, re.M)
+    ]
 
 
 def test_troubleshooting_quotes_enough_to_be_of_use() -> None:
@@ -91,3 +94,14 @@ def test_every_guide_is_in_the_index_and_every_picture_on_a_page() -> None:
 def test_the_index_names_the_commands_that_make_the_pictures() -> None:
     index = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {"tools.help pictures", "tools.workflows", "start.py demo"} <= set(MAKERS.findall(index))
+
+
+def test_pages_wrap_at_120() -> None:
+    names = subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split("\n")
+    for name in filter(None, names):
+        code = False
+        for number, line in enumerate((ROOT / name).read_text("utf-8").splitlines(), 1):
+            code ^= line.lstrip().startswith("```")
+            whole = code or line.startswith(("|", "#", "![")) or " " not in line.strip("*- ")
+            words = re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)  # cannot be broken
+            assert whole or len(words) <= 120, f"{name}:{number} has {len(line)} characters"

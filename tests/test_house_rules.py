@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.house.imports import against_the_floors, circles
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {"nodes", "emofeedback", "training", "launcher"}
 LIGHT = {"numpy", "torch", "PIL", "safetensors"} | set(sys.stdlib_module_names)
@@ -65,6 +67,29 @@ def test_imports_run_one_way(room: str, may_use: set[str]) -> None:
     for file in files_of(room):
         wrong = (all_imports(file) & ROOMS) - may_use
         assert not wrong, f"{file.relative_to(ROOT)} imports from {wrong}"
+
+
+def test_no_circles_and_nothing_against_the_floors() -> None:
+    assert circles() == []
+    assert against_the_floors() == []
+
+
+def test_every_file_of_the_library_lies_in_a_room() -> None:
+    top = {file.stem for file in (ROOT / "emofeedback").glob("*.py")}
+    assert top == {"__init__", "__main__", "errors", "images"}
+
+
+def test_posix_only_modules_are_imported_guarded() -> None:
+    posix = {"fcntl", "grp", "pwd", "resource", "termios", "pty"}
+    for room in (*sorted(ROOMS), "tools"):
+        for file in files_of(room):
+            loaded = posix & {
+                name
+                for node in ast.parse(file.read_text(encoding="utf-8")).body
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for name in imported_names(file, [node])
+            }
+            assert not loaded, f"{file.relative_to(ROOT)} needs {loaded}, which Windows lacks"
 
 
 def test_only_nodes_knows_comfyui() -> None:
