@@ -17,7 +17,7 @@ SCALE = 2  # drawn larger and scaled down: PIL draws lines without smoothing
 WIDTH, TITLE, ROW, PAD = 226, 28, 21, 9
 MOST_TAKERS = 4
 COLUMN_GAP, ROW_GAP, MARGIN = 84, 24, 22
-PAPER, BODY, HEAD, FIELD = "#202124", "#35373b", "#2a2c30", "#232427"
+PAPER, BODY, FIELD = "#202124", "#35373b", "#232427"
 INK, FAINT, SUBJECT = "#e8e8e8", "#a3a9b0", "#e8743b"
 COLOURS = {
     "MODEL": "#b39ddb", "CLIP": "#ffd500", "VAE": "#ff6e6e", "CONDITIONING": "#ffa931",
@@ -85,22 +85,6 @@ def draw_node(graph: Graph, facts: Mapping[str, NodeFacts], about: str) -> Image
     ]
     columns = [column for column in (before, [about], after[:MOST_TAKERS]) if column]
     return draw_columns(columns, graph, facts, about)
-
-
-def draw_whole(graph: Graph, facts: Mapping[str, NodeFacts]) -> Image.Image:
-    """Every node, each one column after the last that feeds it."""
-    depths: dict[str, int] = {}
-
-    def depth(key: str) -> int:
-        if key not in depths:
-            origins = [origin for origin, _ in links_of(graph[key]).values()]
-            depths[key] = 1 + max(map(depth, origins), default=-1)
-        return depths[key]
-
-    columns: list[list[str]] = [[] for _ in range(1 + max(map(depth, graph)))]
-    for key in graph:
-        columns[depth(key)].append(key)
-    return draw_columns(columns, graph, facts)
 
 
 def draw_columns(
