@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OWNERS = {
     "asking a server": (r"from openai|import openai", ("emofeedback/lvlm/server/client.py",)),
+    "repairing a model's JSON": (r"json_repair", ("emofeedback/lvlm/answers.py",)),
     "urllib's own requests": (r"urllib\.(request|error)", ()),
     # launcher/ has the standard library only and may not import the library
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import ConfigError
+from ...errors import ConfigError, ScorerAnswerError
 from ...images import data_uri
+from ..answers import shortened
 from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
@@ -125,6 +126,11 @@ class EndpointLvlm:
 
     def _rating(self, reply: Any, content: Any) -> Rating:
         text = reply.choices[0].message.content or ""
+        if reply.choices[0].finish_reason == "length" and not self.prompts.filled:
+            raise ScorerAnswerError(
+                f"{self.name} answered {shortened(text)} and was cut off there, before it "
+                "was done. Set reading to 'reasoned', or use a model that follows the prompt."
+            )
         means = whole_digits(text, self.name, adjoining=self.prompts.filled)
         logits = digit_logits(reply.choices[0].logprobs)
         if logits is None:
@@ -135,7 +141,7 @@ class EndpointLvlm:
         return Rating(
             valence=read[0],
             arousal=read[1],
-            content=None if content is None else yes_share(content.choices[0].logprobs),
+            content=_content(content),
             tokens=_tokens(reply) + _tokens(content),
             raw_text=text,
             prompt_version=self.prompts.digits,
@@ -160,6 +166,13 @@ def data_url(image: Tensor) -> str:
     stream = io.BytesIO()
     to_pil(image).save(stream, format="JPEG", quality=92)
     return data_uri(stream.getvalue(), "jpeg")
+
+
+def _content(reply: Any) -> float | None:
+    """Unknown where it was not asked, or where the model only thought."""
+    if reply is None or not reply.choices[0].message.content:
+        return None
+    return yes_share(reply.choices[0].logprobs)
 
 
 def _tokens(reply: Any) -> int:

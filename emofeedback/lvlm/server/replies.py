@@ -21,7 +21,7 @@ def digit_logits(logprobs: Any) -> list[list[float]] | None:
     Args: logprobs: of a choice, as the client gives it; None where the server gave none.
     Returns: [2][9], or None where they cannot be read: no list, digits merged in one token.
     """
-    entries = getattr(logprobs, "content", None) or []
+    entries = _behind_thought(getattr(logprobs, "content", None) or [])
     places = [entry for entry in entries if _plain(entry.token) in DIGITS]
     if len(places) != 2 or any(_digits_in(e.token) > 1 for e in entries):
         return None
@@ -54,12 +54,22 @@ def whole_digits(text: str, name: str, *, adjoining: bool = False) -> tuple[floa
     return from_scale(found[0], "sam9"), from_scale(found[1], "sam9")
 
 
+def _behind_thought(entries: list[Any]) -> list[Any]:
+    """The tokens of the answer: digits thought of are none."""
+    ends = [at for at, entry in enumerate(entries) if "</think>" in str(entry.token)]
+    return entries[ends[-1] + 1 :] if ends else entries
+
+
 def _listed(entry: Any, labels: tuple[str, ...]) -> list[float]:
     """Summed log-probability of each label over its spellings in the list of likeliest tokens."""
     totals = dict.fromkeys(labels, 0.0)
     for option in {o.token: o for o in (entry, *(entry.top_logprobs or []))}.values():
         label = _plain(option.token)
-        if label in totals and math.isfinite(option.logprob):
+        if (
+            label in totals
+            and isinstance(option.logprob, int | float)
+            and math.isfinite(option.logprob)
+        ):
             totals[label] += math.exp(min(option.logprob, 0.0))
     return [max(math.log(total), UNLIKELY) if total > 0 else UNLIKELY for total in totals.values()]
 

@@ -221,6 +221,22 @@ def test_what_is_not_two_digits_is_never_read_as_two(text):
     assert whole_digits("<think>1 or 2</think>9,1", "m") == (3.0, -3.0)
 
 
+def test_digits_of_a_thought_or_of_a_cut_answer_are_no_rating(proxy):
+    spread = {"7": -0.1, "6": -2.4}
+    told = [token("1"), token("</think>"), token("7", **spread), token(","), token("3", **spread)]
+    told[2]["top_logprobs"].append({"token": "5", "logprob": None, "bytes": None})
+    proxy.reply = reply("1</think>7,3", {"content": told})
+    (rating,) = endpoint(proxy).rate(pictures(1), None, unwatched)
+    assert rating.warnings == () and 1.3 < rating.valence[0] < 1.5
+    proxy.reply = reply("7, 3")
+    proxy.reply["choices"][0]["finish_reason"] = "length"
+    with pytest.raises(ScorerAnswerError, match="'7, 3' and was cut off"):
+        endpoint(proxy).rate(pictures(1), None, unwatched)
+    proxy.reply = reply("From 1 to 9, I", {"content": [token("1"), token("9")]})
+    with pytest.raises(ScorerAnswerError, match="instead of two digits"):
+        endpoint(proxy).rate(pictures(1), None, unwatched)
+
+
 USUAL = ["http://127.0.0.1:8000/v1", "http://localhost:11434", "http://[::1]:1234/v1/"]
 REFUSED = [
     "http://127.0.0.1:22/v1",
