@@ -34,10 +34,8 @@ from emofeedback.lvlm.base import Ask, unwatched  # noqa: E402
 from emofeedback.lvlm.branches import tree_inputs  # noqa: E402
 from emofeedback.lvlm.folder import load_folder  # noqa: E402
 from emofeedback.lvlm.local import TransformersLvlm  # noqa: E402
-from emofeedback.lvlm.pictures import to_pil  # noqa: E402
 from emofeedback.lvlm.prompts import load_prompt  # noqa: E402
 from emofeedback.lvlm.readout import answer_form, label_logits  # noqa: E402
-from emofeedback.lvlm.repeated_text import RepeatedText  # noqa: E402
 from emofeedback.reading.calibration import fit_calibration  # noqa: E402
 from emofeedback.reading.scorer import LvlmScorer  # noqa: E402
 from training.world.dataset import picture_set  # noqa: E402
@@ -148,13 +146,12 @@ def batch_against_single(lvlm: TransformersLvlm, images: Tensor, repeats: int) -
 
 def overhead(lvlm: TransformersLvlm, images: Tensor, repeats: int) -> Row:
     """score() against processor and model calls alone, on the same pictures."""
-    scorer, pictures = LvlmScorer(lvlm), [to_pil(image) for image in images]
-    question = RepeatedText(lvlm.processor, lvlm.chat(load_prompt(lvlm.prompts.rate)))
+    scorer, question = LvlmScorer(lvlm), lvlm.chat(load_prompt(lvlm.prompts.rate))
     steps = torch.tensor([lvlm.encode(str(n)) for n in range(1, 10)])
 
     @torch.inference_mode()
     def bare() -> Tensor:
-        inputs = question(pictures)
+        inputs = lvlm.inputs(images, question, torch.device("cpu"))
         seen = lvlm.model(**tree_inputs(lvlm.model, inputs, steps), use_cache=False)
         return torch.as_tensor(seen.logits)
 

@@ -78,7 +78,8 @@ def test_two_processes_equal_one(tmp_path: Path, kind: str, updates: int) -> Non
     start = new_trainer(config).policy.snapshot()
     moved = 0.0
     for name, value in alone.policy.snapshot().items():
-        torch.testing.assert_close(found[0][name], value, atol=1e-6, rtol=0)
+        # sums of other shares round otherwise: 2.3e-6 on processors with AMX, below 1e-6 elsewhere
+        torch.testing.assert_close(found[0][name], value, atol=1e-5, rtol=0)
         assert torch.equal(found[0][name], found[1][name])
         moved = max(moved, float((value - start[name]).abs().max()))
     assert moved > 1e-3
