@@ -1,4 +1,4 @@
-"""`python -m emofeedback calibrate | evaluate`: measure scorers on pictures that people rated."""
+"""`python -m emofeedback calibrate | evaluate | fit`: scorers and pictures that people rated."""
 
 import logging
 import sys
@@ -9,6 +9,7 @@ from .errors import EmoFeedbackError
 COMMANDS = {
     "calibrate": ("emofeedback.commands.calibrate", "fit a scorer's readings to human ratings"),
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
+    "fit": ("emofeedback.commands.fit", "fit a head on a picture encoder to human ratings"),
 }
 
 

@@ -32,7 +32,10 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scorer",
         default=EMBEDDED,
-        help="embedded; folder:PATH (transformers); or server:URL (with --model)",
+        help="embedded; folder:PATH (transformers); server:URL (with --model); or head:FILE",
+    )
+    parser.add_argument(
+        "--encoder", action="append", default=[], help="of a head, where it does not lie beside it"
     )
     parser.add_argument("--model", default="", help="the model's name on the server")
     parser.add_argument("--adapter", type=Path, help="a peft adapter on top of the folder")
@@ -62,8 +65,14 @@ def open_scorer(options: argparse.Namespace) -> Scorer:
 
         server = open_endpoint(where, options.model)
         return LvlmScorer(server, way=options.reading, calibration=calibration)
+    if kind == "head" and where and calibration is None:
+        from ..embedded.picture_encoder import open_any_encoder
+        from ..reading.head_scorer import open_head
+
+        return open_head(Path(where), options.encoder, open_any_encoder)
     raise ConfigError(
-        f"The scorer is {options.scorer!r}. Write embedded, folder:PATH or server:URL."
+        f"The scorer is {options.scorer!r}. Write embedded, folder:PATH, server:URL, or head:FILE "
+        "(a head is calibrated already)."
     )
 
 

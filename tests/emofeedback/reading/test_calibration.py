@@ -201,4 +201,7 @@ def test_the_commands_fit_and_measure_on_rated_pictures(tmp_path, caplog):
     assert main(["evaluate", "scorer", str(tmp_path), *options]) == 0
     assert len(json.loads(report.read_text(encoding="utf-8"))["readings"]) == 12
     assert main(["evaluate", "scorer", str(tmp_path), "--scorer", "gpt"]) == 2
-    assert "Write embedded, folder:PATH or server:URL" in caplog.text or "scale" in caplog.text
+    assert (
+        "Write embedded, folder:PATH, server:URL, or head:FILE" in caplog.text
+        or "scale" in caplog.text
+    )

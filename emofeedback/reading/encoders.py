@@ -1,0 +1,202 @@
+"""Picture encoders that people already have: a transformers folder, an ONNX file, several joined.
+
+Named in one line: `folder:PATH`, `onnx:FILE?tensor=pooled&colours=caffe&bgr=1&resize=256`. Code
+beside the weights is never run, pickles are never read, nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, ConfigError, MissingDependencyError
+from .onnx_file import OnnxNetwork
+from .preprocessing import COLOURS, Preprocessing, folder_preprocessing
+
+BATCH = 32
+HOW_TO_NAME = "Write embedded, folder:PATH (transformers) or onnx:FILE?tensor=pooled."
+Place = Callable[[], AbstractContextManager[torch.device]]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen network that turns pictures into features.
+
+    Args:
+        kind: "folder", "onnx", "embedded" or "clip_vision".
+        name: of its file or folder, without the path.
+        digest: SHA-256 of its weights; empty where they cannot be told apart.
+        options: what was asked of it beside its name.
+        preprocessing: of its input.
+        features: pictures [B, H, W, 3] in 0..1 -> [B, F] float32.
+    """
+
+    kind: str
+    name: str
+    digest: str
+    options: Mapping[str, str]
+    preprocessing: Preprocessing
+    features: Callable[[Tensor], Tensor]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a head's file says of it; no path of anybody's disk."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "digest": self.digest,
+            "options": dict(self.options),
+            "preprocessing": self.preprocessing.as_dict(),
+        }
+
+
+def open_encoder(spec: str) -> Encoder:
+    """The encoder that one line names.
+
+    Raises: ConfigError: no such kind or option. CheckpointError: it cannot be loaded.
+        MissingDependencyError: onnxruntime or transformers is missing.
+    """
+    place, _, query = spec.partition("?")
+    kind, _, where = place.partition(":")
+    options = dict(parse_qsl(query))
+    if kind == "onnx" and where:
+        return open_onnx(Path(where), options)
+    if kind == "folder" and where and not options:
+        return open_folder(Path(where))
+    raise ConfigError(f"The encoder is {spec!r}. {HOW_TO_NAME}")
+
+
+def open_onnx(path: Path, options: Mapping[str, str]) -> Encoder:
+    """An ONNX file with the options tensor, colours, bgr, side and resize.
+
+    Raises: as `open_encoder`.
+    """
+    known = {"tensor", "colours", "bgr", "side", "resize"}
+    if set(options) - known:
+        raise ConfigError(f"Options of an ONNX encoder are {', '.join(sorted(known))}.")
+    colours = options.get("colours", "imagenet")
+    try:
+        side = int(options.get("side", 224))
+        resize, bgr = int(options.get("resize", side)), bool(int(options.get("bgr", 0)))
+        mean, std = COLOURS[colours]
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"side and resize are pixels, bgr 0 or 1, colours one of "
+            f"{', '.join(COLOURS)} ({error})."
+        ) from error
+    if not 8 <= side <= resize <= 4096:
+        raise ConfigError(f"side is {side} and resize {resize}; write 8 <= side <= resize <= 4096.")
+    prepared = Preprocessing(side, resize, mean, std, bgr)
+    network = OnnxNetwork(path, options.get("tensor", ""), prepared)
+    return Encoder("onnx", path.name, file_digest([path]), options, prepared, network.features)
+
+
+def open_folder(folder: Path, *, manage: Callable[[Any], Place] | None = None) -> Encoder:
+    """The vision tower of a transformers folder: CLIP, SigLIP, DINOv2, or an AutoModel with one.
+
+    Args:
+        manage: who brings the tower to its device; by default it stays where it is.
+    Raises: as `open_encoder`.
+    """
+    try:
+        from transformers import AutoModel
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"An encoder folder needs transformers ({error}). Run: pip install transformers"
+        ) from error
+    weights = sorted(folder.glob("*.safetensors"))
+    if not (folder / "config.json").is_file() or not weights:
+        raise CheckpointError(
+            f"There is no picture encoder in {folder} (config.json or *.safetensors is missing)."
+        )
+    try:
+        model = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+    except Exception as error:  # transformers and safetensors each raise their own
+        told = str(error).splitlines()[0] if str(error) else ""
+        raise CheckpointError(
+            f"{folder} holds no model that transformers can load ({type(error).__name__}: "
+            f"{told[:200]})."
+        ) from error
+    tower = vision_tower(model)
+    config = tower.config
+    side = getattr(config, "image_size", None)
+    if not isinstance(side, int):
+        raise CheckpointError(
+            f"The model in {folder} ({model.config.model_type}) has no vision tower of a fixed "
+            "picture size. Choose CLIP, SigLIP, DINOv2 or another with one."
+        )
+    # DINOv2's config names the size it was tuned at; its users feed 224
+    side = 224 if config.model_type.startswith("dinov2") else side
+    prepared = folder_preprocessing(folder, side)
+    place = manage(tower) if manage is not None else None
+    return Encoder(
+        "folder",
+        folder.name,
+        file_digest(weights),
+        {},
+        prepared,
+        tower_features(tower, prepared, place, getattr(model, "visual_projection", None)),
+    )
+
+
+def vision_tower(model: Any) -> Any:
+    """The part of a transformers model that sees; the model itself where it only sees."""
+    for holder in (model, getattr(model, "model", None)):
+        for name in ("vision_model", "vision_tower", "visual"):
+            found = getattr(holder, name, None)
+            if found is not None:
+                return found
+    return model
+
+
+def tower_features(
+    tower: Any, prepared: Preprocessing, place: Place | None = None, projection: Any = None
+) -> Callable[[Tensor], Tensor]:
+    """Features by a torch tower: its pooled output, projected where it has a projection.
+
+    Differentiable in the pictures; weights stay frozen.
+    """
+    tower.eval().requires_grad_(False)
+    if projection is not None:
+        projection.requires_grad_(False)
+
+    def features(images: Tensor) -> Tensor:
+        here = next(tower.parameters()).device
+        with place() if place is not None else nullcontext(here) as device:
+            found = tower(pixel_values=prepared.apply(images.to(device)))
+            pooled = getattr(found, "pooler_output", None)
+            if pooled is None:
+                pooled = found.last_hidden_state.mean(1)
+            if projection is not None:
+                pooled = projection.to(pooled.device)(pooled)
+            flat: Tensor = pooled.float().flatten(1)
+            return flat
+
+    return features
+
+
+def encode(encoders: Sequence[Encoder], images: Tensor) -> list[Tensor]:
+    """Features of each encoder, [B, F_i] on the pictures' device."""
+    return [
+        torch.cat([encoder.features(part) for part in images.split(BATCH)]).to(images.device)
+        for encoder in encoders
+    ]
+
+
+def file_digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of files, one after the other."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                total.update(chunk)
+    return total.hexdigest()

@@ -1,0 +1,185 @@
+"""Heads on picture encoders: fitted with scikit-learn, read with torch alone."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from emofeedback.__main__ import main
+from emofeedback.embedded.picture_encoder import embedded_encoder, open_any_encoder
+from emofeedback.errors import CheckpointError, ConfigError
+from emofeedback.reading.encoders import encode, open_encoder
+from emofeedback.reading.head_fit import FORMS, Form, fit_form, fit_head, hold_out, kernel
+from emofeedback.reading.head_scorer import HeadScorer, open_head
+from emofeedback.reading.heads import Head, load_head, save_head
+from emofeedback.reading.onnx_file import before_last_layer
+from emofeedback.reading.outliers import outlier_pictures
+from emofeedback.reading.preprocessing import Preprocessing, probe
+
+THEMES = [f"theme {number // 4}" for number in range(80)]
+
+
+def made(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features [80, 24] that tell their ratings [80, 2] with some noise, and far outliers."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(80, 24))
+    ratings = features[:, :2] * [1.0, 0.5] + rng.normal(0, 0.2, (80, 2))
+    return features, ratings, rng.normal(6, 1, (40, 24))
+
+
+def fitted(facts: dict | None = None) -> Head:
+    features, ratings, outliers = made()
+    return fit_head([features], ratings, THEMES, outliers, features[0], facts or {"encoders": []})
+
+
+@pytest.fixture(scope="module")
+def head() -> Head:
+    return fitted()
+
+
+def test_unseen_themes_are_read_and_their_spread_is_honest() -> None:
+    features, ratings, outliers = made()
+    held = hold_out([features], ratings, THEMES, outliers)
+    for axis in (0, 1):
+        assert np.corrcoef(held.read[:, axis], ratings[:, axis])[0, 1] > 0.7
+    within = (np.abs(held.read - ratings) <= held.spread).mean()
+    assert 0.5 < within < 0.85
+    assert held.foreign.mean() < 0.2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_torch_reads_what_scikit_learn_fitted(form: Form) -> None:
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.svm import SVR
+
+    features, ratings, _ = made()
+    y = ratings[:, 0]
+    names = {"gamma": form.gamma, "kernel": "rbf"} if form.gamma else {"kernel": "linear"}
+    model = (
+        SVR(C=form.strength, epsilon=0.1, **names)
+        if form.kind == "svr"
+        else KernelRidge(alpha=form.strength, **names)
+    )
+    model.fit(features, y - y.mean())
+    weight, bias = fit_form(form, kernel(features, features, form.gamma), y)
+    head = Head(
+        mean=torch.zeros(24), std=torch.ones(24), support=torch.from_numpy(features).float(),
+        weight=torch.from_numpy(np.stack([weight] * 2)).float(), bias=torch.tensor([bias] * 2),
+        gamma=torch.tensor([form.gamma] * 2), spread=torch.ones(2), probe=torch.zeros(24),
+        outlier_weight=torch.zeros(25), outlier_limit=torch.ones(1), distance_limit=torch.ones(1),
+        facts={},
+    )  # fmt: skip
+    new = made(1)[0]
+    read = head.emotions(torch.from_numpy(new).float())[:, 0].numpy()
+    np.testing.assert_allclose(read, model.predict(new) + y.mean(), atol=2e-2)
+
+
+def test_strangers_are_known(head: Head) -> None:
+    assert bool(head.foreign(torch.from_numpy(made(3)[2]).float()).all())
+
+
+def test_a_file_reads_as_it_was_written(head: Head, tmp_path: Path) -> None:
+    save_head(head, tmp_path / "head.safetensors")
+    again = load_head(tmp_path / "head.safetensors")
+    features = torch.from_numpy(made(2)[0]).float()
+    torch.testing.assert_close(again.emotions(features), head.emotions(features))
+    assert again.facts == dict(head.facts)
+
+
+def test_damage_and_other_files_are_refused(head: Head, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(1)}, str(tmp_path / "other.safetensors"))
+    with pytest.raises(CheckpointError, match="no head"):
+        load_head(tmp_path / "other.safetensors")
+    path = tmp_path / "head.safetensors"
+    save_head(Head(**{**vars(head), "bias": torch.full((2,), torch.nan)}), path)
+    with pytest.raises(CheckpointError, match="bias is not finite"):
+        load_head(path)
+
+
+def test_a_head_wants_its_own_encoder(head: Head) -> None:
+    with pytest.raises(ConfigError, match="fitted on other"):
+        HeadScorer([embedded_encoder()], Head(**{**vars(head), "facts": {"encoders": [
+            {"name": "other"}]}}), "head")  # fmt: skip
+
+
+def test_embedded_encoder_passes_gradients_and_fits_any_size() -> None:
+    picture = torch.rand(2, 40, 60, 3, requires_grad=True)
+    (features,) = encode([embedded_encoder()], picture)
+    assert features.shape[0] == 2 and features.ndim == 2
+    features.sum().backward()
+    assert picture.grad is not None and bool(picture.grad.abs().sum() > 0)
+
+
+def test_preprocessing_survives_its_file() -> None:
+    given = Preprocessing(side=32, resize=40, bgr=True)
+    assert Preprocessing.from_mapping(json.loads(json.dumps(given.as_dict()))) == given
+    assert given.apply(probe()).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "folder:", "onnx:no-such.onnx", "onnx:x?colours=odd", "folder:/no-such", "x:y"]
+)
+def test_a_wrong_encoder_is_refused_with_a_reason(spec: str) -> None:
+    with pytest.raises((ConfigError, CheckpointError)):
+        open_encoder(spec)
+
+
+def test_bytes_that_are_no_graph_are_refused() -> None:
+    with pytest.raises(ValueError, match="no linear layer"):
+        before_last_layer(b"")
+
+
+def test_outliers_are_pictures() -> None:
+    pictures = outlier_pictures(6)
+    assert pictures.shape == (6, 256, 256, 3)
+    assert float(pictures.min()) >= 0 and float(pictures.max()) <= 1
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
+    """Twenty flat pictures: bright ones pleasant, red ones exciting."""
+    rng = np.random.default_rng(0)
+    with (tmp_path / "ratings.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "valence", "arousal", "theme"])
+        for number in range(20):
+            red, green = rng.random(2)
+            pixels = np.full((32, 32, 3), [red, green, 0.5]) * 255
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{number}.png")
+            table.writerow([f"{number}.png", 4 * green - 2, 4 * red - 2, f"t{number // 2}"])
+    return tmp_path
+
+
+def test_fit_and_evaluate_by_command(rated: Path, caplog: pytest.LogCaptureFixture) -> None:
+    out = rated / "made" / "head.safetensors"
+    fit = ["fit", str(rated), "--scale", "emotion", "--encoder", "embedded", "--out", str(out)]
+    with caplog.at_level("INFO"):
+        assert main(fit) == 0
+        assert "always mean" in caplog.text and "r of colours" in caplog.text
+    kept = next(out.parent.glob("*.features-*"))
+    before = kept.stat().st_mtime_ns
+    assert main(fit) == 0 and kept.stat().st_mtime_ns == before  # nothing is encoded twice
+    shown = rated / "shown.json"
+    told = ["evaluate", "scorer", str(rated), "--scale", "emotion", "--scorer", f"head:{out}"]
+    assert main([*told, "--json", str(shown)]) == 0
+    rows = json.loads(shown.read_text())["readings"]
+    scorer = open_head(out, [], open_any_encoder)
+    from emofeedback.reading.rated import load_picture
+
+    batch = torch.cat([load_picture(rated / row["file"]) for row in rows])
+    read = [(r.emotion.valence, r.emotion.arousal) for r in scorer.score(batch)]
+    np.testing.assert_allclose(read, [row["read"] for row in rows], atol=1e-4)
+    assert str(rated) not in out.read_bytes().decode("latin-1")  # no path of anybody's disk
+
+
+def test_a_fitted_head_is_read_without_scikit_learn() -> None:
+    code = "import sys, emofeedback.reading.head_scorer; assert 'sklearn' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
