@@ -12,7 +12,6 @@ from typing import Any
 _ROOMS = {
     "control.adapter": ("EmotionAdapter",),
     "control.checkpoint": ("EmotionFacts", "load_adapter", "save_checkpoint"),
-    "embedded.generator": ("generate",),
     "embedded.scorer": ("load_scorer",),
     "errors": (
         "CheckpointError", "ConfigError", "EmoFeedbackError", "ImageError", "LoopError",

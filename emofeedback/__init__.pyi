@@ -2,7 +2,6 @@ from .control.adapter import EmotionAdapter as EmotionAdapter
 from .control.checkpoint import EmotionFacts as EmotionFacts
 from .control.checkpoint import load_adapter as load_adapter
 from .control.checkpoint import save_checkpoint as save_checkpoint
-from .embedded.generator import generate as generate
 from .embedded.scorer import load_scorer as load_scorer
 from .errors import CheckpointError as CheckpointError
 from .errors import ConfigError as ConfigError

@@ -20,8 +20,8 @@ EXAMPLE = re.search(
     r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text("utf-8"), re.DOTALL
 )
 PACKAGES = {"PIL": "pillow", "json_repair": "json-repair"}
-OPTIONAL = {"diffusers", "llguidance", "peft", "accelerate", "torchvision"}
-"""Of extras, or looked for before they are used."""
+OPTIONAL = {"diffusers", "llguidance", "sklearn", "onnxruntime"}
+"""Of extras: their absence is a message that names what to install."""
 
 
 @pytest.fixture
