@@ -13,11 +13,11 @@ from .errors import ScorerAnswerError as ScorerAnswerError
 from .errors import ScorerError as ScorerError
 from .loop.driver import run_loop as run_loop
 from .loop.observer import Observer as Observer
+from .loop.ranking import rank_readings as rank_readings
 from .loop.report import loop_report as loop_report
 from .loop.report_page import report_csv as report_csv
 from .loop.report_page import report_html as report_html
 from .loop.report_page import report_json as report_json
-from .loop.steps import rank_readings as rank_readings
 from .loop.steps import start_loop as start_loop
 from .lvlm.base import Lvlm as Lvlm
 from .lvlm.folder import load_folder as load_folder

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.images import check_images
-from ..emofeedback.loop.steps import rank_readings
+from ..emofeedback.loop.ranking import rank_readings
 from ..emofeedback.reading.base import (
     Scorer,
 )

@@ -22,7 +22,7 @@ from .report import (
     refinement_values,
     round_values,
 )
-from .steps import STOP_REASONS
+from .stopping import STOP_REASONS
 
 THUMBNAIL_SIDE = 96  # pixels; with this quality some 3 kB
 JPEG_QUALITY = 72

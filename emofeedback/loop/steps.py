@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, LoopError
+from ..errors import LoopError
 from ..images import check_images, from_png, to_png
 from ..reading.base import (
     Scorer,
@@ -28,20 +28,12 @@ from ..records.request import (
     RefineRequest,
     blind_request,
 )
-from ..records.state import MAX_SEED, Best, LoopPolicy, LoopState, RoundRecord, SkippedRound
+from ..records.state import MAX_SEED, LoopPolicy, LoopState, RoundRecord, SkippedRound
 from ..refining.base import (
     Refiner,
 )
-from .cost import loop_cost
-
-STOP_REASONS = {
-    "tolerance": "close enough",
-    "rounds": "all rounds done",
-    "patience": "no better picture any more",
-    "time budget": "time is up",
-    "accepted": "accepted by you",
-}
-"""Why a loop has stopped, as reports name it, and in words for the page."""
+from .ranking import best_after, rank_readings
+from .stopping import stop_reason
 
 
 def start_loop(
@@ -80,27 +72,6 @@ def round_seed(state: LoopState) -> int:
     """
     offset = len(state.rounds) if state.policy.seed_policy == "per round" else 0
     return (state.seed + offset + len(state.skipped)) % (MAX_SEED + 1)
-
-
-def _rank(reading: Reading, target: Emotion, floor: float) -> tuple[bool, float]:
-    """Sort key: candidates above the content floor by gap, then the others by content."""
-    if reading.content is not None and reading.content < floor:
-        return True, -reading.content
-    return False, target.gap_from(reading.emotion).size
-
-
-def rank_readings(
-    readings: Sequence[Reading], target: Emotion, *, content_floor: float = 0.0
-) -> list[int]:
-    """Indices of the readings, best first: smallest gap size, those below the floor last.
-
-    Raises: ConfigError: there are no readings.
-    """
-    if not readings:
-        raise ConfigError("There are 0 readings to rank. Score at least one image first.")
-    return sorted(
-        range(len(readings)), key=lambda index: _rank(readings[index], target, content_floor)
-    )
 
 
 def read_candidates(
@@ -166,35 +137,8 @@ def record_scores(
         tokens=sum(reading.tokens for reading in readings),
     )
     event = [prompts, record.seed, list(record.images), [r.emotion.__repr__() for r in readings]]
-    scored = state.advanced(event, rounds=(*state.rounds, record), best=_best_of(state, record))
+    scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
     return replace(scored, stop_reason=stop_reason(scored))
-
-
-def _best_of(state: LoopState, record: RoundRecord) -> Best:
-    new = Best(len(state.rounds), record.best, record.gap)
-    if state.best is None:
-        return new
-    floor = state.policy.content_floor
-    old_reading = state.rounds[state.best.round_index].readings[state.best.candidate]
-    old_rank = _rank(old_reading, state.target, floor)
-    new_rank = _rank(record.readings[record.best], state.target, floor)
-    return new if new_rank < old_rank else state.best
-
-
-def stop_reason(state: LoopState) -> str:
-    """Why the loop should stop now, empty while it should go on."""
-    policy, best = state.policy, state.best
-    if best is None:
-        return ""
-    if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state, best):
-        return "tolerance"
-    if state.coming_round > policy.rounds:
-        return "rounds"
-    if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
-        return "patience"
-    if policy.time_budget_s and loop_cost(state)["seconds"] >= policy.time_budget_s:
-        return "time budget"
-    return ""
 
 
 def accept_best(state: LoopState) -> LoopState:
@@ -246,11 +190,6 @@ def cut_short(
     """
     skipped = skip_round(state, pictures=pictures, generate_seconds=generate_seconds, steps=steps)
     return accept_best(replace(skipped, stop_reason="")) if accept else skipped
-
-
-def _content_passes(state: LoopState, best: Best) -> bool:
-    content = state.rounds[best.round_index].readings[best.candidate].content
-    return content is None or content >= state.policy.content_floor
 
 
 def refine_request(state: LoopState) -> RefineRequest:

@@ -20,8 +20,9 @@ import torch
 from PIL import Image
 
 from emofeedback.images import from_png
+from emofeedback.loop.ranking import rank_readings
 from emofeedback.loop.report_page import report_csv, report_html, report_json
-from emofeedback.loop.steps import rank_readings, record_scores, start_loop
+from emofeedback.loop.steps import record_scores, start_loop
 from emofeedback.pictures.circumplex import trajectory_chart
 from emofeedback.pictures.cue_overlay import cue_pictures
 from emofeedback.records.emotion import Emotion

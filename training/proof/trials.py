@@ -19,7 +19,7 @@ from emofeedback.embedded import generator
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.images import from_png
 from emofeedback.loop.cost import loop_cost
-from emofeedback.loop.steps import rank_readings
+from emofeedback.loop.ranking import rank_readings
 from emofeedback.reading.base import (
     Scorer,
 )

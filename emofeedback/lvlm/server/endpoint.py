@@ -25,7 +25,8 @@ from ..readout import (
     expected_digits,
 )
 from .allowed import allowed_address, api_key
-from .client import Server, send_all
+from .client import send_all
+from .connection import Server
 from .replies import digit_logits, whole_digits, yes_share
 from .waiting import run_watched
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from emofeedback.errors import ConfigError, LoopError
 from emofeedback.images import from_png, to_png
 from emofeedback.loop.driver import run_loop
+from emofeedback.loop.ranking import rank_readings
 from emofeedback.loop.report import loop_report
 from emofeedback.loop.steps import (
-    rank_readings,
     record_refinement,
     record_scores,
     refine_request,

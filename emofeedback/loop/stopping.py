@@ -1,0 +1,36 @@
+"""When a loop stops, and why: tolerance, rounds, patience, time."""
+
+from __future__ import annotations
+
+from ..records.state import Best, LoopState
+from .cost import loop_cost
+
+STOP_REASONS = {
+    "tolerance": "close enough",
+    "rounds": "all rounds done",
+    "patience": "no better picture any more",
+    "time budget": "time is up",
+    "accepted": "accepted by you",
+}
+"""Why a loop has stopped, as reports name it, and in words for the page."""
+
+
+def stop_reason(state: LoopState) -> str:
+    """Why the loop should stop now, empty while it should go on."""
+    policy, best = state.policy, state.best
+    if best is None:
+        return ""
+    if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state, best):
+        return "tolerance"
+    if state.coming_round > policy.rounds:
+        return "rounds"
+    if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
+        return "patience"
+    if policy.time_budget_s and loop_cost(state)["seconds"] >= policy.time_budget_s:
+        return "time budget"
+    return ""
+
+
+def _content_passes(state: LoopState, best: Best) -> bool:
+    content = state.rounds[best.round_index].readings[best.candidate].content
+    return content is None or content >= state.policy.content_floor
