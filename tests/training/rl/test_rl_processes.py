@@ -63,8 +63,12 @@ def shared_run(rank: int, port: int, folder: Path, config: TrainConfig) -> None:
     save_file(trainer.policy.snapshot(), str(folder / f"rank{rank}.safetensors"))
 
 
-@pytest.mark.parametrize(("kind", "updates"), [("clip", 2), ("nft", 2), ("pathwise", 1)])
-def test_two_processes_equal_one(tmp_path: Path, kind: str, updates: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "updates", "within"),
+    # one weight of nft's rounds otherwise: by 2e-6 to 4e-6, with ATEN_CPU_CAPABILITY
+    [("clip", 2, 1e-6), ("nft", 2, 1e-5), ("pathwise", 1, 1e-6)],
+)
+def test_two_processes_equal_one(tmp_path: Path, kind: str, updates: int, within: float) -> None:
     config = smoke(f"loss.kind={kind}", "loss.kl_coef=0.01", f"optim.updates={updates}")
     alone = new_trainer(config)
     for _ in range(3):
@@ -78,8 +82,7 @@ def test_two_processes_equal_one(tmp_path: Path, kind: str, updates: int) -> Non
     start = new_trainer(config).policy.snapshot()
     moved = 0.0
     for name, value in alone.policy.snapshot().items():
-        # sums of other shares round otherwise: 2.3e-6 on processors with AMX, below 1e-6 elsewhere
-        torch.testing.assert_close(found[0][name], value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[0][name], value, atol=within, rtol=0)
         assert torch.equal(found[0][name], found[1][name])
         moved = max(moved, float((value - start[name]).abs().max()))
     assert moved > 1e-3
