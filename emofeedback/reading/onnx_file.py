@@ -32,14 +32,14 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, tensor: str, preprocessing: Preprocessing) -> None:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            raise CheckpointError(f"There is no ONNX file of at most 2 GB at {path}.")
         try:
             import onnxruntime
         except ImportError as error:
             raise MissingDependencyError(
                 f"An ONNX encoder needs onnxruntime ({error}). Run: pip install onnxruntime"
             ) from error
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(f"There is no ONNX file of at most 2 GB at {path}.")
         model = path.read_bytes()
         try:
             if tensor == POOLED:
