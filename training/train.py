@@ -16,7 +16,11 @@ NEEDED = ("torch", "transformers", "diffusers", "peft", "accelerate", "omegaconf
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    found = argparse.ArgumentParser(prog="python training/train.py", description=__doc__)
+    found = _Parser(
+        prog="python training/train.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     source = found.add_mutually_exclusive_group()
     source.add_argument("--preset", help="a file of training/presets, by name; default: tiny")
     source.add_argument("--config", type=Path, help="a YAML file like those of training/presets")
@@ -29,6 +33,18 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--print-config", action="store_true", help="show all settings and stop")
     found.add_argument("overrides", nargs="*", help="settings as rollout.group_size=16")
     return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says presets and settings too, for which the training packages must be there."""
+
+    def format_help(self) -> str:
+        """The options, then what can be set."""
+        if _missing():
+            return super().format_help()
+        from training.settings.topics import settings_help
+
+        return f"{super().format_help()}\n{settings_help()}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,3 @@ def choose(name: str, value: str, known: tuple[str, ...]) -> None:
     """Raises: ConfigError: the value is none of the known ones."""
     if value not in known:
         raise ConfigError(f"{name} is {value!r}. Known: {', '.join(known)}.")
-
-
-def at_least(name: str, value: float, least: float, why: str) -> None:
-    """Raises: ConfigError: the value is too small; NaN is."""
-    if not value >= least:
-        raise ConfigError(f"{name} is {value}, but {why}: set {least} or more.")

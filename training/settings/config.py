@@ -12,7 +12,8 @@ from emofeedback.errors import ConfigError
 
 from ..formulas.dynamics import DYNAMICS
 from ..formulas.losses import RATIO_LOSSES
-from .checks import at_least, choose
+from .checks import choose
+from .ranges import check_ranges
 from .scorer import ScorerConfig
 
 FORWARD_LOSSES = ("nft",)
@@ -48,8 +49,8 @@ class ModelConfig:
     """Refuse to start on a CPU."""
 
     def __post_init__(self) -> None:
+        check_ranges("model", self)
         choose("model.dtype", self.dtype, ("float32", "bfloat16"))
-        at_least("model.lora_rank", self.lora_rank, 1, "a LoRA has at least one dimension")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class DataConfig:
     """"balanced" covers the plane evenly; else a list of pairs, as [[2, -1], [-2, 2]]."""
 
     def __post_init__(self) -> None:
-        at_least("data.prompts_per_step", self.prompts_per_step, 1, "a step needs a prompt")
+        check_ranges("data", self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,8 @@ class RolloutConfig:
     """Pictures in one forward pass."""
 
     def __post_init__(self) -> None:
-        at_least("rollout.group_size", self.group_size, 1, "a group has a picture")
-        at_least("rollout.num_inference_steps", self.num_inference_steps, 2, "one step draws noise")
-        at_least("rollout.micro_batch", self.micro_batch, 1, "a forward pass needs a picture")
+        check_ranges("rollout", self)
         choose("rollout.dynamics", self.dynamics, tuple(DYNAMICS))
-        if not 0 < self.eta <= 1:
-            raise ConfigError(f"rollout.eta is {self.eta}; set a share above 0, up to 1.")
         if self.window > self.window_end:
             raise ConfigError(
                 f"rollout.window is {self.window}, but stochastic steps may lie in the first "
@@ -147,6 +144,7 @@ class RewardConfig:
     timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
+        check_ranges("reward", self)
         choose("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
         choose("reward.normalise", self.normalise, ("none", "group"))
         choose("reward.scorer", self.scorer, ("embedded", "server", "rules"))
@@ -197,15 +195,12 @@ class LossConfig:
     reward alone do not last."""
 
     def __post_init__(self) -> None:
+        check_ranges("loss", self)
         choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
         choose("loss.kl_form", self.kl_form, ("velocity", "mean"))
         choose("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
-        at_least("loss.kl_coef", self.kl_coef, 0, "KL is a penalty")
         if self.kind not in RATIO_LOSSES and self.kl_form == "mean":
             raise ConfigError(f"loss.kl_form is 'mean', which {self.kind} has not: set 'velocity'.")
-        at_least("loss.path_steps", self.path_steps, 0, "a sampler has no step before its first")
-        at_least("loss.path_shift", self.path_shift, 0, "a shift is counted in pixels either way")
-        at_least("loss.path_noise", self.path_noise, 0, "noise has a deviation")
 
     @property
     def forward(self) -> bool:
@@ -237,6 +232,9 @@ class OptimConfig:
     ema_decay: float = 0.9
     """Average of the weights that is evaluated and saved; 0: the last weights."""
 
+    def __post_init__(self) -> None:
+        check_ranges("optim", self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
@@ -253,6 +251,9 @@ class WatchConfig:
     """Held-out prompts of the closing table, each at 25 targets; 0: no table."""
     table_steps: int = 10
     """Sampler steps of measured pictures."""
+
+    def __post_init__(self) -> None:
+        check_ranges("watch", self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,21 +286,20 @@ class TrainConfig:
     def __post_init__(self) -> None:
         from ..recipes.train import ROLES
 
+        check_ranges("", self)
         choose("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
-        at_least("steps", self.steps, 0, "a run cannot go backwards")
-        at_least("checkpoint_every", self.checkpoint_every, 1, "a run must be resumable")
-        at_least("keep_checkpoints", self.keep_checkpoints, 1, "one checkpoint must stay")
         if not self.loss.pathwise:
-            at_least(
-                "rollout.group_size", self.rollout.group_size, 2,
-                "a group needs peers to compare with",
-            )  # fmt: skip
+            if self.rollout.group_size < 2:
+                raise ConfigError(
+                    "rollout.group_size is 1, but a group needs peers to compare with: set 2 or "
+                    "more."
+                )
         elif self.optim.updates != 1:
             raise ConfigError(
                 f"optim.updates is {self.optim.updates}, but loss.kind=pathwise has one gradient "
                 "for each set of pictures: set 1."
             )
-        if self.optim.updates < 1 or self.rollout.group_size % self.optim.updates:
+        if self.rollout.group_size % self.optim.updates:
             raise ConfigError(
                 f"optim.updates is {self.optim.updates}, which does not divide the "
                 f"{self.rollout.group_size} pictures of a group. Choose a divisor."

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from emofeedback.errors import ConfigError
 
-from .checks import at_least, choose
+from .checks import choose
+from .ranges import check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class ScorerConfig:
     """Also adapt the attention of the vision tower."""
 
     def __post_init__(self) -> None:
+        check_ranges("scorer", self)
         choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
         if self.path and self.start:
             raise ConfigError(
@@ -56,7 +58,6 @@ class ScorerConfig:
                 "weights of the embedded model. Give one of them."
             )
         choose("scorer.scale_rewards", self.scale_rewards, ("group", "batch", "none"))
-        at_least("scorer.num_generations", self.num_generations, 2, "a group needs peers")
         if self.batch % self.num_generations:
             raise ConfigError(
                 f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "
