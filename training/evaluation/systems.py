@@ -25,14 +25,12 @@ from emofeedback.reading.base import (
     Scorer,
 )
 from emofeedback.records.emotion import Emotion, clipped_emotion
-from emofeedback.records.prompt import (
-    with_clause,
-)
 from emofeedback.records.reading import (
     Reading,
 )
 from emofeedback.records.state import LoopPolicy, LoopState
 from emofeedback.refining.base import Refiner
+from emofeedback.refining.kept_words import with_clause
 from emofeedback.refining.rules import RuleRefiner, affect_phrase
 
 from ..data.prompts import Task

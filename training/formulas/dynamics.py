@@ -44,6 +44,11 @@ def per_picture(values: Tensor | float, like: Tensor) -> Tensor:
     return values.expand(like.shape[0]).reshape(-1, *(1,) * (like.ndim - 1))
 
 
+def row_mean(values: Tensor) -> Tensor:
+    """Mean over all dims of a row: [B]."""
+    return values.flatten(1).mean(1)
+
+
 def flow_sde_step(
     latents: Tensor, velocity: Tensor, *, sigma: Tensor, sigma_next: Tensor, eta: float
 ) -> Transition:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .dynamics import per_picture
+from .dynamics import per_picture, row_mean
 
 Metrics = dict[str, Tensor]
 SMALLEST_WEIGHT = 1e-5
@@ -38,7 +38,7 @@ def log_ratio(move: PolicyMove) -> Tensor:
     Source: difference of two Gaussian log densities of equal spread; Flow-GRPO takes the mean
         over dims, not the sum.
     """
-    return _mean(move.noise * move.shift) - _mean(move.shift.square()) / 2
+    return row_mean(move.noise * move.shift) - row_mean(move.shift.square()) / 2
 
 
 def guard_log_ratio(move: PolicyMove) -> Tensor:
@@ -46,7 +46,7 @@ def guard_log_ratio(move: PolicyMove) -> Tensor:
 
     Source: GRPO-Guard (arXiv 2510.22319); std * (log_ratio + mean of the squared shift / 2).
     """
-    return _mean(move.noise * move.shift) * move.std
+    return row_mean(move.noise * move.shift) * move.std
 
 
 def clip_loss(move: PolicyMove, advantages: Tensor, *, clip_range: float) -> tuple[Tensor, Metrics]:
@@ -101,28 +101,14 @@ def nft_loss(
     away = (1 + beta) * old_velocity - beta * velocity
     errors = [_self_weighted(noisy - level * each, clean) for each in (towards, away)]
     loss = advantage_limit / beta * (good * errors[0] + (1 - good) * errors[1])
-    return loss, {"policy_shift": _mean((velocity - old_velocity).detach().square()).mean()}
-
-
-def velocity_kl(velocity: Tensor, reference: Tensor) -> Tensor:
-    """Mean squared distance of two velocities: [B]; of the KL divergence the part that matters."""
-    return _mean((velocity - reference).square())
-
-
-def mean_kl(mean: Tensor, reference_mean: Tensor, *, std: Tensor, dt: Tensor) -> Tensor:
-    """The public Flow-GRPO code's KL of a stochastic step: [B].
-
-    It leaves out the paper's factor dt, so its coefficient compares with that code only.
-    """
-    noise_rate = std / (-dt).sqrt()
-    return _mean((mean - reference_mean).square()) / (2 * noise_rate.square())
+    return loss, {"policy_shift": row_mean((velocity - old_velocity).detach().square()).mean()}
 
 
 def _self_weighted(prediction: Tensor, clean: Tensor) -> Tensor:
     """Squared error over its own (constant) mean absolute error: [B]."""
     with torch.no_grad():
-        weight = _mean((prediction - clean).abs()).clamp_min(SMALLEST_WEIGHT)
-    return _mean((prediction - clean).square()) / weight
+        weight = row_mean((prediction - clean).abs()).clamp_min(SMALLEST_WEIGHT)
+    return row_mean((prediction - clean).square()) / weight
 
 
 def _clipped(log_ratios: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Metrics]:
@@ -139,8 +125,3 @@ def _clipped(log_ratios: Tensor, advantages: Tensor, clip_range: float) -> tuple
         "clip_fraction_low": ((seen < 1 - clip_range) & (advantages < 0)).float().mean(),
     }
     return loss, metrics
-
-
-def _mean(values: Tensor) -> Tensor:
-    """Mean over all dims of a row: [B]."""
-    return values.flatten(1).mean(1)

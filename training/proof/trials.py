@@ -28,7 +28,7 @@ from emofeedback.records.reading import (
     Reading,
 )
 from emofeedback.records.state import LoopState
-from emofeedback.refining.rules import named_cues
+from emofeedback.refining.cues import named_cues
 
 from ..data.prompts import Task
 from ..evaluation.systems import System

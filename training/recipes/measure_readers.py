@@ -17,8 +17,7 @@ from emofeedback.lvlm.base import Ask, unwatched
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.plane.metrics import axis_metrics
 from emofeedback.records.emotion import from_scale
-from emofeedback.refining.cues import FAMILIES, CueLevel
-from emofeedback.refining.rules import named_cues
+from emofeedback.refining.cues import FAMILIES, CueLevel, named_cues
 
 from ..world.dataset import PictureSet, picture_set
 from ..world.judge import judge

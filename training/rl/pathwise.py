@@ -19,7 +19,7 @@ from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
 from ..formulas.dynamics import ode_step, sigma_schedule
-from ..formulas.losses import velocity_kl
+from ..formulas.kl import velocity_kl
 from ..rewards.stack import Rewards, RewardStack
 from ..settings.config import LossConfig, TrainConfig
 from .measure import condition

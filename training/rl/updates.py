@@ -6,17 +6,17 @@ the same for any split, and return the log of the update.
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..formulas.dynamics import DYNAMICS, per_picture
-from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove, mean_kl, nft_loss, velocity_kl
-from ..settings.config import LossConfig, TrainConfig
+from ..formulas.kl import kl_metrics, mean_kl, velocity_kl
+from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove, nft_loss
+from ..settings.config import TrainConfig
 from .policy import Asked, Policy
 from .rollout import Trajectories, seeded_noise
 
@@ -132,40 +132,18 @@ def reverse_update(
             clip_range=loss_config.scaled_clip_range(dims),
         )
         metrics |= _drift(before, kept.means[piece.picture, piece.step])
-        kl, more = _reference_kl(
-            policy, loss_config, velocity,
-            functools.partial(replay_mean, policy, batch, piece, config),
-            mean=mean, std=std, dt=dt,
-        )  # fmt: skip
-        total = loss + loss_config.kl_coef * kl
-        (total.sum() / len(rows.picture)).backward()
-        log.add({"loss": total.detach().mean(), **metrics, **more}, len(piece.picture))
+        if loss_config.kl_coef:
+            with torch.no_grad(), policy.reference():
+                reference_mean, _, reference = replay_mean(policy, batch, piece, config)
+            if loss_config.kl_form == "mean":
+                kl = mean_kl(mean, reference_mean, std=std, dt=dt)
+            else:
+                kl = velocity_kl(velocity, reference)
+            loss = loss + loss_config.kl_coef * kl
+            metrics |= kl_metrics(kl, velocity, reference)
+        (loss.sum() / len(rows.picture)).backward()
+        log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
     return log.result()
-
-
-def _reference_kl(
-    policy: Policy,
-    config: LossConfig,
-    velocity: Tensor,
-    replay: Callable[[], tuple[Tensor, Tensor, Tensor]],
-    *,
-    mean: Tensor,
-    std: Tensor,
-    dt: Tensor,
-) -> tuple[Tensor, Metrics]:
-    if config.kl_coef == 0:
-        return torch.zeros(len(velocity), device=velocity.device), {}
-    with torch.no_grad(), policy.reference():
-        reference_mean, _, reference = replay()
-    if config.kl_form == "mean":
-        kl = mean_kl(mean, reference_mean, std=std, dt=dt)
-    else:
-        kl = velocity_kl(velocity, reference)
-    return kl, {"kl": kl.detach().mean(), **_norm_ratio(velocity, reference)}
-
-
-def _norm_ratio(velocity: Tensor, reference: Tensor) -> Metrics:
-    return {"velocity_norm_ratio": velocity.detach().norm() / reference.norm()}
 
 
 def _drift(replayed: Tensor, stored: Tensor) -> Metrics:
@@ -213,7 +191,7 @@ def forward_update(
                 reference = policy.velocity(noisy, sigma, asked)
             kl = velocity_kl(velocity, reference)
             loss = loss + loss_config.kl_coef * kl
-            metrics |= {"kl": kl.detach().mean(), **_norm_ratio(velocity, reference)}
+            metrics |= kl_metrics(kl, velocity, reference)
         (loss.sum() / len(rows.picture)).backward()
         log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
     return log.result()

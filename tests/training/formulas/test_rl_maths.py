@@ -17,14 +17,13 @@ from training.formulas.dynamics import (
     sde_window,
     sigma_schedule,
 )
+from training.formulas.kl import mean_kl, velocity_kl
 from training.formulas.losses import (
     RATIO_LOSSES,
     PolicyMove,
     guard_log_ratio,
     log_ratio,
-    mean_kl,
     nft_loss,
-    velocity_kl,
 )
 
 RNG = np.random.default_rng(5)

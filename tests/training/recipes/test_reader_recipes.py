@@ -12,8 +12,8 @@ from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.lvlm.answers import read_reasoned, read_rewrite
 from emofeedback.records.emotion import from_scale
-from emofeedback.refining.cues import FAMILIES
-from emofeedback.refining.rules import MAX_CLAUSE_WORDS, named_cues
+from emofeedback.refining.cues import FAMILIES, named_cues
+from emofeedback.refining.rules import MAX_CLAUSE_WORDS
 from training.recipes import foreign as foreign_recipe
 from training.recipes import judge as judge_recipe
 from training.recipes import lvlm as lvlm_recipe
