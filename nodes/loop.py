@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..emofeedback.errors import LoopError
 from ..emofeedback.loop.driver import accepted, read_round, refine_round, rewrite_first_prompt
-from ..emofeedback.loop.observer import MAKING
+from ..emofeedback.loop.progress import MAKING
 from ..emofeedback.loop.steps import round_seed, start_loop
 from ..emofeedback.reading.base import (
     Scorer,

@@ -22,7 +22,7 @@ OWNERS = {
     ),
     "phases and stop reasons in words": (
         r"\"(making pictures|all rounds done)\"",
-        ("emofeedback/loop/observer.py", "emofeedback/loop/stopping.py"),
+        ("emofeedback/loop/progress.py", "emofeedback/loop/stopping.py"),
     ),
     "rounds and refinements as JSON": (
         r"\"next_prompt\"|\"best_so_far\"|asdict\(sugg",

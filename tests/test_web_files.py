@@ -46,7 +46,7 @@ def test_page_and_server_use_the_same_names() -> None:
 
 
 def test_the_page_takes_the_words_of_a_run_from_the_server() -> None:
-    from emofeedback.loop.observer import PHASES
+    from emofeedback.loop.progress import PHASES
     from emofeedback.loop.stopping import STOP_REASONS
 
     text = "\n".join(file.read_text("utf-8") for file in SCRIPTS)

@@ -15,7 +15,8 @@ from ..reading.base import Scorer
 from ..records.state import LoopState
 from ..refining.base import Refiner
 from .candidate_prompts import SHARED, refined_prompts
-from .observer import HEADLESS, MAKING, READING, REWRITING, CutShort, Observer, Wish
+from .observer import HEADLESS, CutShort, Observer, Wish
+from .progress import MAKING, READING, REWRITING
 from .steps import (
     accept_best,
     cut_short,

@@ -6,13 +6,6 @@ from typing import Literal
 
 from ..records.state import LoopState
 
-MAKING, READING, REWRITING = PHASES = (
-    "making pictures",
-    "reading emotions",
-    "rewriting the prompt",
-)
-"""What a loop is doing, as pages show it; they get the words with the events."""
-
 Wish = Literal["", "skip", "accept"]
 
 
@@ -24,7 +17,7 @@ class Observer:
     """Watches nothing and wants nothing: a headless run's. Pages and nodes have their own."""
 
     def told(self, state: LoopState, doing: str = "") -> None:
-        """Something is new in `state`, or `doing` (one of `PHASES`) begins; may raise to end it."""
+        """Something is new in `state`, or `doing` (a phase) begins; may raise to end it."""
 
     def cut_wanted(self, state: LoopState, *, last: bool = False) -> Wish:
         """Whether the coming round shall be thrown away, or the best picture be taken now.

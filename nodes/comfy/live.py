@@ -17,7 +17,8 @@ from comfy_execution.utils import get_executing_context
 
 from ...emofeedback.loop.events import Event, Told, events_since
 from ...emofeedback.loop.log import RunLog
-from ...emofeedback.loop.observer import MAKING, REWRITING, Observer, Wish
+from ...emofeedback.loop.observer import Observer, Wish
+from ...emofeedback.loop.progress import MAKING, doing_event
 from ...emofeedback.loop.steps import may_skip
 from ...emofeedback.records.state import LoopState
 from .bridge import stop_if_interrupted
@@ -149,10 +150,7 @@ class Page(Observer):
             _keep(run, events)
         run.enter(state, making=doing == MAKING)
         if doing:
-            # Rewriting still belongs to the round that was read; before the first one, to that.
-            number = max(1, run.round - (doing == REWRITING))
-            skippable = doing == MAKING
-            events.append({"kind": "doing", "what": doing, "round": number, "skippable": skippable})
+            events.append(doing_event(state, doing))
         if events:
             message = {
                 "run": run.id,

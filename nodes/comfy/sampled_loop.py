@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import latent_preview
 from torch import Tensor
 
-from ...emofeedback.loop.observer import MAKING, REWRITING, CutShort
+from ...emofeedback.loop.observer import CutShort
+from ...emofeedback.loop.progress import MAKING, REWRITING
 from ...emofeedback.records.state import LoopState
 from .bridge import show_text
 from .live import Page

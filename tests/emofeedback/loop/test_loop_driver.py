@@ -6,7 +6,8 @@ import torch
 
 from emofeedback.loop.candidate_prompts import ONE_EACH, SEVERAL, refined_prompts
 from emofeedback.loop.driver import rewrite_first_prompt, run_loop
-from emofeedback.loop.observer import MAKING, READING, REWRITING, CutShort, Observer, Wish
+from emofeedback.loop.observer import CutShort, Observer, Wish
+from emofeedback.loop.progress import MAKING, READING, REWRITING
 from emofeedback.loop.steps import record_scores, refine_request, start_loop
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
