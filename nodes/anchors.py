@@ -7,16 +7,15 @@ from typing import Any
 import comfy.utils
 from comfy_api.latest import io
 
-from ..emofeedback.control.anchors import ANCHORS, rule_clause, typed_clauses, written_clause
+from ..emofeedback.control.anchors import rule_clause, typed_clauses, written_clause
+from ..emofeedback.control.mixing import ANCHORS
 from ..emofeedback.reading.base import (
     Scorer,
 )
-from ..emofeedback.records.prompt import (
-    checked_prompt,
-    with_clause,
-)
+from ..emofeedback.records.prompt import checked_prompt
+from ..emofeedback.refining.kept_words import with_clause
 from .comfy.bridge import stop_if_interrupted
-from .comfy.mixing import check_finite
+from .comfy.conditioning_checks import check_finite
 from .comfy.refiners import refiner_of
 from .comfy.steering import EncodedAnchors, attach_anchors
 from .comfy.text import encode_text, prompt_input

@@ -7,7 +7,7 @@ from typing import Any
 import comfy.samplers
 from comfy_api.latest import io
 
-from .comfy.mixing import Entry
+from ..emofeedback.control.mixing import Entry
 from .widgets.sockets import CATEGORY, MAX_SEED
 from .widgets.steering import (
     anchors_input,

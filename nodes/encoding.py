@@ -6,9 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..emofeedback.control.mixing import Entry
 from ..emofeedback.records.emotion import Emotion
 from .comfy.emotion_encoding import ADAPTER, METHODS, encode_emotion
-from .comfy.mixing import Entry
 from .comfy.steering import required_anchors
 from .comfy.text import prompt_input
 from .widgets.sockets import CATEGORY, EmotionSocket

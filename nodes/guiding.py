@@ -10,7 +10,8 @@ import comfy.patcher_extension
 import comfy.samplers
 from comfy_api.latest import io
 
-from .comfy.mixing import Entry, checked_conditioning
+from ..emofeedback.control.mixing import Entry
+from .comfy.conditioning_checks import checked_conditioning
 from .comfy.steering import Steering, anchored, required_anchors, steer
 from .widgets.sockets import CATEGORY
 from .widgets.steering import (

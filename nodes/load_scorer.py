@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import comfy.utils
-import folder_paths
 from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
@@ -16,24 +15,18 @@ from ..emofeedback.lvlm.base import Lvlm, Watch
 from ..emofeedback.reading.base import (
     Scorer,
 )
-from ..emofeedback.reading.calibration import CALIBRATION_FILE, load_calibration
 from ..emofeedback.reading.pair import PairedScorer
 from ..emofeedback.reading.scorer import LvlmScorer
-from ..emofeedback.records.calibration import (
-    Calibration,
-)
 from .comfy.bridge import stop_if_interrupted
 from .comfy.clip_lvlm import ClipLvlm
 from .comfy.folder_lvlm import (
-    NONE,
     find_folder,
     list_folders,
     managed_lvlm,
     newest_change,
 )
-from .comfy.model_folders import LVLM
+from .widgets.calibration import calibration_path, chosen_calibration, list_calibrations
 from .widgets.scorer import (
-    BESIDE_MODEL,
     CLIP,
     EMBEDDED,
     INPUTS,
@@ -41,7 +34,6 @@ from .widgets.scorer import (
     MODEL_FOLDER,
     SERVER,
     TWO,
-    list_calibrations,
     problem_with,
 )
 from .widgets.sockets import SCORE_CATEGORY, ScorerSocket
@@ -94,7 +86,7 @@ class LoadEmotionScorer(io.ComfyNode):
         if kind.get("model") in list_folders("models"):
             stamps.append(newest_change(find_folder(kind["model"])))
         if kind.get("calibration") in list_calibrations():
-            stamps.append(_calibration_path(kind["calibration"]).stat().st_mtime)
+            stamps.append(calibration_path(kind["calibration"]).stat().st_mtime)
         return json.dumps([plain, stamps], sort_keys=True)
 
     @classmethod
@@ -131,7 +123,7 @@ def _from_folder(kind: dict[str, Any]) -> Scorer:
     return _scorer(
         managed_lvlm(name, kind["adapter"], keep=kind["keep_loaded"]),
         kind,
-        find_folder(name) / CALIBRATION_FILE,
+        find_folder(name),
     )
 
 
@@ -163,28 +155,11 @@ SCORERS: dict[str, Callable[[dict[str, Any]], Scorer]] = {
 }
 
 
-def _scorer(lvlm: Lvlm, kind: dict[str, Any], beside: Path | None = None) -> Scorer:
+def _scorer(lvlm: Lvlm, kind: dict[str, Any], folder: Path | None = None) -> Scorer:
     return LvlmScorer(
         lvlm,
         way=kind["reading"],
-        calibration=_calibration(kind["calibration"], beside),
+        calibration=chosen_calibration(kind["calibration"], folder),
         token_budget=kind["prompt_tokens"],
         watch=_watch_here(),
     )
-
-
-def _calibration(name: str, beside: Path | None) -> Calibration | None:
-    if name == BESIDE_MODEL:
-        return load_calibration(beside) if beside is not None and beside.is_file() else None
-    return None if name == NONE else load_calibration(_calibration_path(name))
-
-
-def _calibration_path(name: str) -> Path:
-    if name not in list_calibrations():
-        raise ConfigError(
-            f"There is no calibration {name!r} in models/{LVLM} (there: "
-            f"{', '.join(list_calibrations()) or 'none'}). Make one with "
-            "`python -m emofeedback calibrate`."
-        )
-    roots = map(Path, folder_paths.get_folder_paths(LVLM))
-    return next(root / name for root in roots if (root / name).is_file())

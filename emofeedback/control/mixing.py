@@ -1,20 +1,40 @@
-"""Mixing conditionings: as embeddings where their layouts agree, else as weighted predictions.
+"""Mixing anchors: how much of each makes an emotion, and how their conditionings are put together.
+
+An anchor is an emotion on the rim of the plane. An emotion lies in the triangle of the middle and
+two neighbouring anchors, and its weights are those of the triangle's corners: piecewise linear,
+continuous, 1 together, at most three of them not zero.
+
+Conditionings are mixed as embeddings where their layouts agree, else as weighted predictions.
 
 ComfyUI averages the predictions of a CONDITIONING's entries by their `strength` and computes them
 in one batch. Entries whose strengths sum to 1 therefore *are* a mix of predictions, in every
 sampler, guider and model, and what an entry carries (mask, area, ControlNet, timestep range, keys
 of other packs) stays with it.
+
+Source: mixing the predictions of anchor prompts is the idea of CogBlender (arXiv 2603.09286); the
+triangles, which cost three predictions at most and often fewer, are this project's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...emofeedback.errors import ConfigError
+from ..errors import ConfigError
+from ..records.emotion import LIMIT, Emotion
+
+# counter-clockwise from pleasure; on the square's rim, so that no point of the scale lies outside
+_RIM = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
+ANCHORS: dict[int, tuple[Emotion, ...]] = {
+    8: tuple(Emotion(LIMIT * x, LIMIT * y) for x, y in _RIM),
+    4: tuple(Emotion(LIMIT * x, LIMIT * y) for x, y in _RIM[1::2]),
+}
+"""How many -> where they are; four are the corners."""
 
 Entry = list[Any]
 """[context tokens [B, T, C], extra keys] of ComfyUI's CONDITIONING."""
@@ -25,32 +45,60 @@ POOLED = "pooled_output"
 STRENGTH = "strength"
 
 
-def checked_conditioning(conditioning: Any, name: str) -> list[Entry]:
-    """The entries, each with an embedding of finite numbers.
+@dataclass(frozen=True, slots=True)
+class AnchorWeights:
+    """What an emotion is mixed from.
 
-    Raises: ConfigError: not connected, empty, without embedding, or holding NaN.
+    Args:
+        neutral: weight of the plain prompt; negative beyond the rim, where the mix extrapolates.
+        anchors: (place in `ANCHORS[count]`, weight above 0) of at most two anchors.
     """
-    if not conditioning:
-        raise ConfigError(
-            f"The {name} conditioning is empty, so there is no prompt to work on. Connect Encode "
-            "Anchors, Encode Emotion or CLIP Text Encode."
-        )
-    for context, _ in conditioning:
-        if context is None:
-            raise ConfigError(
-                f"The {name} conditioning holds no text embedding. Connect a text encoder's."
-            )
-        check_finite(context, f"the {name} conditioning")
-    return list(conditioning)
+
+    neutral: float
+    anchors: tuple[tuple[int, float], ...]
 
 
-def check_finite(context: Tensor, what: str) -> None:
-    """Raises: ConfigError: NaN or infinity in an embedding, which would turn pictures black."""
-    if not bool(torch.isfinite(context).all()):
-        raise ConfigError(
-            f"In {what} the text encoder left numbers that are not finite (NaN or infinity). "
-            "Run it in a wider precision, for example with --fp32-text-enc, or change the text."
-        )
+def anchor_weights(emotion: Emotion, count: int = 8, strength: float = 1.0) -> AnchorWeights:
+    """Weights of the neutral prompt and of the anchors; they sum to 1.
+
+    Args:
+        count: of anchors, 4 or 8.
+        strength: moves the emotion along the ray from neutral: 0 is neutral, 1 the emotion,
+            beyond 1 more of it, below 0 the opposite emotion.
+    Raises: ConfigError: another count, or a strength that is not a number.
+    """
+    if count not in ANCHORS:
+        raise ConfigError(f"There are {count} anchors; use 4 or 8.")
+    strength = checked_strength(strength)
+    valence, arousal = emotion.valence * strength, emotion.arousal * strength
+    if valence == 0 and arousal == 0:
+        return AnchorWeights(1.0, ())
+    shares = _shares(valence, arousal, ANCHORS[count])
+    return AnchorWeights(1.0 - sum(weight for _, weight in shares), shares)
+
+
+def checked_strength(strength: float) -> float:
+    """Raises: ConfigError: NaN or infinity."""
+    if not math.isfinite(strength):
+        raise ConfigError(f"The strength is {strength}. Give a number; 1 is the emotion itself.")
+    return strength
+
+
+def _shares(
+    valence: float, arousal: float, rim: tuple[Emotion, ...]
+) -> tuple[tuple[int, float], ...]:
+    """Solves (valence, arousal) = sum of weight * anchor for the two anchors beside its ray."""
+    for first, low in enumerate(rim):
+        second = (first + 1) % len(rim)
+        high = rim[second]
+        area = low.valence * high.arousal - low.arousal * high.valence
+        of_low = (valence * high.arousal - arousal * high.valence) / area
+        of_high = (low.valence * arousal - low.arousal * valence) / area
+        if of_low >= 0 and of_high >= 0:
+            break
+    return tuple(
+        (index, weight) for index, weight in ((first, of_low), (second, of_high)) if weight
+    )
 
 
 def mix_conditionings(parts: Sequence[tuple[float, list[Entry]]]) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The artist's prompt: checked, and joined by an affect clause."""
+"""The artist's prompt, checked."""
 
 from __future__ import annotations
 
@@ -16,11 +16,3 @@ def checked_prompt(prompt: object) -> str:
             'Write what the picture shows, for example "a boat on the sea".'
         )
     return prompt.strip()
-
-
-def with_clause(artist_prompt: str, clause: str) -> str:
-    """The artist's prompt, literally, followed by an affect clause."""
-    artist_prompt, clause = artist_prompt.strip(), clause.strip(" ,.;")
-    if not clause:
-        return artist_prompt
-    return f"{artist_prompt.rstrip(' ,.;')}, {clause}"

@@ -110,3 +110,10 @@ def longest_phrase(text: str, family: tuple[CueLevel, ...]) -> tuple[str, CueLev
         if f" {phrase} " in f" {text} "
     ]
     return max(named, key=lambda pair: len(pair[0]), default=None)
+
+
+def named_cues(prompt: str) -> tuple[CueLevel, ...]:
+    """One level a family: the one whose phrase the prompt contains, else the neutral one."""
+    text = " ".join(prompt.lower().split()).replace(",", " ").replace("  ", " ")
+    found = [(longest_phrase(text, family), family) for family in FAMILIES.values()]
+    return tuple(named[1] if named else family[0] for named, family in found)

@@ -20,7 +20,6 @@ from ..plane.words import nearest_words
 from ..records.emotion import Emotion, Gap
 from ..records.prompt import (
     checked_prompt,
-    with_clause,
 )
 from ..records.refinement import (
     Refinement,
@@ -29,6 +28,7 @@ from ..records.request import (
     RefineRequest,
 )
 from .base import Refiner
+from .kept_words import clause_in, phrases_in, with_clause
 from .rules import RuleRefiner
 
 TOKEN_BUDGET = 150
@@ -207,7 +207,7 @@ class LvlmRefiner(Refiner):
 
     def _most_words(self, request: RefineRequest) -> int:
         """Words of a clause: by the size of the change, within what the budget leaves."""
-        phrases = change_size(_gap(request)).phrases + len(_phrases(clause_of(request)))
+        phrases = change_size(_gap(request)).phrases + len(phrases_in(clause_of(request)))
         left = int(self.token_budget / TOKENS_A_WORD) - len(request.artist_prompt.split())
         return max(0, min(phrases * WORDS_A_PHRASE, left))
 
@@ -230,11 +230,11 @@ class LvlmRefiner(Refiner):
 
     def _fitted(self, clause: str, request: RefineRequest) -> str:
         """The clause without markup, repeats, what the artist said and what did not help."""
-        known = set(_phrases(clause_of(request)))
+        known = set(phrases_in(clause_of(request)))
         vain, own = vain_phrases(request), request.artist_prompt.casefold()
         new_left = change_size(_gap(request)).phrases
         kept: list[str] = []
-        for phrase in _phrases(clause.translate(_MARKUP).replace("embedding:", "")):
+        for phrase in phrases_in(clause.translate(_MARKUP).replace("embedding:", "")):
             key = phrase.casefold()
             words = sum(len(each.split()) for each in (*kept, phrase))
             if key in vain or key in own or phrase in kept or words > self._most_words(request):
@@ -268,7 +268,7 @@ class LvlmRefiner(Refiner):
 
 def clause_of(request: RefineRequest) -> str:
     """What follows the artist's words in the prompt that made the pictures."""
-    return _clause_in(request.prompt, request.artist_prompt)
+    return clause_in(request.prompt, request.artist_prompt)
 
 
 def vain_phrases(request: RefineRequest) -> set[str]:
@@ -295,7 +295,7 @@ def _steps(request: RefineRequest) -> list[tuple[float, float, tuple[str, ...]]]
     """For each change so far: gap size before and after it, and the phrases it added."""
     prompts = [record.prompt for record in request.history] + [request.prompt]
     gaps = [record.gap.size for record in request.history] + [_gap(request).size]
-    clauses = [_phrases(_clause_in(prompt, request.artist_prompt)) for prompt in prompts]
+    clauses = [phrases_in(clause_in(prompt, request.artist_prompt)) for prompt in prompts]
     return [
         (gaps[i], gaps[i + 1], tuple(p for p in clauses[i + 1] if p not in clauses[i]))
         for i in range(len(prompts) - 1)
@@ -304,18 +304,6 @@ def _steps(request: RefineRequest) -> list[tuple[float, float, tuple[str, ...]]]
 
 def _gap(request: RefineRequest) -> Gap:
     return request.target.gap_from(request.readings[request.best].emotion)
-
-
-def _clause_in(prompt: str, artist_prompt: str) -> str:
-    start = artist_prompt.strip().rstrip(" ,.;")
-    return prompt.strip().removeprefix(start).strip(" ,.;") if prompt.startswith(start) else ""
-
-
-def _phrases(clause: str) -> list[str]:
-    """The phrases of a clause, parted by commas of any script."""
-    for mark in "，、;；\n":
-        clause = clause.replace(mark, ",")
-    return [phrase for part in clause.split(",") if (phrase := " ".join(part.split()).strip(" ."))]
 
 
 def _felt(emotion: Emotion) -> str:

@@ -17,18 +17,18 @@ import numpy as np
 from ..lvlm.answers import Rewrite
 from ..lvlm.base import Written
 from ..records.emotion import Emotion, Gap
-from ..records.prompt import checked_prompt, with_clause
+from ..records.prompt import checked_prompt
 from ..records.refinement import Refinement, Suggestion
 from ..records.request import RefineRequest
 from .base import Refiner
-from .cues import FAMILIES
+from .cues import FAMILIES, named_cues
 from .evidence import Evidence, combination_of, combinations
+from .kept_words import fitting_clause, settled_families, with_clause
 from .rules import (
     MAX_CLAUSE_WORDS,
     RuleRefiner,
     affect_clause,
     change_suggestions,
-    named_cues,
     prompt_costs,
     tried_so_far,
 )
@@ -110,7 +110,7 @@ class ChoosingRefiner(Refiner):
         ]
 
     def _proposal(self, request: RefineRequest, rewrite: Rewrite, text: str) -> Refinement:
-        clause = _fitting_clause(rewrite.clause, request.artist_prompt)
+        clause = fitting_clause(rewrite.clause, request.artist_prompt, MAX_CLAUSE_WORDS)
         return Refinement(
             prompt=with_clause(request.artist_prompt, clause),
             clause=clause,
@@ -134,8 +134,7 @@ class ChoosingRefiner(Refiner):
 
 def _composed(request: RefineRequest, proposals: list[Refinement], costs: np.ndarray) -> Refinement:
     """The best prompt of cues that any proposal names: the model says what, the readings which."""
-    own = named_cues(request.artist_prompt)
-    kept = {level.family for level in own if level.phrases}
+    kept = settled_families(request.artist_prompt)
     named = [named_cues(made.prompt) for made in proposals]
     open_to = np.ones(len(costs), dtype=bool)
     for place, family in enumerate(FAMILIES.values()):
@@ -172,29 +171,3 @@ def _drawn_before(request: RefineRequest) -> list[Refinement]:
 def _says_nothing(suggestion: Suggestion) -> bool:
     """Small models now and then swap a cue for itself; an artist need not read that."""
     return re.fullmatch(r"swap (.+) for \1", suggestion.text) is not None
-
-
-def _fitting_clause(clause: str, artist_prompt: str) -> str:
-    """The clause without repeats, without what contradicts the artist, and not too long.
-
-    A phrase of the cue table is dropped when the artist's own words settle its family, or when an
-    earlier phrase did.
-    """
-    settled = {level.family for level in named_cues(artist_prompt) if level.phrases}
-    kept: list[str] = []
-    for phrase in (part.strip(" .;") for part in clause.split(",")):
-        family = _family_of(phrase)
-        words = sum(len(each.split()) for each in (*kept, phrase))
-        if not phrase or phrase in kept or family in settled or words > MAX_CLAUSE_WORDS:
-            continue
-        if family is not None:
-            settled.add(family)
-        kept.append(phrase)
-    return ", ".join(kept)
-
-
-def _family_of(phrase: str) -> str | None:
-    for family, levels in FAMILIES.items():
-        if any(phrase.lower() in level.phrases for level in levels):
-            return family
-    return None

@@ -12,9 +12,6 @@ from collections.abc import Collection
 import numpy as np
 
 from ..records.emotion import Emotion
-from ..records.prompt import (
-    with_clause,
-)
 from ..records.refinement import (
     Refinement,
     Suggestion,
@@ -23,8 +20,9 @@ from ..records.request import (
     RefineRequest,
 )
 from .base import Refiner
-from .cues import FAMILIES, CueLevel, direction, longest_phrase
+from .cues import FAMILIES, CueLevel, direction, named_cues
 from .evidence import Evidence, Tried, combinations
+from .kept_words import settled_families, with_clause
 
 NAME = "rules"
 CHANGE_COST = 0.12
@@ -32,13 +30,6 @@ CHANGE_COST = 0.12
 MAX_CHANGES = 4
 MAX_CLAUSE_WORDS = 22
 """Longer clauses no longer fit, with the artist's prompt, into a small text encoder's context."""
-
-
-def named_cues(prompt: str) -> tuple[CueLevel, ...]:
-    """One level a family: the one whose phrase the prompt contains, else the neutral one."""
-    text = " ".join(prompt.lower().split()).replace(",", " ").replace("  ", " ")
-    found = [(longest_phrase(text, family), family) for family in FAMILIES.values()]
-    return tuple(named[1] if named else family[0] for named, family in found)
 
 
 def choose_cues(
@@ -139,8 +130,7 @@ class RuleRefiner(Refiner):
         """The artist's prompt, literally, with the clause that should come nearest."""
         started = time.perf_counter()
         before = named_cues(request.prompt)
-        own = named_cues(request.artist_prompt)
-        kept = {level.family for level in own if level.phrases}  # the artist's words stay
+        kept = settled_families(request.artist_prompt)
         after = choose_cues(before, request.target, prompt_costs(request), kept=kept)
         clause = affect_clause(tuple(level for level in after if level.family not in kept))
         return Refinement(

@@ -8,15 +8,20 @@ from typing import Any
 import torch
 
 from ...emofeedback.control.adapter import EmotionAdapter
-from ...emofeedback.control.anchors import anchor_weights, checked_strength, rule_clause
+from ...emofeedback.control.anchors import rule_clause
+from ...emofeedback.control.mixing import (
+    POOLED,
+    Entry,
+    anchor_weights,
+    checked_strength,
+    mix_conditionings,
+)
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
-from ...emofeedback.records.prompt import (
-    with_clause,
-)
+from ...emofeedback.refining.kept_words import with_clause
 from ...emofeedback.refining.rules import affect_phrase
+from .conditioning_checks import check_finite
 from .embedded_models import attached_adapter, attached_strength
-from .mixing import POOLED, Entry, check_finite, mix_conditionings
 from .text import encode_text
 
 ADAPTER, PHRASE, ANCHORS = "adapter", "phrase", "anchors"

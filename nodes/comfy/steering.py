@@ -7,10 +7,19 @@ from typing import Any
 
 import torch
 
-from ...emofeedback.control.anchors import ANCHORS, AnchorWeights, anchor_weights
+from ...emofeedback.control.mixing import (
+    ANCHORS,
+    POOLED,
+    AnchorWeights,
+    Entry,
+    Part,
+    anchor_weights,
+    blend,
+    same_layout,
+    weigh,
+)
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
-from .mixing import POOLED, Entry, Part, blend, same_layout, weigh
 
 ANCHORS_KEY = "emofb_anchors"
 PREDICTIONS, CONDITIONINGS = "predictions", "conditionings"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import folder_paths
 from comfy_api.latest import io
 
 from ...emofeedback.errors import CheckpointError
-from ...emofeedback.reading.calibration import CALIBRATION_FILE
 from ...emofeedback.reading.scorer import WAYS
 from ..comfy.folder_lvlm import MISSING, NONE, find_folder, list_folders
 from ..comfy.model_folders import LVLM
+from .calibration import calibration_input
 from .sockets import ScorerSocket
 
 CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
@@ -23,7 +21,6 @@ CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
     "embedded",
     "two scorers",
 )
-BESIDE_MODEL = "beside the model"
 
 
 def clip_inputs() -> list[io.Input]:
@@ -110,13 +107,7 @@ def reading_inputs() -> list[io.Input]:
             tooltip="'expected value' weighs all ratings by their likelihood in one pass: "
             "continuous and quick. 'reasoned' lets the model think in writing: slower, coarser.",
         ),
-        io.Combo.Input(
-            "calibration",
-            options=[BESIDE_MODEL, NONE, *list_calibrations()],
-            default=BESIDE_MODEL,
-            tooltip=f"A JSON file in models/{LVLM} that `python -m emofeedback calibrate` wrote. "
-            f"'{BESIDE_MODEL}' uses {CALIBRATION_FILE} in the model's folder where there is one.",
-        ),
+        calibration_input(),
         io.Int.Input(
             "prompt_tokens",
             default=150,
@@ -126,12 +117,6 @@ def reading_inputs() -> list[io.Input]:
             "generators with CLIP alone).",
         ),
     ]
-
-
-def list_calibrations() -> list[str]:
-    """Names of the JSON files right in the registered folders."""
-    roots = map(Path, folder_paths.get_folder_paths(LVLM))
-    return sorted({path.name for root in roots for path in root.glob("*.json")})
 
 
 INPUTS: dict[str, Callable[[], list[io.Input]]] = {

@@ -7,8 +7,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ...emofeedback.control.mixing import Entry
 from ...emofeedback.errors import ConfigError
-from ..comfy.mixing import Entry, checked_conditioning
+from ..comfy.conditioning_checks import checked_conditioning
 from ..comfy.steering import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
 from .sockets import target_input
 

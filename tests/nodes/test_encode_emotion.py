@@ -32,7 +32,7 @@ def clip(pack_nodes: dict[str, type]) -> Any:
 
 @pytest.fixture(scope="module")
 def mixing(pack: ModuleType) -> ModuleType:
-    return importlib.import_module("custom_nodes.emofeedback.nodes.comfy.mixing")
+    return importlib.import_module("custom_nodes.emofeedback.emofeedback.control.mixing")
 
 
 def encode(pack_nodes: dict[str, type], clip: Any, prompt: str, strength: float, method: str):

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emofeedback.control.anchors import ANCHORS, rule_clause
+from emofeedback.control.anchors import rule_clause
+from emofeedback.control.mixing import ANCHORS
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.records.files import replacing
 from emofeedback.refining.rules import affect_phrase

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.control.anchors import (
-    ANCHORS,
-    anchor_weights,
-    rule_clause,
-    typed_clauses,
-    written_clause,
-)
+from emofeedback.control.anchors import rule_clause, typed_clauses, written_clause
+from emofeedback.control.mixing import ANCHORS, anchor_weights
 from emofeedback.errors import ConfigError, ScorerAnswerError
 from emofeedback.records.emotion import LIMIT, Emotion
 from emofeedback.records.refinement import (
@@ -22,7 +17,7 @@ from emofeedback.records.refinement import (
 from emofeedback.records.request import (
     RefineRequest,
 )
-from emofeedback.refining.rules import named_cues
+from emofeedback.refining.cues import named_cues
 
 axis = st.floats(-LIMIT, LIMIT, allow_nan=False)
 strengths = st.floats(-2, 3, allow_nan=False)

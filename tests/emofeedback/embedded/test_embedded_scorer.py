@@ -36,8 +36,7 @@ from emofeedback.records.request import (
 from emofeedback.refining.base import (
     Refiner,
 )
-from emofeedback.refining.cues import find_cue
-from emofeedback.refining.rules import named_cues
+from emofeedback.refining.cues import find_cue, named_cues
 
 pytest.importorskip("transformers")
 

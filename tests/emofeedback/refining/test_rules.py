@@ -7,14 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.prompt import (
-    with_clause,
-)
 from emofeedback.records.reading import Reading
 from emofeedback.records.request import (
     RefineRequest,
 )
-from emofeedback.refining.cues import FAMILIES, find_cue
+from emofeedback.refining.cues import FAMILIES, find_cue, named_cues
 from emofeedback.refining.evidence import (
     CANDIDATE_SPREAD,
     NAMED_COST,
@@ -24,12 +21,12 @@ from emofeedback.refining.evidence import (
     combination_of,
     combinations,
 )
+from emofeedback.refining.kept_words import with_clause
 from emofeedback.refining.rules import (
     MAX_CLAUSE_WORDS,
     RuleRefiner,
     affect_clause,
     choose_cues,
-    named_cues,
 )
 
 NEUTRAL = tuple(family[0] for family in FAMILIES.values())
