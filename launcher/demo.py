@@ -86,7 +86,7 @@ def find_report(outputs: dict[str, Any]) -> dict[str, Any]:
     """The loop's report among the outputs of a history entry; the last one if there are several."""
     found = [output[REPORT_KEY][-1] for output in outputs.values() if output.get(REPORT_KEY)]
     if not found:
-        raise StartError("The workflow left no report: it needs an End Emotion Loop node.")
+        raise StartError("The workflow left no report: it needs a node of type EmoFB_EndLoop.")
     return dict(json.loads(found[-1]))
 
 
@@ -117,7 +117,7 @@ def save(
     if len(candidates) != len(pictures["candidates"]):
         raise StartError(
             f"The report tells of {len(candidates)} pictures, but {len(pictures['candidates'])} "
-            "were saved: in the workflow, End Emotion Loop's 'all' must go to Save Image."
+            "were saved: in the workflow, the loop's output 'all' must go to Save Image."
         )
     files = {name: fetch_image(server, image) for name, image in _named(candidates, pictures)}
     files["overview.png"] = overview(report, files)

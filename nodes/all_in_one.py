@@ -18,6 +18,7 @@ from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values
+from .widgets.names import EMOTION_FEEDBACK, ENCODE_EMOTION
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -35,7 +36,7 @@ class EmotionFeedback(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionFeedback",
-            display_name="Emotion Feedback",
+            display_name=EMOTION_FEEDBACK,
             category=LOOP_CATEGORY,
             description="The whole feedback loop in one node: makes candidates, reads their "
             "emotion, rewrites the prompt and goes round until the target is reached.",
@@ -78,8 +79,8 @@ class EmotionFeedback(io.ComfyNode):
                     step=0.05,
                     round=0.01,
                     advanced=True,
-                    tooltip="Also feeds the target through the CLIP's emotion adapter, as Encode "
-                    "Emotion does; 0 leaves it to the words.",
+                    tooltip="Also feeds the target through the CLIP's emotion adapter, as "
+                    f"{ENCODE_EMOTION} does; 0 leaves it to the words.",
                 ),
                 seed_input("The seed of the first round; the seed policy derives the others."),
                 *_sampler_inputs(),

@@ -19,6 +19,7 @@ from .comfy.conditioning_checks import check_finite
 from .comfy.refiners import refiner_of
 from .comfy.steering import EncodedAnchors, attach_anchors
 from .comfy.text import encode_text, prompt_input
+from .widgets.names import EMOTION_GUIDER, EMOTION_MODEL_PATCH, EMOTION_SAMPLER, ENCODE_ANCHORS
 from .widgets.sockets import CATEGORY, refiner_input
 
 
@@ -29,12 +30,12 @@ class EncodeAnchors(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EncodeAnchors",
-            display_name="Encode Anchors",
+            display_name=ENCODE_ANCHORS,
             category=CATEGORY,
             description="Encodes a prompt, exactly as CLIP Text Encode, and beside it the same "
             "prompt at the rim of the plane: most pleasant, most exciting, most frightening and so "
-            "on. Emotion Sampler, Emotion Guider and Emotion Model Patch mix them; other samplers "
-            "take it for the plain prompt.",
+            f"on. {EMOTION_SAMPLER}, {EMOTION_GUIDER} and {EMOTION_MODEL_PATCH} mix them; other "
+            "samplers take it for the plain prompt.",
             search_aliases=["anchor prompts", "clip text encode", "emotion anchors", "valence"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The model's text encoder."),

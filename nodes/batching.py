@@ -13,6 +13,13 @@ from ..emofeedback.images import check_images
 from ..emofeedback.pictures.sheet import LAYOUTS, emotion_sheet
 from ..emofeedback.records.emotion import Emotion
 from .comfy.conditioning_batch import repeat_latent, stack_conditionings
+from .widgets.names import (
+    BATCH_CONDITIONINGS,
+    EMOTION_GRID,
+    EMOTION_PATH,
+    EMOTION_SHEET,
+    ENCODE_EMOTION,
+)
 from .widgets.sockets import CATEGORY, EmotionSocket
 
 
@@ -23,7 +30,7 @@ class BatchConditionings(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_BatchConditionings",
-            display_name="Batch Conditionings",
+            display_name=BATCH_CONDITIONINGS,
             category=CATEGORY,
             description="Turns a list of conditionings into one batch with as many latents, so "
             "that a sampler makes all pictures in one run, from the same noise if you like.",
@@ -32,8 +39,8 @@ class BatchConditionings(io.ComfyNode):
             inputs=[
                 io.Conditioning.Input(
                     "conditionings",
-                    tooltip="A list, for example from Encode Emotion behind Emotion Path. All need "
-                    "the same number of tokens.",
+                    tooltip=f"A list, for example from {ENCODE_EMOTION} behind {EMOTION_PATH}. All "
+                    "need the same number of tokens.",
                 ),
                 io.Latent.Input(
                     "latent",
@@ -79,7 +86,7 @@ class EmotionSheet(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionSheet",
-            display_name="Emotion Sheet",
+            display_name=EMOTION_SHEET,
             category=CATEGORY,
             description="A contact sheet: every picture at its valence and arousal, on axes, or "
             "all in order with their numbers.",
@@ -89,7 +96,8 @@ class EmotionSheet(io.ComfyNode):
                 io.Image.Input("images", tooltip="The pictures, as a list or as one batch."),
                 EmotionSocket.Input(
                     "emotions",
-                    tooltip="The emotions they were made for, from Emotion Path or Emotion Grid.",
+                    tooltip=f"The emotions they were made for, from {EMOTION_PATH} or "
+                    f"{EMOTION_GRID}.",
                 ),
                 io.Combo.Input(
                     "layout",

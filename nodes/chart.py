@@ -10,7 +10,7 @@ from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
 from ..emofeedback.records.state import LoopState
 from .widgets.chart import size_input, theme_input
-from .widgets.names import END_LOOP
+from .widgets.names import EMOTION_CHART, END_LOOP, SCORE_EMOTION
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
 
 
@@ -21,7 +21,7 @@ class EmotionChart(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionChart",
-            display_name="Emotion Chart",
+            display_name=EMOTION_CHART,
             category=CATEGORY,
             description="Draws readings, or the path of a whole loop, on the valence-arousal "
             "plane, with the target and the uncertainty of each reading.",
@@ -35,7 +35,8 @@ class EmotionChart(io.ComfyNode):
                 ReadingsSocket.Input(
                     "readings",
                     optional=True,
-                    tooltip="Loose readings from Score Emotion; used when no state is connected.",
+                    tooltip=f"Loose readings from {SCORE_EMOTION}; used when no state is "
+                    "connected.",
                 ),
                 EmotionSocket.Input(
                     "target",
@@ -62,6 +63,6 @@ class EmotionChart(io.ComfyNode):
         if not readings:
             raise ConfigError(
                 f"The chart has nothing to draw. Connect a state from {END_LOOP}, or readings from "
-                "Score Emotion."
+                f"{SCORE_EMOTION}."
             )
         return io.NodeOutput(readings_chart(readings, target, size=size, theme=theme))

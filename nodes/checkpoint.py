@@ -16,7 +16,7 @@ from ..emofeedback.errors import CheckpointError, ConfigError
 from ..emofeedback.records.weights import read_file, read_header
 from .comfy.embedded_models import attach_adapter, attached_adapter
 from .comfy.model_folders import EMOTION
-from .widgets.names import LOAD_CHECKPOINT
+from .widgets.names import ENCODE_EMOTION, LOAD_CHECKPOINT
 from .widgets.sockets import CATEGORY
 
 ENDING = "_emotion.safetensors"
@@ -32,7 +32,7 @@ class LoadCheckpoint(io.ComfyNode):
             display_name=LOAD_CHECKPOINT,
             category=CATEGORY,
             description="Puts an emotion checkpoint of this project's training on a model: the "
-            "LoRA into the MODEL, the emotion adapter onto the CLIP, where Encode Emotion finds "
+            f"LoRA into the MODEL, the emotion adapter onto the CLIP, where {ENCODE_EMOTION} finds "
             "it. The adapter lies in models/emotion, its LoRA beside it or in models/loras.",
             search_aliases=["emotion lora", "emotion adapter", "load checkpoint", "rl"],
             inputs=[
@@ -53,7 +53,7 @@ class LoadCheckpoint(io.ComfyNode):
                 io.Float.Input(
                     "strength_emotion", default=1.0, min=0.0, max=2.0, step=0.05, round=0.01,
                     tooltip="0 leaves the CLIP as it is; above, it carries the adapter, and "
-                    "Encode Emotion's strength is multiplied by this.",
+                    f"{ENCODE_EMOTION}'s strength is multiplied by this.",
                 ),
             ],
             outputs=[

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..emofeedback.pictures.cue_overlay import cue_pictures
 from ..emofeedback.records.reading import Reading
 from .widgets.chart import size_input, theme_input
+from .widgets.names import CUES_ON_PICTURE, SCORE_EMOTION, SCORE_ROUND
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket
 
 
@@ -18,7 +19,7 @@ class CuesOnPicture(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_CuesOnPicture",
-            display_name="Cues On Picture",
+            display_name=CUES_ON_PICTURE,
             category=SCORE_CATEGORY,
             description="Frames what causes the emotion where the scorer says that it is, and "
             "lists all causes below. Needs readings made with 'explain'.",
@@ -27,7 +28,8 @@ class CuesOnPicture(io.ComfyNode):
                 io.Image.Input("images", tooltip="The pictures that were read."),
                 ReadingsSocket.Input(
                     "readings",
-                    tooltip="Their readings, from Score Emotion or Score Round with 'explain' on.",
+                    tooltip=f"Their readings, from {SCORE_EMOTION} or {SCORE_ROUND} with "
+                    "'explain' on.",
                 ),
                 theme_input(),
                 size_input(768),

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .comfy.embedded_models import file_stamps, load_embedded_models
+from .widgets.names import ENCODE_EMOTION, LOAD_EMBEDDED
 from .widgets.sockets import CATEGORY, ScorerSocket
 
 
@@ -17,7 +18,7 @@ class LoadEmbedded(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_LoadEmbedded",
-            display_name="Load Embedded",
+            display_name=LOAD_EMBEDDED,
             category=CATEGORY,
             description="Loads the small models that ship with EmoFeedback: they draw a world of "
             "simple places and subjects, read its emotions, and run on any computer. All outputs "
@@ -28,7 +29,7 @@ class LoadEmbedded(io.ComfyNode):
                 io.Model.Output(display_name="model", tooltip="The generator, for any sampler."),
                 io.Clip.Output(
                     display_name="clip",
-                    tooltip="The text encoder, with the emotion adapter for Encode Emotion.",
+                    tooltip=f"The text encoder, with the emotion adapter for {ENCODE_EMOTION}.",
                 ),
                 io.Vae.Output(display_name="vae", tooltip="Decodes the generator's latents."),
                 ScorerSocket.Output(

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.plane.words import ALL_PRESETS, CUSTOM, preset_emotion, sources_in_words
 from ..emofeedback.records.emotion import LIMIT, Emotion
+from .widgets.names import EMOTION_GRID, EMOTION_TARGET
 from .widgets.sockets import AXIS_STEP, CATEGORY, EmotionSocket
 
 # For the pad on the page: word -> valence and arousal.
@@ -36,7 +37,7 @@ class EmotionTarget(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionTarget",
-            display_name="Emotion Target",
+            display_name=EMOTION_TARGET,
             category=CATEGORY,
             description="The emotion that viewers of the picture should feel: valence (unpleasant "
             "to pleasant) and arousal (calm to activated), or a word for both.",
@@ -73,7 +74,7 @@ class EmotionGrid(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionGrid",
-            display_name="Emotion Grid",
+            display_name=EMOTION_GRID,
             category=CATEGORY,
             description="A square grid of emotions as a list: the nodes behind it run once for "
             "each. Row by row, from activated to calm, in a row from unpleasant to pleasant.",

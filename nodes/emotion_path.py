@@ -21,6 +21,7 @@ from ..emofeedback.plane.paths import (
 )
 from ..emofeedback.records.emotion import LIMIT, Emotion
 from .comfy.bridge import show_text
+from .widgets.names import BATCH_CONDITIONINGS, EMOTION_OF_TEXT, EMOTION_PATH, EMOTION_TARGET
 from .widgets.sockets import AXIS_STEP, CATEGORY, EmotionSocket
 
 
@@ -31,10 +32,10 @@ class EmotionPath(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionPath",
-            display_name="Emotion Path",
+            display_name=EMOTION_PATH,
             category=CATEGORY,
             description="Emotions in equal steps along a line, a smooth curve or a circle, as a "
-            "list: the nodes behind it run once for each. Batch Conditionings makes one sampler "
+            f"list: the nodes behind it run once for each. {BATCH_CONDITIONINGS} makes one sampler "
             "run of them.",
             search_aliases=["emotion travel", "sweep", "interpolate", "animation", "transition"],
             inputs=[
@@ -145,14 +146,14 @@ def _line_inputs() -> list[io.Input]:
         "stations",
         default="sad, calm, happy, excited",
         multiline=True,
-        tooltip="Where the path leads, with commas between: words of Emotion Target's presets, or "
-        "valence and arousal as two numbers ('1.5 -2').",
+        tooltip=f"Where the path leads, with commas between: words of {EMOTION_TARGET}'s presets, "
+        "or valence and arousal as two numbers ('1.5 -2').",
     )
     start = EmotionSocket.Input(
         "start",
         optional=True,
-        tooltip="A station before the others, for example the prompt's own mood from Emotion Of "
-        "Text.",
+        tooltip="A station before the others, for example the prompt's own mood from "
+        f"{EMOTION_OF_TEXT}.",
     )
     return [stations, start]
 

@@ -8,6 +8,7 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from ..emofeedback.control.mixing import Entry
+from .widgets.names import EMOTION_SAMPLER
 from .widgets.sockets import CATEGORY, MAX_SEED
 from .widgets.steering import (
     anchors_input,
@@ -27,7 +28,7 @@ class EmotionSampler(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionSampler",
-            display_name="Emotion Sampler",
+            display_name=EMOTION_SAMPLER,
             category=CATEGORY,
             description="KSampler that steers towards an emotion by mixing what the model predicts "
             "for extreme versions of the prompt. With denoise below 1 it changes the feeling of an "

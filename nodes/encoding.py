@@ -11,6 +11,7 @@ from ..emofeedback.records.emotion import Emotion
 from .comfy.emotion_encoding import ADAPTER, METHODS, encode_emotion
 from .comfy.steering import required_anchors
 from .comfy.text import prompt_input
+from .widgets.names import ENCODE_ANCHORS, ENCODE_EMOTION
 from .widgets.sockets import CATEGORY, EmotionSocket
 from .widgets.steering import strength_input
 
@@ -22,7 +23,7 @@ class EncodeEmotion(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EncodeEmotion",
-            display_name="Encode Emotion",
+            display_name=ENCODE_EMOTION,
             category=CATEGORY,
             description="Encodes a prompt together with an emotion. With strength 0 it is exactly "
             "CLIP Text Encode.",
@@ -44,7 +45,7 @@ class EncodeEmotion(io.ComfyNode):
                 io.Conditioning.Input(
                     "anchors",
                     optional=True,
-                    tooltip="From Encode Anchors, for its words; without it the rules write the "
+                    tooltip=f"From {ENCODE_ANCHORS}, for its words; without it the rules write the "
                     "anchors' words.",
                 ),
             ],

@@ -8,6 +8,7 @@ from ..emofeedback.pictures.grid import AXES, answers_to, error_map_chart, sweep
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
 from .widgets.chart import size_input, theme_input
+from .widgets.names import EMOTION_ERROR_MAP, EMOTION_GRID, EMOTION_SWEEP, SCORE_EMOTION
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket
 
 
@@ -15,11 +16,12 @@ def _answer_inputs() -> list[io.Input]:
     """What was wanted and what was read, as lists of equal order."""
     return [
         EmotionSocket.Input(
-            "targets", tooltip="The emotions that were asked for, from Emotion Grid."
+            "targets", tooltip=f"The emotions that were asked for, from {EMOTION_GRID}."
         ),
         ReadingsSocket.Input(
             "readings",
-            tooltip="What Score Emotion read from the pictures made for them, in the same order.",
+            tooltip=f"What {SCORE_EMOTION} read from the pictures made for them, in the same "
+            "order.",
         ),
     ]
 
@@ -31,7 +33,7 @@ class EmotionErrorMap(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionErrorMap",
-            display_name="Emotion Error Map",
+            display_name=EMOTION_ERROR_MAP,
             category=CATEGORY,
             description="A heat map of the valence and the arousal error over a grid of wanted "
             "emotions, with V-Error, A-Error and what always answering 0 would get.",
@@ -60,7 +62,7 @@ class EmotionSweep(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionSweep",
-            display_name="Emotion Sweep",
+            display_name=EMOTION_SWEEP,
             category=CATEGORY,
             description="Plots what was read against what was wanted along one axis, for both "
             "axes: whether more wanted valence brings more, and whether arousal stays where it "

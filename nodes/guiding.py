@@ -13,6 +13,7 @@ from comfy_api.latest import io
 from ..emofeedback.control.mixing import Entry
 from .comfy.conditioning_checks import checked_conditioning
 from .comfy.steering import Steering, anchored, required_anchors, steer
+from .widgets.names import EMOTION_GUIDER, EMOTION_MODEL_PATCH
 from .widgets.sockets import CATEGORY
 from .widgets.steering import (
     anchors_input,
@@ -35,7 +36,7 @@ class EmotionGuider(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionGuider",
-            display_name="Emotion Guider",
+            display_name=EMOTION_GUIDER,
             category=CATEGORY,
             description="CFG Guider for Sampler Custom Advanced that steers towards an emotion by "
             "mixing what the model predicts for extreme versions of the prompt. Needs no training. "
@@ -86,7 +87,7 @@ class EmotionModelPatch(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionModelPatch",
-            display_name="Emotion Model Patch",
+            display_name=EMOTION_MODEL_PATCH,
             category=CATEGORY,
             description="Makes every sampler steer towards an emotion: the positive conditioning "
             "that it gets is moved by its anchors. Needs no training and leaves the incoming model "

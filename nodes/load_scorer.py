@@ -26,6 +26,7 @@ from .comfy.folder_lvlm import (
     newest_change,
 )
 from .widgets.calibration import calibration_path, chosen_calibration, list_calibrations
+from .widgets.names import LOAD_EMOTION_SCORER, REFINE_ROUND, SCORE_EMOTION, SCORE_ROUND
 from .widgets.scorer import (
     CLIP,
     EMBEDDED,
@@ -46,7 +47,7 @@ class LoadEmotionScorer(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_LoadEmotionScorer",
-            display_name="Load Emotion Scorer",
+            display_name=LOAD_EMOTION_SCORER,
             category=SCORE_CATEGORY,
             description="A vision-language model that reads emotions from pictures and rewrites "
             "prompts: one that ComfyUI has loaded as a CLIP, a transformers folder, a server, or "
@@ -65,7 +66,7 @@ class LoadEmotionScorer(io.ComfyNode):
             outputs=[
                 ScorerSocket.Output(
                     display_name="scorer",
-                    tooltip="For Score Emotion, Score Round, Refine Round and the loop.",
+                    tooltip=f"For {SCORE_EMOTION}, {SCORE_ROUND}, {REFINE_ROUND} and the loop.",
                 )
             ],
         )

@@ -30,7 +30,7 @@ from .comfy.refiners import refiner_of
 from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
-from .widgets.names import END_LOOP, START_LOOP
+from .widgets.names import END_LOOP, OPEN_ROUND, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -51,7 +51,7 @@ def _round_outputs() -> list[io.Output]:
     """What a round starts from; the nodes that open a round share it, in this order."""
     return [
         StateSocket.Output(
-            display_name="state", tooltip=f"To Score Round, and to {END_LOOP}'s start input."
+            display_name="state", tooltip=f"To {SCORE_ROUND}, and to {END_LOOP}'s start input."
         ),
         io.String.Output(display_name="prompt", tooltip="This round's prompt."),
         io.Int.Output(display_name="seed", tooltip="This round's seed, for the sampler."),
@@ -84,7 +84,7 @@ class StartLoop(io.ComfyNode):
             display_name=START_LOOP,
             category=LOOP_CATEGORY,
             description="Starts an emotion feedback loop. Wire prompt, seed and candidates into "
-            f"any nodes that make pictures, then Score Round, Refine Round and {END_LOOP}.",
+            f"any nodes that make pictures, then {SCORE_ROUND}, {REFINE_ROUND} and {END_LOOP}.",
             search_aliases=[
                 "start loop",
                 "emotion loop",
@@ -107,8 +107,8 @@ class StartLoop(io.ComfyNode):
                 first_prompt_input(),
                 refiner_input(
                     "Only for first_prompt 'rewritten': a scorer whose language model rewrites "
-                    "it, usually the one at Refine Round. Leave it open to use the rule refiner, "
-                    "which needs no model."
+                    f"it, usually the one at {REFINE_ROUND}. Leave it open to use the rule "
+                    "refiner, which needs no model."
                 ),
             ],
             outputs=_round_outputs(),
@@ -142,7 +142,7 @@ class OpenRound(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_OpenRound",
-            display_name="Open Round",
+            display_name=OPEN_ROUND,
             category=LOOP_CATEGORY,
             description="Takes a loop's state apart: prompt, seed and number of candidates of the "
             f"coming round. {START_LOOP} does this itself; use it where another loop carries the "
@@ -164,7 +164,7 @@ class ScoreRound(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_ScoreRound",
-            display_name="Score Round",
+            display_name=SCORE_ROUND,
             category=LOOP_CATEGORY,
             description="Reads the emotion of all candidates of this round in one batch and keeps "
             "the best so far.",
@@ -181,7 +181,9 @@ class ScoreRound(io.ComfyNode):
                 ),
             ],
             outputs=[
-                StateSocket.Output(display_name="state", tooltip=f"To Refine Round or {END_LOOP}."),
+                StateSocket.Output(
+                    display_name="state", tooltip=f"To {REFINE_ROUND} or {END_LOOP}."
+                ),
                 ReadingsSocket.Output(
                     display_name="readings", tooltip="One reading a candidate of this round."
                 ),
@@ -208,13 +210,13 @@ class RefineRound(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_RefineRound",
-            display_name="Refine Round",
+            display_name=REFINE_ROUND,
             category=LOOP_CATEGORY,
             description="Writes the next round's prompt from this round's pictures and readings. "
             "Leave the node out to keep the prompt and only try more seeds.",
             search_aliases=["rewrite prompt", "feedback", "suggestions"],
             inputs=[
-                StateSocket.Input("state", tooltip="From Score Round."),
+                StateSocket.Input("state", tooltip=f"From {SCORE_ROUND}."),
                 refiner_input(),
             ],
             outputs=[
@@ -260,7 +262,7 @@ class EndLoop(io.ComfyNode):
                     raw_link=True,
                     tooltip=f"The state output of {START_LOOP} itself: says where a round begins.",
                 ),
-                StateSocket.Input("state", tooltip="From Refine Round or Score Round."),
+                StateSocket.Input("state", tooltip=f"From {REFINE_ROUND} or {SCORE_ROUND}."),
             ],
             outputs=result_outputs(),
             hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
@@ -275,7 +277,7 @@ class EndLoop(io.ComfyNode):
         body = check_loop(graph, open_id)
         if state.coming_round == 1:
             raise LoopError(
-                "The round ended without a reading. Put Score Round between the pictures and "
+                f"The round ended without a reading. Put {SCORE_ROUND} between the pictures and "
                 f"{END_LOOP}."
             )
         state = accepted(_with_steps(state, sampler_steps(graph, body)), LAST_PAGE)

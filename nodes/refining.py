@@ -24,6 +24,7 @@ from ..emofeedback.records.request import (
 from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.refiners import refiner_of
 from .comfy.words import suggestions_in_words
+from .widgets.names import REFINE_PROMPT, SCORE_EMOTION
 from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
 
 
@@ -34,7 +35,7 @@ class RefinePrompt(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_RefinePrompt",
-            display_name="Refine Prompt",
+            display_name=REFINE_PROMPT,
             category=CATEGORY,
             description="Rewrites a prompt so that the next picture feels more like the target. "
             "Your words stay; an affect clause is added.",
@@ -47,7 +48,7 @@ class RefinePrompt(io.ComfyNode):
                     tooltip="The prompt that the pictures were made from.",
                 ),
                 io.Image.Input("images", tooltip="Pictures made from the prompt."),
-                ReadingsSocket.Input("readings", tooltip="Their readings, from Score Emotion."),
+                ReadingsSocket.Input("readings", tooltip=f"Their readings, from {SCORE_EMOTION}."),
                 target_input(),
                 refiner_input(),
             ],
@@ -70,7 +71,7 @@ class RefinePrompt(io.ComfyNode):
         if len(images) != len(readings):
             raise ConfigError(
                 f"{len(images)} images came with {len(readings)} readings. Connect the same "
-                "images here and to the Score Emotion node that made the readings."
+                f"images here and to the {SCORE_EMOTION} node that made the readings."
             )
         stop_if_interrupted()
         request = RefineRequest(

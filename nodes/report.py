@@ -14,7 +14,7 @@ from ..emofeedback.loop.report_page import report_csv, report_html, report_json
 from ..emofeedback.records.files import replacing
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import show_text, stop_if_interrupted
-from .widgets.names import END_LOOP
+from .widgets.names import EMOTION_REPORT, END_LOOP
 from .widgets.sockets import LOOP_CATEGORY, StateSocket
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a number and an ending are added
@@ -27,7 +27,7 @@ class EmotionReport(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionReport",
-            display_name="Emotion Report",
+            display_name=EMOTION_REPORT,
             category=LOOP_CATEGORY,
             description="Writes a finished loop into the output folder: a page with all pictures, "
             "the chart, prompts, cues and costs that opens in any browser without a network, and "

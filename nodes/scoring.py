@@ -17,6 +17,7 @@ from ..emofeedback.records.reading import (
 )
 from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.words import readings_in_words
+from .widgets.names import SCORE_EMOTION, SELECT_BY_EMOTION
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
 
 
@@ -27,7 +28,7 @@ class ScoreEmotion(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_ScoreEmotion",
-            display_name="Score Emotion",
+            display_name=SCORE_EMOTION,
             category=SCORE_CATEGORY,
             description="Reads the valence and arousal that a viewer would feel from each picture.",
             search_aliases=["emotion score", "read emotion", "valence", "arousal", "sentiment"],
@@ -73,14 +74,14 @@ class SelectByEmotion(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_SelectByEmotion",
-            display_name="Select By Emotion",
+            display_name=SELECT_BY_EMOTION,
             category=SCORE_CATEGORY,
             description="Ranks pictures by how near their reading is to the target and keeps the "
             "nearest.",
             search_aliases=["best of", "rank images", "pick by emotion", "top k"],
             inputs=[
                 io.Image.Input("images", tooltip="The pictures that were read."),
-                ReadingsSocket.Input("readings", tooltip="Their readings, from Score Emotion."),
+                ReadingsSocket.Input("readings", tooltip=f"Their readings, from {SCORE_EMOTION}."),
                 target_input(),
                 io.Int.Input(
                     "count",
@@ -119,7 +120,7 @@ class SelectByEmotion(io.ComfyNode):
         if len(images) != len(readings):
             raise ConfigError(
                 f"{len(images)} images came with {len(readings)} readings. Connect the same "
-                "images here and to the Score Emotion node that made the readings."
+                f"images here and to the {SCORE_EMOTION} node that made the readings."
             )
         order = rank_readings(readings, target, content_floor=content_floor)[:count]
         return io.NodeOutput(images[order], tuple(readings[index] for index in order))

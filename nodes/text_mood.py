@@ -15,6 +15,7 @@ from ..emofeedback.records.reading import (
 )
 from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.words import readings_in_words
+from .widgets.names import EMOTION_CHART, EMOTION_OF_TEXT
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
 
 
@@ -25,7 +26,7 @@ class EmotionOfText(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmoFB_EmotionOfText",
-            display_name="Emotion Of Text",
+            display_name=EMOTION_OF_TEXT,
             category=CATEGORY,
             description="Reads the emotion that a prompt itself carries, so that you can start "
             "from there: by a vision-language model, or by a table of phrases.",
@@ -52,7 +53,7 @@ class EmotionOfText(io.ComfyNode):
                 ),
                 io.String.Output(display_name="text", tooltip="The same in words, and why."),
                 ReadingsSocket.Output(
-                    display_name="readings", tooltip="The whole reading, for Emotion Chart."
+                    display_name="readings", tooltip=f"The whole reading, for {EMOTION_CHART}."
                 ),
             ],
         )

@@ -1,12 +1,11 @@
 """What the guides say is so: messages exist, links lead somewhere, commands make the pictures."""
 
-import ast
 import re
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
+from texts import texts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -14,38 +13,6 @@ ROOMS = ("nodes", "emofeedback", "launcher")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 # Pictures of pages from before the guides; each page names the command that makes them.
 MAKERS = re.compile(r"tools\.help pictures|tools\.workflows|start\.py demo|training\.world")
-
-NAMES = dict(
-    re.findall(
-        r'^(\w+) = "(.+)"$', (ROOT / "nodes/widgets/names.py").read_text("utf-8"), re.MULTILINE
-    )
-)
-"""Names of nodes that messages hold by name."""
-
-
-@cache
-def literals() -> tuple[str, ...]:
-    """Every text in the code, values in it replaced by an ellipsis."""
-    found = []
-    for room in ROOMS:
-        for file in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                text = _text(node)
-                if text:
-                    found.append(" ".join(text.split()))
-    return tuple(found)
-
-
-def _text(node: ast.AST) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _text(node.left) + _text(node.right)
-    if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Name):
-        return NAMES.get(node.value.id, "")
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) or "…" for part in node.values)
-    return ""
 
 
 def quoted() -> list[str]:
@@ -66,7 +33,7 @@ def test_troubleshooting_quotes_enough_to_be_of_use() -> None:
 def test_a_quoted_message_exists(message: str) -> None:
     parts = [part.strip() for part in message.split("…") if part.strip()]
     pattern = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
-    assert any(pattern.search(text) for text in literals()), "no such message in the code"
+    assert any(pattern.search(text) for _, text in texts(*ROOMS)), "no such message in the code"
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from texts import NAMES, NAMES_FILE, texts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,3 +45,10 @@ def test_a_concept_is_written_once(concept: str) -> None:
         if re.search(pattern, file.read_text(encoding="utf-8"))
     }
     assert found == set(owners)
+
+
+def test_texts_take_the_names_of_nodes_from_one_table() -> None:
+    name = re.compile("|".join(NAMES.values()))
+    rooms = ("emofeedback", "nodes", "training", "tools", "launcher")
+    written = [each for each in texts(*rooms, filled=False) if name.search(each[1])]
+    assert not [(file.name, text) for file, text in written if file != NAMES_FILE]

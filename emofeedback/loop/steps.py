@@ -198,7 +198,9 @@ def refine_request(state: LoopState) -> RefineRequest:
     Raises: LoopError: no round has been scored yet.
     """
     if not state.rounds:
-        raise LoopError("No round has been scored yet; put Score Round before Refine Round.")
+        raise LoopError(
+            "No round has been scored yet; score a round's pictures before it is refined."
+        )
     record = state.rounds[-1]
     return RefineRequest(
         artist_prompt=state.artist_prompt,
@@ -217,10 +219,12 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
     Raises: LoopError: no round was scored, or this one was refined already.
     """
     if not state.rounds:
-        raise LoopError("No round has been scored yet; put Score Round before Refine Round.")
+        raise LoopError(
+            "No round has been scored yet; score a round's pictures before it is refined."
+        )
     record = state.rounds[-1]
     if record.refinement is not None:
-        raise LoopError(f"Round {record.number} was refined already; use one Refine Round.")
+        raise LoopError(f"Round {record.number} was refined already; refine each round once.")
     record = replace(
         record,
         refinement=refinement,

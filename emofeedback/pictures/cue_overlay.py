@@ -63,8 +63,8 @@ def cue_pictures(
     told = [index for index, reading in enumerate(readings) if shown_cues(reading)]
     if not told:
         raise ConfigError(
-            "No reading names a visible cue. Switch 'explain' on in Score Emotion or Score Round; "
-            "a loop explains the best picture of each round."
+            "No reading names a visible cue. Switch 'explain' on where the pictures are read; a "
+            "loop explains the best picture of each round."
         )
     letters = max(11, round(size * LETTERS))
     font = _font(letters)

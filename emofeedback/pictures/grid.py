@@ -53,7 +53,7 @@ def answers_to(
         found = sum(len(group) for group in groups)
         raise ConfigError(
             f"{len(targets)} targets came with {found} readings in {len(groups)} groups. Connect "
-            "the emotions of one Emotion Grid, and the readings of the pictures made from them."
+            "the emotions of one grid, and the readings of the pictures made from them."
         )
     return tuple(
         Answer(target, reading)
@@ -108,7 +108,7 @@ def sweep_chart(
     if len(levels) < 2:
         raise ConfigError(
             f"All targets want the same {axis} ({levels[0]:+g}), so there is nothing to sweep. "
-            "Choose the other axis, or connect an Emotion Grid."
+            "Choose the other axis, or give the emotions of a grid."
         )
     figure = blank_figure(colours, size=size, aspect=0.75)
     axes = figure.add_axes((0.12, 0.14, 0.85, 0.7))
@@ -131,7 +131,7 @@ def _levels(answers: Sequence[Answer], axis: str) -> list[float]:
     if len(levels) > MOST_LEVELS:
         raise ConfigError(
             f"The targets want {len(levels)} different {axis} values, more than the {MOST_LEVELS} "
-            "that a chart can show. Connect the emotions of an Emotion Grid."
+            "that a chart can show. Give the emotions of a grid."
         )
     return levels
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...emofeedback.control.mixing import Entry
 from ...emofeedback.errors import ConfigError
+from ..widgets.names import ENCODE_ANCHORS, ENCODE_EMOTION
 
 
 def checked_conditioning(conditioning: Any, name: str) -> list[Entry]:
@@ -18,8 +19,8 @@ def checked_conditioning(conditioning: Any, name: str) -> list[Entry]:
     """
     if not conditioning:
         raise ConfigError(
-            f"The {name} conditioning is empty, so there is no prompt to work on. Connect Encode "
-            "Anchors, Encode Emotion or CLIP Text Encode."
+            f"The {name} conditioning is empty, so there is no prompt to work on. Connect "
+            f"{ENCODE_ANCHORS}, {ENCODE_EMOTION} or CLIP Text Encode."
         )
     for context, _ in conditioning:
         if context is None:

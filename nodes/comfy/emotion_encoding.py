@@ -20,6 +20,7 @@ from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.refining.kept_words import with_clause
 from ...emofeedback.refining.rules import affect_phrase
+from ..widgets.names import LOAD_EMBEDDED
 from .conditioning_checks import check_finite
 from .embedded_models import attached_adapter, attached_strength
 from .text import encode_text
@@ -125,7 +126,7 @@ def _adapter_of(clip: Any) -> EmotionAdapter:
     adapter = attached_adapter(clip)
     if adapter is None:
         raise ConfigError(
-            "This CLIP carries no emotion adapter. Connect the CLIP of Load Embedded or of an "
+            f"This CLIP carries no emotion adapter. Connect the CLIP of {LOAD_EMBEDDED} or of an "
             "emotion checkpoint, or set method to 'phrase' or 'anchors', which work with every "
             "CLIP."
         )

@@ -16,7 +16,14 @@ from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
 from ...emofeedback.errors import LoopError
 from ...emofeedback.records.state import LoopState
-from ..widgets.names import END_LOOP, START_LOOP
+from ..widgets.names import (
+    END_LOOP,
+    REFINE_PROMPT,
+    REFINE_ROUND,
+    SCORE_EMOTION,
+    SCORE_ROUND,
+    START_LOOP,
+)
 
 START, OPEN, END = "EmoFB_StartLoop", "EmoFB_OpenRound", "EmoFB_EndLoop"
 ALL_IN_ONE = "EmoFB_EmotionFeedback"
@@ -107,8 +114,8 @@ def check_loop(graph: LoopGraph, open_id: str) -> set[str]:
     if not ends:
         raise LoopError(
             f"{graph.title(open_id)} has no {END_LOOP}. Add the node {END_LOOP} and connect the "
-            f"state output of {START_LOOP} to its start input; or use Score Emotion and Refine "
-            "Prompt, which work without a loop."
+            f"state output of {START_LOOP} to its start input; or use {SCORE_EMOTION} and "
+            f"{REFINE_PROMPT}, which work without a loop."
         )
     if len(ends) > 1:
         names = ", ".join(graph.title(end) for end in ends)
@@ -142,8 +149,9 @@ def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
     state_link = graph.inputs(end_id).get("state")
     if state_link is None or not is_link(state_link) or state_link[0] not in body:
         raise LoopError(
-            f"{END_LOOP}'s state input does not come from this loop's Score Round or Refine "
-            f"Round. Wire the state: {START_LOOP}, Score Round, Refine Round, {END_LOOP}."
+            f"{END_LOOP}'s state input does not come from this loop's {SCORE_ROUND} or "
+            f"{REFINE_ROUND}. Wire the state: {START_LOOP}, {SCORE_ROUND}, {REFINE_ROUND}, "
+            f"{END_LOOP}."
         )
     after_end = graph.downstream(end_id)
     beside = graph.downstream(open_id, without={end_id}) - after_end - body

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
+from ..widgets.names import LOAD_EMBEDDED
 from .conditioning_batch import stack_conditionings
 from .emotion_encoding import encode_emotion
 from .text import encode_text
@@ -111,7 +112,9 @@ def _stackable(one: list[Any], other: list[Any]) -> bool:
 def _empty_latent(settings: SamplerSettings, count: int) -> Tensor:
     """Zeros in the shape that the model's latents have."""
     if settings.vae is None:
-        raise ConfigError("The vae input is empty: connect a VAE, for example from Load Embedded.")
+        raise ConfigError(
+            f"The vae input is empty: connect a VAE, for example from {LOAD_EMBEDDED}."
+        )
     shape = (count, LATENT_CHANNELS, settings.height // DOWNSCALE, settings.width // DOWNSCALE)
     zeros = torch.zeros(shape, device=comfy.model_management.intermediate_device())
     empty: Tensor = comfy.sample.fix_empty_latent_channels(settings.model, zeros, DOWNSCALE)

@@ -20,6 +20,7 @@ from ...emofeedback.control.mixing import (
 )
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
+from ..widgets.names import ENCODE_ANCHORS
 
 ANCHORS_KEY = "emofb_anchors"
 PREDICTIONS, CONDITIONINGS = "predictions", "conditionings"
@@ -94,7 +95,7 @@ def required_anchors(conditioning: list[Entry]) -> EncodedAnchors:
             found: EncodedAnchors = extra[ANCHORS_KEY]
             return found
     raise ConfigError(
-        "What is connected to the anchors input carries no anchors. Connect Encode Anchors."
+        f"What is connected to the anchors input carries no anchors. Connect {ENCODE_ANCHORS}."
     )
 
 
@@ -114,8 +115,8 @@ def steer(conditioning: list[Entry], how: Steering) -> list[Entry]:
         return conditioning
     if not any(ANCHORS_KEY in extra for _, extra in conditioning):
         raise ConfigError(
-            "The positive conditioning carries no anchors. Make it with Encode Anchors, or connect "
-            "that node's output to the anchors input."
+            f"The positive conditioning carries no anchors. Make it with {ENCODE_ANCHORS}, or "
+            "connect that node's output to the anchors input."
         )
     steered: list[Entry] = []
     for context, extra in conditioning:

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...emofeedback.errors import ConfigError
+from ..widgets.names import LOAD_EMBEDDED
 
 
 def prompt_input() -> io.Input:
@@ -28,6 +29,6 @@ def encode_text(clip: Any, text: str) -> list[Any]:
     if clip is None:
         raise ConfigError(
             "The clip input is empty: the checkpoint holds no text encoder. Connect a CLIP, for "
-            "example from Load Embedded or Load CLIP."
+            f"example from {LOAD_EMBEDDED} or Load CLIP."
         )
     return list(clip.encode_from_tokens_scheduled(clip.tokenize(text)))

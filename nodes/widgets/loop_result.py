@@ -14,6 +14,7 @@ from ...emofeedback.images import from_png
 from ...emofeedback.loop.report import loop_report
 from ...emofeedback.pictures.circumplex import trajectory_chart
 from ...emofeedback.records.state import LoopState
+from .names import EMOTION_CHART
 from .sockets import ReadingsSocket, StateSocket
 
 
@@ -38,7 +39,7 @@ def result_outputs() -> list[io.Output]:
             display_name="chart", tooltip="The path over the valence-arousal plane as a picture."
         ),
         StateSocket.Output(
-            display_name="state", tooltip="The finished loop, for example for Emotion Chart."
+            display_name="state", tooltip=f"The finished loop, for example for {EMOTION_CHART}."
         ),
     ]
 

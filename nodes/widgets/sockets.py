@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from .names import EMOTION_TARGET
+
 EmotionSocket = io.Custom("EMO_EMOTION")
 ScorerSocket = io.Custom("EMO_SCORER")
 ReadingsSocket = io.Custom("EMO_READINGS")
@@ -20,7 +22,7 @@ AXIS_STEP = 0.05  # of valence and arousal, in scale points
 def target_input() -> io.Input:
     """The emotion the artist wants, shared by every node that aims at it."""
     return EmotionSocket.Input(
-        "target", tooltip="The emotion that viewers should feel, from Emotion Target."
+        "target", tooltip=f"The emotion that viewers should feel, from {EMOTION_TARGET}."
     )
 
 

@@ -11,6 +11,7 @@ from ...emofeedback.control.mixing import Entry
 from ...emofeedback.errors import ConfigError
 from ..comfy.conditioning_checks import checked_conditioning
 from ..comfy.steering import CONDITIONINGS, PREDICTIONS, Steering, anchored, steer
+from .names import ENCODE_ANCHORS
 from .sockets import target_input
 
 
@@ -65,7 +66,7 @@ def steering_inputs() -> list[io.Input]:
 
 def positive_input() -> io.Input:
     """The prompt with its anchors."""
-    return io.Conditioning.Input("positive", tooltip="From Encode Anchors.")
+    return io.Conditioning.Input("positive", tooltip=f"From {ENCODE_ANCHORS}.")
 
 
 def negative_input() -> io.Input:
@@ -78,7 +79,8 @@ def anchors_input() -> io.Input:
     return io.Conditioning.Input(
         "anchors",
         optional=True,
-        tooltip="From Encode Anchors, where the positive conditioning comes from another encoder.",
+        tooltip=f"From {ENCODE_ANCHORS}, where the positive conditioning comes from another "
+        "encoder.",
     )
 
 

@@ -1,12 +1,14 @@
 """What every node promises: ids and inputs that stay, and words that explain them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from texts import NAMES, texts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nodes.json"
 WORKFLOWS = Path(__file__).parents[2] / "workflows" / "api"
@@ -42,6 +44,28 @@ def test_nodes_say_what_they_are(pack_nodes: dict[str, type]) -> None:
         assert schema.category.split("/")[0] == "emotion"
         assert schema.description.endswith(".")
         assert schema.search_aliases
+
+
+def test_texts_name_nodes_and_sockets_that_there_are(pack_nodes: dict[str, type]) -> None:
+    schemas = [node.GET_SCHEMA() for node in pack_nodes.values()]
+    assert sorted(NAMES.values()) == sorted(schema.display_name for schema in schemas)
+    of_node = {
+        (schema.display_name, side, name)
+        for schema in schemas
+        for side, names in (
+            ("input", [item.id for item in schema.inputs]),
+            ("output", [item.display_name for item in schema.outputs]),
+        )
+        for name in names
+    }
+    known = {(side, name) for _, side, name in of_node}
+    node = "|".join(NAMES.values())
+    for file, text in texts("nodes"):
+        told = re.findall(r"(?:'s|[Tt]he|[Ii]ts) (\w+) (input|output)\b(?! folder)", text)
+        assert {(side, name) for name, side in told} <= known, (file.name, text)
+        theirs = re.findall(rf"({node})'s (\w+) (input|output)\b", text)
+        theirs += [(n, *rest) for *rest, n in re.findall(rf"(\w+) (output) of ({node})", text)]
+        assert {(n, side, name) for n, name, side in theirs} <= of_node, (file.name, text)
 
 
 def test_search_finds_nodes_by_words_of_others(pack_nodes: dict[str, type]) -> None:

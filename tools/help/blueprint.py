@@ -13,8 +13,7 @@ from typing import Any
 NAME = "Emotion feedback loop"
 DESCRIPTION = (
     "Makes pictures, reads their emotion, rewrites the prompt and goes round until the wanted "
-    "emotion is reached. Open the block to put your own sampler between Start Emotion Loop and "
-    "Score Round."
+    "emotion is reached. Open the block to put in your own sampler."
 )
 ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "emofeedback/subgraphs/feedback-loop"))
 INSIDE = (

@@ -46,7 +46,7 @@ def guide_pictures(facts: Facts) -> Iterator[Drawn]:
     loop = _read("feedback_loop")
     for name, columns in STEPS.items():
         yield name, draw_columns(columns, loop, facts), loop
-    own = own_model_graph(loop)
+    own = own_model_graph(loop, facts)
     columns = [["20"], ["21", "22"], ["4", "5", "10"], ["7", "11"], ["8", "12"]]
     yield "guide-own-model", draw_columns(columns, own, facts), own
     yield "guide-sweeps", _beside([_sweep(kind) for kind in OBEYING]), None
@@ -54,7 +54,7 @@ def guide_pictures(facts: Facts) -> Iterator[Drawn]:
     yield "guide-cues", _cues(), None
 
 
-def own_model_graph(loop: Graph) -> Graph:
+def own_model_graph(loop: Graph, facts: Facts) -> Graph:
     """The loop workflow with a checkpoint and a vision-language model in Load Embedded's place."""
     graph = copy.deepcopy(loop)
     del graph["1"]
@@ -66,9 +66,8 @@ def own_model_graph(loop: Graph) -> Graph:
         "21": ("EmoFB_LoadEmotionScorer", _scorer_inputs()),
         "22": ("CheckpointLoaderSimple", {"ckpt_name": "your model.safetensors"}),
     }
-    titles = ["Load CLIP", "Load Emotion Scorer", "Load Checkpoint"]
-    for (key, (kind, inputs)), title in zip(nodes.items(), titles, strict=True):
-        graph[key] = {"inputs": inputs, "class_type": kind, "_meta": {"title": title}}
+    for key, (kind, inputs) in nodes.items():
+        graph[key] = {"inputs": inputs, "class_type": kind, "_meta": {"title": facts[kind].title}}
     moved = {0: ["22", 0], 1: ["22", 1], 2: ["22", 2], 3: ["21", 0]}
     for node in graph.values():
         for name, value in node["inputs"].items():
