@@ -11,6 +11,7 @@ from .errors import LoopError as LoopError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import ScorerAnswerError as ScorerAnswerError
 from .errors import ScorerError as ScorerError
+from .images import load_picture as load_picture
 from .loop.driver import run_loop as run_loop
 from .loop.observer import Observer as Observer
 from .loop.ranking import rank_readings as rank_readings
@@ -34,7 +35,6 @@ from .reading.calibration import load_calibration as load_calibration
 from .reading.calibration import save_calibration as save_calibration
 from .reading.pair import PairedScorer as PairedScorer
 from .reading.phrases import read_phrases as read_phrases
-from .reading.rated import load_picture as load_picture
 from .reading.rated import read_ratings as read_ratings
 from .reading.scorer import LvlmScorer as LvlmScorer
 from .records.calibration import Calibration as Calibration

@@ -14,6 +14,7 @@ OWNERS = {
     "urllib's own requests": (r"urllib\.(request|error)", ()),
     # launcher/ has the standard library only and may not import the library
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),
+    "opening pictures": (r"Image\.open\(", ("emofeedback/images.py",)),
     "pictures inside a page": (r"data:image", ("emofeedback/images.py",)),
     "prompt changes": (r"SequenceMatcher", ("emofeedback/loop/prompt_changes.py",)),
     # the benchmark writes a history, which no loop made

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..embedded.picture_encoder import open_any_encoder
+from ..images import load_picture
 from ..reading.calibration import FOLDS
 from ..reading.encoders import HOW_TO_NAME, encode
 from ..reading.features import picture_features
@@ -19,7 +20,6 @@ from ..reading.head_worth import colour_statistics, worth, worth_table
 from ..reading.heads import save_head
 from ..reading.outliers import outlier_pictures
 from ..reading.preprocessing import probe
-from ..reading.rated import load_picture
 from .reading import rated_pictures
 
 log = logging.getLogger(__name__)

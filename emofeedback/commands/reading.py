@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..images import load_picture
 from ..reading.base import (
     Scorer,
 )
 from ..reading.calibration import load_calibration
-from ..reading.rated import RatedPicture, load_picture, read_ratings
+from ..reading.rated import RatedPicture, read_ratings
 from ..reading.scorer import EXPECTED, WAYS, LvlmScorer
 from ..records.calibration import (
     Calibration,

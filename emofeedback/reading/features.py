@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..images import load_picture
 from ..records.files import replacing
 from ..records.weights import read_file
 from .encoders import Encoder
-from .rated import RatedPicture, load_picture
+from .rated import RatedPicture
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 64

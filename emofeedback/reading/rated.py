@@ -16,12 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError
 from ..records.emotion import LIMIT, SCALES, Emotion, from_scale
 
 OASIS_SCALE = "likert7"
@@ -62,23 +57,6 @@ def read_ratings(path: Path, *, scale: str = "") -> list[RatedPicture]:
         raise ConfigError(f"{table} holds no rows. Rate some pictures first.")
     layout = _layout(table, set(rows[0]), scale)
     return [_picture(table, number, row, layout) for number, row in enumerate(rows, 2)]
-
-
-def load_picture(path: Path, side: int = 512) -> Tensor:
-    """A picture of any format and mode as IMAGE [1, H, W, 3] in 0..1, no longer than `side`.
-
-    Transparency is laid over white. Raises: ImageError: it cannot be opened.
-    """
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGBA") if "A" in opened.getbands() else opened.convert("RGB")
-    except OSError as error:
-        raise ImageError(f"{path} cannot be opened as a picture ({error}).") from error
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    if picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
-    return torch.from_numpy(np.array(picture)).float()[None] / 255
 
 
 def _table_in(path: Path) -> Path:

@@ -17,6 +17,7 @@ from torch import Tensor
 from emofeedback.control.anchors import rule_clause
 from emofeedback.control.mixing import ANCHORS
 from emofeedback.embedded.weights import FOLDER
+from emofeedback.images import open_picture
 from emofeedback.records.files import replacing
 from emofeedback.refining.rules import affect_phrase
 from training.world.judge import WEIGHTS
@@ -64,7 +65,7 @@ class Album:
             strip = (paint() * 255).round().to(torch.uint8).flatten(0, 1).numpy()
             with replacing(path) as half_done:
                 Image.fromarray(strip).save(half_done, format="png", compress_level=1)
-        strip = np.asarray(Image.open(path))
+        strip = np.asarray(open_picture(path))
         width = strip.shape[1]
         return torch.from_numpy(strip.reshape(-1, width, width, 3).copy()).float() / 255
 

@@ -8,7 +8,6 @@ Leaves the page in output/benchmarks.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import time
@@ -17,9 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from PIL import Image
 
-from emofeedback.images import from_png
+from emofeedback.images import from_png, open_picture
 from emofeedback.loop.ranking import rank_readings
 from emofeedback.loop.report_page import report_csv, report_html, report_json
 from emofeedback.loop.steps import record_scores, start_loop
@@ -76,7 +74,7 @@ def timed(make: Callable[[], object]) -> tuple[float, object]:
 def decode_all(state: LoopState) -> None:
     for record in state.rounds:
         for data in record.images:
-            Image.open(io.BytesIO(data)).load()
+            open_picture(data)
 
 
 def measure(state: LoopState) -> dict[str, float]:

@@ -4,7 +4,6 @@
 what `python start.py test` installs, and Chromium.
 """
 
-import io
 import json
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from emofeedback.images import open_picture
 from launcher.client import fetch_image, run_graph
 from launcher.comfyui import ensure_tree
 from launcher.places import ROOT, Places
@@ -72,8 +72,8 @@ def _saved_pictures(server: ComfyServer, graph: Graph) -> dict[str, Image.Image]
     for output in run_graph(server, graph).values():
         for image in output.get("images", ()):
             if image["subfolder"] == "emofeedback" and not image["filename"].endswith(".mp4"):
-                data = io.BytesIO(fetch_image(server, image))
-                found[image["filename"].split("_")[0]] = Image.open(data).convert("RGB")
+                picture = open_picture(fetch_image(server, image))
+                found[image["filename"].split("_")[0]] = picture
     return found
 
 

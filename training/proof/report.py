@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emofeedback.images import open_picture
 from emofeedback.plane.metrics import paired_difference
 from emofeedback.records.emotion import Emotion
 
@@ -158,14 +159,13 @@ def save_pictures(
     """The chosen pictures: a pair a row, a system a column."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from PIL import Image
 
     figure = Figure(figsize=(1.75 * len(systems), 2.0 * len(pairs)), dpi=100, layout="constrained")
     grid = figure.subplots(len(pairs), len(systems), squeeze=False)
     for row, pair in enumerate(pairs):
         for column, system in enumerate(systems):
             axes = grid[row][column]
-            axes.imshow(Image.open(picture_path(run_dir, row, system)))
+            axes.imshow(open_picture(picture_path(run_dir, row, system)))
             axes.set_xticks([])
             axes.set_yticks([])
             if row == 0:

@@ -12,6 +12,7 @@ from torch import Tensor
 from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.scorer import load_lvlm, load_scorer
 from emofeedback.errors import EmoFeedbackError, ScorerAnswerError
+from emofeedback.images import open_picture
 from emofeedback.lvlm.answers import read_reasoned, read_rewrite
 from emofeedback.lvlm.base import Ask, unwatched
 from emofeedback.lvlm.prompts import load_prompt
@@ -194,7 +195,7 @@ def _photographs(plan: Plan) -> Tensor | None:
     if not files:
         return None
     side = (2 * plan.size, 2 * plan.size)
-    opened = (Image.open(file).convert("RGB") for file in files)
+    opened = (open_picture(file) for file in files)
     return torch.stack(
         [torch.from_numpy(np.array(p.resize(side, Image.Resampling.LANCZOS))) for p in opened]
     ).float().div(255)  # fmt: skip

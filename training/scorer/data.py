@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from emofeedback.errors import ConfigError
+from emofeedback.images import open_picture
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.records.emotion import Emotion
 
@@ -59,8 +60,6 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
     """
     if not config.data:
         return drawn_examples(config.pictures, seed=seed, split="train")
-    from PIL import Image
-
     path = Path(config.data)
     if not path.is_file():
         raise ConfigError(f"There is no data file {path} (scorer.data).")
@@ -70,7 +69,7 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
             continue
         try:
             record = json.loads(line)
-            image = Image.open(path.parent / record["image"]).convert("RGB")
+            image = open_picture(path.parent / record["image"])
             emotion = Emotion(record["valence"], record["arousal"])
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ConfigError(

@@ -14,6 +14,7 @@ from PIL import Image
 from emofeedback.__main__ import main
 from emofeedback.commands.evaluate import agreement
 from emofeedback.errors import ConfigError, ImageError
+from emofeedback.images import load_picture
 from emofeedback.reading.calibration import (
     fit_axis,
     fit_calibration,
@@ -21,7 +22,7 @@ from emofeedback.reading.calibration import (
     save_calibration,
     theme_folds,
 )
-from emofeedback.reading.rated import RatedPicture, load_picture, read_ratings
+from emofeedback.reading.rated import RatedPicture, read_ratings
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.reading import Reading
 

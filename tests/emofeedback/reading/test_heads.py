@@ -172,7 +172,7 @@ def test_fit_and_evaluate_by_command(rated: Path, caplog: pytest.LogCaptureFixtu
     assert main([*told, "--json", str(shown)]) == 0
     rows = json.loads(shown.read_text())["readings"]
     scorer = open_head(out, [], open_any_encoder)
-    from emofeedback.reading.rated import load_picture
+    from emofeedback.images import load_picture
 
     batch = torch.cat([load_picture(rated / row["file"]) for row in rows])
     read = [(r.emotion.valence, r.emotion.arousal) for r in scorer.score(batch)]
