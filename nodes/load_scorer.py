@@ -25,11 +25,14 @@ from .comfy.folder_lvlm import (
     managed_lvlm,
     newest_change,
 )
+from .comfy.heads import find_head, head_scorer, list_heads
 from .widgets.calibration import calibration_path, chosen_calibration, list_calibrations
 from .widgets.names import LOAD_EMOTION_SCORER, REFINE_ROUND, SCORE_EMOTION, SCORE_ROUND
 from .widgets.scorer import (
+    AS_FITTED,
     CLIP,
     EMBEDDED,
+    HEAD,
     INPUTS,
     KINDS,
     MODEL_FOLDER,
@@ -41,7 +44,7 @@ from .widgets.sockets import SCORE_CATEGORY, ScorerSocket
 
 
 class LoadEmotionScorer(io.ComfyNode):
-    """A scorer from a CLIP, a folder, a server, the pack itself, or two others."""
+    """A scorer from a CLIP, a folder, a server, the pack itself, two others, or an encoder."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -51,8 +54,20 @@ class LoadEmotionScorer(io.ComfyNode):
             category=SCORE_CATEGORY,
             description="A vision-language model that reads emotions from pictures and rewrites "
             "prompts: one that ComfyUI has loaded as a CLIP, a transformers folder, a server, or "
-            "the small one that ships.",
-            search_aliases=["vlm", "lvlm", "qwen vl", "gemma", "ollama", "vllm", "openai"],
+            "the small one that ships. Or a picture encoder with a head that was fitted on rated "
+            "photographs, which only reads.",
+            search_aliases=[
+                "vlm",
+                "lvlm",
+                "qwen vl",
+                "gemma",
+                "ollama",
+                "vllm",
+                "openai",
+                "clip vision",
+                "photograph",
+                "head",
+            ],
             inputs=[
                 io.DynamicCombo.Input(
                     "kind",
@@ -88,6 +103,8 @@ class LoadEmotionScorer(io.ComfyNode):
             stamps.append(newest_change(find_folder(kind["model"])))
         if kind.get("calibration") in list_calibrations():
             stamps.append(calibration_path(kind["calibration"]).stat().st_mtime)
+        if kind.get("head") in list_heads():
+            stamps.append(find_head(kind["head"]).stat().st_mtime)
         return json.dumps([plain, stamps], sort_keys=True)
 
     @classmethod
@@ -147,12 +164,18 @@ def _two(kind: dict[str, Any]) -> Scorer:
     return PairedScorer(kind["first"], kind["second"])
 
 
+def _head(kind: dict[str, Any]) -> Scorer:
+    chosen = kind["encoder"]
+    return head_scorer(kind["head"], "" if chosen == AS_FITTED else chosen, kind.get("clip_vision"))
+
+
 SCORERS: dict[str, Callable[[dict[str, Any]], Scorer]] = {
     CLIP: _from_clip,
     MODEL_FOLDER: _from_folder,
     SERVER: _from_server,
     EMBEDDED: _embedded,
     TWO: _two,
+    HEAD: _head,
 }
 
 

@@ -1,7 +1,10 @@
-"""The picture tower of the embedded CLIP pair as an encoder for a head."""
+"""The picture tower of the embedded CLIP pair as an encoder for a head; any encoder by its line."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..reading.clip_vision import KIND, open_clip_vision
 from ..reading.encoders import Encoder, file_digest, open_encoder, tower_features
 from ..reading.preprocessing import COLOURS, Preprocessing
 from .clip import MODEL, load_clip
@@ -11,7 +14,10 @@ EMBEDDED = "embedded"
 
 
 def open_any_encoder(spec: str) -> Encoder:
-    """The encoder that one line names, the embedded one included. Raises: as `open_encoder`."""
+    """The encoder that one line names, of any kind. Raises: as `open_encoder`."""
+    kind, _, where = spec.partition(":")
+    if kind == KIND and where:
+        return open_clip_vision(Path(where))
     return embedded_encoder() if spec == EMBEDDED else open_encoder(spec)
 
 

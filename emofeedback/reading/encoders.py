@@ -22,7 +22,10 @@ from .onnx_file import OnnxNetwork
 from .preprocessing import COLOURS, Preprocessing, folder_preprocessing
 
 BATCH = 32
-HOW_TO_NAME = "Write embedded, folder:PATH (transformers) or onnx:FILE?tensor=pooled."
+HOW_TO_NAME = (
+    "Write embedded, folder:PATH (transformers), onnx:FILE?tensor=pooled or clip_vision:FILE "
+    "(read by the ComfyUI in COMFYUI_PATH); give several to join them."
+)
 Place = Callable[[], AbstractContextManager[torch.device]]
 
 

@@ -76,21 +76,20 @@ def fit_form(form: Form, gram: Array, y: Array) -> tuple[Array, float]:
 
     Raises: MissingDependencyError: no scikit-learn.
     """
+    middle = float(y.mean())
+    if form.kind != "svr":
+        solved = np.linalg.solve(gram + form.strength * np.eye(len(y)), y - middle)
+        return np.asarray(solved, float), middle
     try:
-        from sklearn.kernel_ridge import KernelRidge
         from sklearn.svm import SVR
     except ImportError as error:
         raise MissingDependencyError(
             f"Fitting a head needs scikit-learn ({error}). Run: pip install scikit-learn"
         ) from error
-    middle = float(y.mean())
-    if form.kind == "svr":
-        machine = SVR(kernel="precomputed", C=form.strength, epsilon=0.1).fit(gram, y - middle)
-        weight = np.zeros(len(y))
-        weight[machine.support_] = machine.dual_coef_[0]
-        return weight, float(machine.intercept_[0]) + middle
-    ridge = KernelRidge(alpha=form.strength, kernel="precomputed").fit(gram, y - middle)
-    return np.asarray(ridge.dual_coef_, float), middle
+    machine = SVR(kernel="precomputed", C=form.strength, epsilon=0.1).fit(gram, y - middle)
+    weight = np.zeros(len(y))
+    weight[machine.support_] = machine.dual_coef_[0]
+    return weight, float(machine.intercept_[0]) + middle
 
 
 def fit_chosen(z: Array, y: Array, folds: Sequence[NDArray[np.int64]]) -> FittedAxis:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -104,26 +105,32 @@ def open_head(
 
 
 def specs_beside(head: Head, *folders: Path) -> list[str]:
-    """The head's encoders as they would be named, looked for in folders by their plain names.
+    """The head's encoders as they would be named. Raises: ConfigError: one is not there."""
+    return [spec_beside(told, folders) for told in head.facts["encoders"]]
 
-    Raises: ConfigError: one is not there.
+
+def spec_beside(told: Mapping[str, Any], folders: Sequence[Path]) -> str:
+    """One of a head's encoders as it would be named, looked for in folders by its plain name.
+
+    Raises: ConfigError: it is not there.
     """
-    specs = []
-    for told in head.facts["encoders"]:
-        kind, name = str(told["kind"]), Path(str(told["name"])).name
-        found = next((folder / name for folder in folders if (folder / name).exists()), None)
-        if kind == "embedded":
-            specs.append(kind)
-        elif found is not None:
-            query = "&".join(f"{key}={value}" for key, value in told["options"].items())
-            specs.append(f"{kind}:{found}" + (f"?{query}" if query else ""))
-        else:
-            places = ", ".join(str(folder) for folder in folders)
-            raise ConfigError(
-                f"The head reads with {_named(head)}; {name!r} is not in {places}. Put it there, "
-                "or name it with --encoder."
-            )
-    return specs
+    kind, name = str(told["kind"]), Path(str(told["name"])).name
+    if kind == "embedded":
+        return kind
+    for folder in folders:
+        if (folder / name).exists():
+            return spec_line(kind, folder / name, told["options"])
+    places = ", ".join(str(folder) for folder in folders)
+    raise ConfigError(
+        f"The head reads with the {kind} encoder {name!r}, which is not in {places}. Put it there, "
+        "or name it: --encoder on the command line; encoder, or a CLIP_VISION, at the node."
+    )
+
+
+def spec_line(kind: str, path: Path, options: Mapping[str, str]) -> str:
+    """How an encoder is named in one line."""
+    query = "&".join(f"{key}={value}" for key, value in options.items())
+    return f"{kind}:{path}" + (f"?{query}" if query else "")
 
 
 def _named(head: Head) -> str:

@@ -124,8 +124,12 @@ def load_head(path: Path) -> Head:
 
 def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
     facts: dict[str, Any] = {**json.loads(metadata["facts"])}
-    if not isinstance(facts.get("encoders"), list):
+    encoders = facts.get("encoders")
+    if not isinstance(encoders, list) or not encoders:
         raise TypeError("it does not say its encoders")
+    for told in encoders:
+        if not (told["kind"] and told["name"] and isinstance(told["options"], dict)):
+            raise ValueError(f"it does not name the encoder {told!r}")
     return facts
 
 

@@ -139,7 +139,7 @@ def _manage(plain: TransformersLvlm, key: _Key) -> KeptLvlm:
         plain.processor,
         plain.name,
         plain.prompts,
-        place=lambda needed: _placed(patcher, needed),
+        place=lambda needed: placed(patcher, needed),
         room=lambda: _room(patcher),
         patcher=patcher,
     )
@@ -150,7 +150,8 @@ def _forget(lvlm: KeptLvlm) -> None:
 
 
 @contextmanager
-def _placed(patcher: Any, needed: int) -> Iterator[torch.device]:
+def placed(patcher: Any, needed: int) -> Iterator[torch.device]:
+    """A model on its device, with room for bytes that a pass needs beside it."""
     management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
     yield patcher.load_device
 

@@ -8,9 +8,7 @@ from ...emofeedback.refining.rules import RuleRefiner
 
 
 def refiner_of(scorer: Scorer | None) -> Refiner:
-    """The refiner behind a scorer's language model; without a scorer, the rules.
-
-    Raises: ScorerError: the scorer cannot rewrite prompts.
-    """
-    refiner: Refiner = RuleRefiner() if scorer is None else scorer.refiner()
-    return refiner
+    """The refiner behind a scorer's language model; the rules where there is none."""
+    if scorer is None or "refine" not in scorer.abilities:
+        return RuleRefiner()
+    return scorer.refiner()

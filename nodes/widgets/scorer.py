@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
@@ -10,17 +11,21 @@ from comfy_api.latest import io
 from ...emofeedback.errors import CheckpointError
 from ...emofeedback.reading.scorer import WAYS
 from ..comfy.folder_lvlm import MISSING, NONE, find_folder, list_folders
-from ..comfy.model_folders import LVLM
+from ..comfy.heads import find_head, list_encoders, list_heads
+from ..comfy.model_folders import EMOTION, LVLM
 from .calibration import calibration_input
 from .sockets import ScorerSocket
 
-CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO = KINDS = (
+CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO, HEAD = KINDS = (
     "ComfyUI CLIP",
     "model folder",
     "server",
     "embedded",
     "two scorers",
+    "picture encoder + head",
 )
+MISSING_HEAD = "(no head found)"
+AS_FITTED = "as the head says"
 
 
 def clip_inputs() -> list[io.Input]:
@@ -97,6 +102,31 @@ def two_inputs() -> list[io.Input]:
     ]
 
 
+def head_inputs() -> list[io.Input]:
+    """A head with what it reads by."""
+    return [
+        io.Combo.Input(
+            "head",
+            options=list_heads() or [MISSING_HEAD],
+            tooltip=f"A file in models/{EMOTION}/heads that `python -m emofeedback fit` wrote.",
+        ),
+        io.Combo.Input(
+            "encoder",
+            options=[AS_FITTED, *list_encoders()],
+            default=AS_FITTED,
+            tooltip="The picture encoder that the head was fitted on: a folder or ONNX file in "
+            f"models/{EMOTION}/encoders, or a file in models/clip_vision. '{AS_FITTED}' looks "
+            "there for the name that the head knows.",
+        ),
+        io.ClipVision.Input(
+            "clip_vision",
+            optional=True,
+            tooltip="From Load CLIP Vision, where the head was fitted on one; it then reads in "
+            "the place of the file of that name.",
+        ),
+    ]
+
+
 def reading_inputs() -> list[io.Input]:
     """How a language model reads."""
     return [
@@ -125,6 +155,7 @@ INPUTS: dict[str, Callable[[], list[io.Input]]] = {
     SERVER: server_inputs,
     EMBEDDED: list,
     TWO: two_inputs,
+    HEAD: head_inputs,
 }
 
 
@@ -136,7 +167,9 @@ def problem_with(kind: dict[str, Any]) -> str:
         if value is None:  # a link, or a default
             continue
         if item.id == "model" and value not in list_folders("models"):
-            return _missing(value)
+            return _missing(find_folder, value)
+        if item.id == "head" and value not in list_heads():
+            return _missing(find_head, value)
         if options is not None and value not in options:
             return f"{item.id} is {value!r}. Known: {', '.join(map(str, options))}."
         if low is not None and not low <= value <= high:
@@ -144,9 +177,9 @@ def problem_with(kind: dict[str, Any]) -> str:
     return ""
 
 
-def _missing(name: str) -> str:
+def _missing(find: Callable[[str], Path], name: str) -> str:
     try:
-        find_folder(name)
+        find(name)
     except CheckpointError as error:
         return str(error)
     return ""

@@ -3,7 +3,14 @@
 /** @typedef {Comfy.Node} Node */
 
 const OWN = "own default"; // the node's; an empty value would show as an empty field
-const KINDS = ["ComfyUI CLIP", "model folder", "server", "embedded", "two scorers"];
+const KINDS = [
+  "ComfyUI CLIP",
+  "model folder",
+  "server",
+  "embedded",
+  "two scorers",
+  "picture encoder + head",
+];
 
 /** @type {Record<string, {node: RegExp, widget: string}>} */
 const DEFAULT_OF = {

@@ -1,6 +1,5 @@
 """Heads on picture encoders: fitted with scikit-learn, read with torch alone."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from tiny_encoders import onnx_network, rated_folder, vision_folder
 
 from emofeedback.__main__ import main
 from emofeedback.embedded.picture_encoder import embedded_encoder, open_any_encoder
@@ -22,6 +21,7 @@ from emofeedback.reading.onnx_file import before_last_layer
 from emofeedback.reading.outliers import outlier_pictures
 from emofeedback.reading.preprocessing import Preprocessing, probe
 
+OTHER = {"kind": "folder", "name": "other", "options": {}}
 THEMES = [f"theme {number // 4}" for number in range(80)]
 
 
@@ -35,7 +35,9 @@ def made(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fitted(facts: dict | None = None) -> Head:
     features, ratings, outliers = made()
-    return fit_head([features], ratings, THEMES, outliers, features[0], facts or {"encoders": []})
+    return fit_head(
+        [features], ratings, THEMES, outliers, features[0], facts or {"encoders": [OTHER]}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +108,7 @@ def test_damage_and_other_files_are_refused(head: Head, tmp_path: Path) -> None:
 
 def test_a_head_wants_its_own_encoder(head: Head) -> None:
     with pytest.raises(ConfigError, match="fitted on other"):
-        HeadScorer([embedded_encoder()], Head(**{**vars(head), "facts": {"encoders": [
-            {"name": "other"}]}}), "head")  # fmt: skip
+        HeadScorer([embedded_encoder()], head, "head")
 
 
 def test_embedded_encoder_passes_gradients_and_fits_any_size() -> None:
@@ -145,17 +146,25 @@ def test_outliers_are_pictures() -> None:
 
 @pytest.fixture
 def rated(tmp_path: Path) -> Path:
-    """Twenty flat pictures: bright ones pleasant, red ones exciting."""
-    rng = np.random.default_rng(0)
-    with (tmp_path / "ratings.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "valence", "arousal", "theme"])
-        for number in range(20):
-            red, green = rng.random(2)
-            pixels = np.full((32, 32, 3), [red, green, 0.5]) * 255
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{number}.png")
-            table.writerow([f"{number}.png", 4 * green - 2, 4 * red - 2, f"t{number // 2}"])
-    return tmp_path
+    return rated_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
+def test_a_transformers_folder_is_a_differentiable_encoder(kind: str, tmp_path: Path) -> None:
+    encoder = open_encoder(f"folder:{vision_folder(tmp_path / kind, kind)}")
+    pictures = torch.rand(2, 40, 60, 3, requires_grad=True)
+    features = encoder.features(pictures)
+    assert features.ndim == 2 and not torch.allclose(features[0], features[1], atol=1e-4)
+    features.sum().backward()
+    assert pictures.grad is not None and bool(pictures.grad.abs().sum() > 0)
+
+
+def test_what_feeds_the_last_layer_of_an_onnx_file_is_read(tmp_path: Path) -> None:
+    path = onnx_network(tmp_path / "tiny.onnx")
+    pictures = torch.rand(3, 50, 40, 3)
+    last = open_encoder(f"onnx:{path}?side=32").features(pictures)
+    pooled = open_encoder(f"onnx:{path}?side=32&tensor=pooled").features(pictures)
+    assert last.shape == (3, 4) and pooled.shape == (3, 8) and bool((pooled >= 0).all())
 
 
 def test_fit_and_evaluate_by_command(rated: Path, caplog: pytest.LogCaptureFixture) -> None:
