@@ -20,17 +20,17 @@ from ..reading.head_worth import colour_statistics, worth, worth_table
 from ..reading.heads import save_head
 from ..reading.outliers import outlier_pictures
 from ..reading.preprocessing import probe
-from .reading import rated_pictures
+from .reading import SCALE_HELP, rated_pictures
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("pictures", type=Path, help="a ratings CSV, or a folder with one (OASIS)")
+    parser.add_argument("pictures", type=Path, help="a table of ratings, or a folder with one")
     parser.add_argument("--encoder", action="append", required=True, help=HOW_TO_NAME)
     parser.add_argument("--out", type=Path, required=True, help="the head's .safetensors")
-    parser.add_argument("--scale", default="", help="of the ratings; OASIS names its own")
+    parser.add_argument("--scale", default="", help=SCALE_HELP)
     parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     parser.add_argument(

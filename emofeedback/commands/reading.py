@@ -25,11 +25,14 @@ from ..records.reading import (
 
 log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
+SCALE_HELP = (
+    "of the ratings: LOW..HIGH, or one an axis: -3..3,0..6; or a name as sam9; OASIS names its own"
+)
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options that say what is read by whom."""
-    parser.add_argument("pictures", type=Path, help="a ratings CSV, or a folder with one (OASIS)")
+    parser.add_argument("pictures", type=Path, help="a table of ratings, or a folder with one")
     parser.add_argument(
         "--scorer",
         default=EMBEDDED,
@@ -41,7 +44,7 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="the model's name on the server")
     parser.add_argument("--adapter", type=Path, help="a peft adapter on top of the folder")
     parser.add_argument("--reading", choices=WAYS, default=EXPECTED)
-    parser.add_argument("--scale", default="", help="of the ratings; OASIS names its own")
+    parser.add_argument("--scale", default="", help=SCALE_HELP)
     parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
 
 

@@ -8,6 +8,7 @@ named conversions here.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from ..errors import ConfigError
@@ -24,6 +25,8 @@ SCALES: dict[str, tuple[float, float]] = {
     "signed": (-1.0, 1.0),
     "unit": (0.0, 1.0),  # NRC-VAD v1
 }
+
+_RANGE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*\.\.\s*([+-]?\d+(?:\.\d+)?)\s*")
 
 # Russell (1980): sectors of 45 degrees around the anchors, counter-clockwise from pleasure.
 CATEGORIES = (
@@ -115,22 +118,33 @@ def clipped_emotion(valence: float, arousal: float) -> tuple[Emotion, bool]:
     return Emotion(*inside), inside != [valence, arousal]
 
 
-def _bounds(scale: str) -> tuple[float, float]:
-    if scale not in SCALES:
-        raise ConfigError(f"The scale is {scale!r}. Known scales: {', '.join(SCALES)}.")
-    return SCALES[scale]
+def scale_bounds(scale: str) -> tuple[float, float]:
+    """Lowest and highest value of a scale: one of `SCALES`, or written as LOW..HIGH ("1..10").
+
+    Raises: ConfigError: neither, or LOW is not below HIGH.
+    """
+    if scale in SCALES:
+        return SCALES[scale]
+    ends = _RANGE.fullmatch(scale.replace("−", "-"))
+    if ends and float(ends[1]) < float(ends[2]):
+        return float(ends[1]), float(ends[2])
+    known = ", ".join(f"{name} ({low:g}..{high:g})" for name, (low, high) in SCALES.items())
+    raise ConfigError(
+        f"The scale is {scale!r}. Known scales: {known}; any other is written as LOW..HIGH, say "
+        "1..10."
+    )
 
 
 def from_scale(value: float, scale: str) -> float:
-    """A value of a named scale on [-3, 3]; values beyond the scale's ends go beyond 3 alike.
+    """A value of a scale on [-3, 3]; values beyond the scale's ends go beyond 3 alike.
 
-    Raises: ConfigError: unknown scale.
+    Raises: as `scale_bounds`.
     """
-    low, high = _bounds(scale)
+    low, high = scale_bounds(scale)
     return ((value - low) / (high - low) * 2 - 1) * LIMIT
 
 
 def to_scale(value: float, scale: str) -> float:
     """The inverse of `from_scale`."""
-    low, high = _bounds(scale)
+    low, high = scale_bounds(scale)
     return low + (value / LIMIT + 1) / 2 * (high - low)

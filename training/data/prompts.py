@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 from emofeedback.errors import ConfigError
 from emofeedback.plane.metrics import GRID
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.tables import column, is_json, lines_of, read_rows, read_text
 
 from ..world.scene import held_out
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 
 FOLDER = Path(__file__).parent / "prompt_sets"
+COLUMNS = ("prompt", "text", "caption")
+MOST_TOLD = 20
 CELLS = 6
 """Cells along an axis that balanced targets visit equally often."""
 
@@ -40,7 +44,7 @@ class Task:
 
 
 def load_prompts(name: str) -> TaskSet:
-    """A prompt set by name, or a text file with one prompt a line.
+    """A prompt set by name, or a file as `read_lines` takes it.
 
     Raises: ConfigError: no such set; an empty file, or one with duplicates.
     """
@@ -63,26 +67,58 @@ def load_prompts(name: str) -> TaskSet:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """Prompts of a text file, empty lines left out.
+    """Prompts of a file: one a line (`# comment` left out), JSON lines, or a table with a header.
 
-    Raises: ConfigError: none there, duplicates, or no text.
+    JSON lines and tables have a column `prompt` (or `text`, `caption`); others are left aside.
+
+    Raises: ConfigError: none there, no such column, duplicates (all of them named), or no text.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The prompt file {path} cannot be read: {error}.") from error
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    text = read_text(path)
+    found = [each for each in lines_of(text) if not each[1].lstrip().startswith("#")]
+    header = _header(text)
+    if header in COLUMNS:
+        found = [(line, _unquoted(prompt)) for line, prompt in found[1:]]
+    elif is_json(text) or header:
+        rows = read_rows(path)
+        name = column(rows, COLUMNS)
+        if rows and not name:
+            raise ConfigError(
+                f"{path} has the columns {', '.join(rows[0].values)}, none of which is one of "
+                f"{', '.join(COLUMNS)}. Name the one with the prompts so."
+            )
+        found = [(row.line, row.values.get(name) or "") for row in rows]
+    lines: dict[str, tuple[str, list[int]]] = {}
+    for line, prompt in found:
+        if not isinstance(prompt, str):
+            raise ConfigError(f"{path}, line {line}: the prompt is {prompt!r}, which is no text.")
+        plain = " ".join(prompt.split())
+        if plain:
+            lines.setdefault(plain.lower(), (plain, []))[1].append(line)
     if not lines:
         raise ConfigError(f"The prompt file {path} is empty: write one prompt a line.")
-    seen: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        if line.lower() in seen:
-            raise ConfigError(
-                f"The prompt file {path} has a duplicate, {line!r} (prompt {number}): it would "
-                "count twice. Remove one."
-            )
-        seen.add(line.lower())
-    return tuple(lines)
+    twice = [f"{plain!r} (lines {str(on)[1:-1]})" for plain, on in lines.values() if on[1:]]
+    if twice:
+        more = f"; and {len(twice) - MOST_TOLD} more" if len(twice) > MOST_TOLD else ""
+        raise ConfigError(
+            f"The prompt file {path} has {len(twice)} prompts that stand there more than once and "
+            f"would count so: {'; '.join(twice[:MOST_TOLD])}{more}. Leave one of each."
+        )
+    return tuple(plain for plain, _ in lines.values())
+
+
+def _header(text: str) -> str:
+    """The first line if it is a header of a table with prompts, or of a list of them; else ""."""
+    first = next((line for _, line in lines_of(text)), "").strip().strip('"').casefold()
+    names = [name.strip(' "') for name in re.split(r"[\t;,|]", first)]
+    words = all(re.fullmatch(r"[\w-]+", name) for name in names)
+    return first if first in COLUMNS or (words and COLUMNS[0] in names) else ""
+
+
+def _unquoted(line: str) -> str:
+    """A cell of a table with one column, whose commas need no quotes."""
+    cell = line.strip()
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"') if quoted else cell
 
 
 @functools.cache

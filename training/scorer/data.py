@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ import numpy as np
 from emofeedback.errors import ConfigError
 from emofeedback.images import open_picture
 from emofeedback.lvlm.prompts import load_prompt
+from emofeedback.reading.rated import find_picture
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.tables import number, read_rows
 
 from ..settings.scorer import ScorerConfig
 
@@ -64,19 +65,20 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
     if not path.is_file():
         raise ConfigError(f"There is no data file {path} (scorer.data).")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for row in read_rows(path):
         try:
-            record = json.loads(line)
-            image = open_picture(path.parent / record["image"])
-            emotion = Emotion(record["valence"], record["arousal"])
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            image = open_picture(find_picture(path, row.line, str(row.values["image"])))
+            valence, arousal = (number(row.values[axis]) for axis in ("valence", "arousal"))
+            if valence is None or arousal is None:
+                raise TypeError("valence or arousal is no number")
+            emotion = Emotion(valence, arousal)
+            cues = row.values.get("cues")
+            named = tuple(map(str, cues)) if cues is not None else None
+        except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"Line {number} of {path} cannot be used: {type(error).__name__}: {error}"
+                f"Line {row.line} of {path} cannot be used: {type(error).__name__}: {error}"
             ) from error
-        cues = record.get("cues")
-        found.append(Example(image, emotion, tuple(cues) if cues is not None else None))
+        found.append(Example(image, emotion, named))
     if not found:
         raise ConfigError(f"The data file {path} is empty.")
     return found

@@ -133,7 +133,14 @@ def test_a_folder_that_holds_a_run_is_not_taken_for_another(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("\n \n", "is empty"), ("a dog\nA  Dog\n", "has a duplicate, 'A Dog'")],
+    [
+        ("\n \n", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("a dog\na cat\nA  Dog\nA cat\n", "'a dog' .lines 1, 3.; 'a cat' .lines 2, 4."),
+        ('{"prompt": "a dog"}\n{"prompt": \n', "line 2 is no JSON"),
+        ('{"prompt": 7}\n', "line 1: the prompt is 7"),
+        ('{"words": "a dog"}\n', "has the columns words"),
+    ],
 )
 def test_a_prompt_file_must_hold_different_prompts(
     tmp_path: Path, content: str, message: str
@@ -142,6 +149,23 @@ def test_a_prompt_file_must_hold_different_prompts(
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_lines(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffa dog, wet\n# a note\n\n{a cat|a\u2028hen}\n",
+        '{"prompt": "a dog, wet", "id": 1}\n{"prompt": "{a cat|a hen}"}\n',
+        '[{"caption": "a dog, wet"},\n {"caption": "{a cat|a hen}"}]',
+        'prompt\na dog, wet\n"{a cat|a hen}"\n',
+        'id,prompt\n1,"a dog, wet"\n2,{a cat|a hen}\n',
+        "Prompt;Source\na dog, wet;me\n{a cat|a hen};you\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_prompts_are_read_as_people_keep_them(tmp_path: Path, content: str, encoding: str) -> None:
+    (tmp_path / "prompts").write_text(content, encoding=encoding)
+    assert read_lines(tmp_path / "prompts") == ("a dog, wet", "{a cat|a hen}")
 
 
 def test_targets_off_the_scale_are_refused() -> None:
