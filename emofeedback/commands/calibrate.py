@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads, fits, shows the table and writes the file."""
-    scorer, pictures = open_scorer(options), rated_pictures(options)
+    pictures, scorer = rated_pictures(options), open_scorer(options)
     readings = read_all(scorer, pictures)
     report_warnings(readings)
     fit = fit_calibration(

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads and shows the table."""
-    scorer, pictures = open_scorer(options), rated_pictures(options)
+    pictures, scorer = rated_pictures(options), open_scorer(options)
     readings = read_all(scorer, pictures)
     report_warnings(readings)
     measured = {axis: agreement(pictures, readings, axis) for axis in ("valence", "arousal")}
