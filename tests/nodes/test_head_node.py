@@ -55,7 +55,7 @@ def felt(readings: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["onnx", "joined"])
 def test_a_batch_reads_as_the_command_did(name: str, made: Path, node: Any) -> None:
-    from emofeedback.reading.rated import load_picture
+    from emofeedback.images import load_picture
 
     scorer = node.execute(asked(name)).args[0]
     rows = json.loads((made / f"{name}.json").read_text())["readings"]
