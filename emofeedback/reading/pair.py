@@ -13,7 +13,6 @@ from ..records.reading import (
 )
 from ..refining.base import Refiner
 from .base import Scorer
-from .phrases import read_phrases
 
 DISAGREEMENT = 1.0
 """Distance of two readings, in scale points, from which a person should look."""
@@ -47,9 +46,11 @@ class PairedScorer(Scorer):
         return [joined(*pair, model=self.name) for pair in zip(told, second, strict=True)]
 
     def read_text(self, prompt: str) -> Reading:
-        """The first scorer's reading of a prompt; the phrase table's where it reads no words."""
-        read = self.first.read_text if "read text" in self.abilities else read_phrases
-        return read(prompt)
+        """The first scorer's.
+
+        Raises: ScorerError: it cannot "read text".
+        """
+        return self.first.read_text(prompt)
 
     def refiner(self) -> Refiner:
         """The first scorer's.

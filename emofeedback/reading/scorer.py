@@ -121,8 +121,11 @@ class LvlmScorer(Scorer):
         An answer that cannot be used is asked for once more; then the phrase table reads, and the
         reading says so.
 
-        Raises: ConfigError: the prompt is empty. ScorerError: the model failed.
+        Raises: ConfigError: the prompt is empty. ScorerError: the model failed, or it was never
+            taught to "read text".
         """
+        if "read text" not in self.abilities:
+            return super().read_text(prompt)
         shown = " ".join(checked_prompt(prompt).split()).replace('"', "'")
         question = fill_prompt(self.lvlm.prompts.text, prompt=shown)
         try:

@@ -96,13 +96,11 @@ class LvlmRefiner(Refiner):
         watch: called while it works; may raise to interrupt.
     """
 
-    several = True
-
     def __init__(
         self, lvlm: Lvlm, *, token_budget: int = TOKEN_BUDGET, watch: Watch = unwatched
     ) -> None:
         self.lvlm, self.token_budget, self.watch = lvlm, token_budget, watch
-        self.name = lvlm.name
+        self.name, self.several = lvlm.name, bool(lvlm.prompts.rewrites)
 
     def refine(self, request: RefineRequest) -> Refinement:
         """The next prompt: the artist's own, literally, with the model's clause.
@@ -117,7 +115,7 @@ class LvlmRefiner(Refiner):
     def refine_several(self, request: RefineRequest, count: int) -> list[Refinement]:
         """At most `count` different next prompts for the best candidate, from one answer.
 
-        The cost stands in the first one.
+        The cost stands in the first one. A model that was not taught several gives one.
         """
         return self._refinements(request, count)
 
