@@ -23,7 +23,7 @@ class EmotionAdapter(nn.Module):
 
     Args:
         context_width: width C of the context tokens.
-        pooled_width: width P of the pooled embedding.
+        pooled_width: width P of the pooled embedding; 0 where the generator has none.
         hidden: width of the inner layers.
     """
 
@@ -40,11 +40,14 @@ class EmotionAdapter(nn.Module):
         self.token_norm = nn.LayerNorm(hidden, elementwise_affine=False)
         self.token_modulation = nn.Linear(hidden, 2 * hidden)
         self.token_out = nn.Linear(hidden, context_width)
-        self.pooled_in = nn.Linear(pooled_width, hidden)
-        self.pooled_out = nn.Linear(hidden, pooled_width)
-        for last in (self.token_out, self.pooled_out):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        last = [self.token_out]
+        if pooled_width:
+            self.pooled_in = nn.Linear(pooled_width, hidden)
+            self.pooled_out = nn.Linear(hidden, pooled_width)
+            last.append(self.pooled_out)
+        for layer in last:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def widths(self) -> dict[str, int]:
         """The arguments that rebuild this adapter."""
@@ -74,11 +77,11 @@ class EmotionAdapter(nn.Module):
         dtype = self.token_in.weight.dtype
         felt = self.emotion(_waves(emotion.to(dtype))).expand(context.shape[0], -1)  # [B, H]
         token_change = self._token_change(context.to(dtype), felt)
+        moved = _add(context, token_change, strength[:, None, None])
+        if not self.pooled_width:
+            return moved, pooled
         pooled_change = self.pooled_out(felt * torch.tanh(self.pooled_in(pooled.to(dtype))) + felt)
-        return (
-            _add(context, token_change, strength[:, None, None]),
-            _add(pooled, pooled_change, strength[:, None]),
-        )
+        return moved, _add(pooled, pooled_change, strength[:, None])
 
     def _token_change(self, context: Tensor, felt: Tensor) -> Tensor:
         scale, shift = self.token_modulation(felt)[:, None].chunk(2, dim=-1)  # [B, 1, H] each

@@ -30,6 +30,11 @@ SCALE = "[-3, 3]"
 MAX_ADAPTER_BYTES = 512 * 2**20
 MAX_METADATA = 2**16
 MAX_WIDTH = 2**16
+LORA_KEYS = {
+    "transformer.": (".lora_A.weight", ".lora_B.weight"),
+    "lora_unet_": (".lora_down.weight", ".lora_up.weight"),
+}
+"""Beginnings of the keys that stock loaders read, and the endings of both halves."""
 WIDTHS = {"context_width", "pooled_width", "hidden"}
 
 
@@ -70,8 +75,8 @@ def save_checkpoint(
     """Write `NAME_emotion.safetensors` and, with a LoRA, its partner `NAME_lora.safetensors`.
 
     Args:
-        lora: keys `transformer.*.lora_A.weight` and `.lora_B.weight`, no alpha.
-        lora_scale: alpha / rank of that LoRA; folded into lora_B.
+        lora: keys as in `LORA_KEYS`, no alpha.
+        lora_scale: alpha / rank of that LoRA; folded into the second half.
     Raises: CheckpointError: a LoRA key that the stock loaders would not read.
     """
     folder = Path(folder)
@@ -110,7 +115,8 @@ def load_adapter(path: Path) -> EmotionAdapter:
         )
     widths = _table(path, metadata, "adapter")
     if set(widths) != WIDTHS or not all(
-        type(width) is int and 0 < width <= MAX_WIDTH for width in widths.values()
+        type(width) is int and (name == "pooled_width" or width > 0) and 0 <= width <= MAX_WIDTH
+        for name, width in widths.items()
     ):
         raise damaged(path, f"it describes its adapter as {metadata['adapter'][:120]!r}")
     with torch.device("meta"):  # shapes alone: memory is taken after they were compared
@@ -205,15 +211,15 @@ def check_kind(path: Path, metadata: Mapping[str, str]) -> None:
 
 
 def _folded(lora: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
-    endings = (".lora_A.weight", ".lora_B.weight")
     for key in lora:
-        if not key.startswith("transformer.") or not key.endswith(endings):
+        if not any(key.startswith(first) and key.endswith(e) for first, e in LORA_KEYS.items()):
             raise CheckpointError(
                 f"LoRA key {key!r} would not be read by stock loaders. Name the keys "
                 "transformer.<module>.lora_A.weight and .lora_B.weight; give alpha as lora_scale."
             )
+    second = tuple(endings[1] for endings in LORA_KEYS.values())
     return {
-        key: (value * scale if key.endswith(endings[1]) else value).detach().cpu().contiguous()
+        key: (value * scale if key.endswith(second) else value).detach().cpu().contiguous()
         for key, value in lora.items()
     }
 

@@ -136,7 +136,9 @@ def _adapter_of(clip: Any) -> EmotionAdapter:
 def _adapted(adapter: EmotionAdapter, entry: Entry, emotion: Emotion, strength: float) -> Entry:
     context, extra = entry
     pooled = extra.get(POOLED)
-    if pooled is None:
+    if not adapter.pooled_width:
+        pooled = context.new_zeros(len(context), 0)
+    elif pooled is None:
         raise ConfigError(
             "This CLIP gives no pooled output, which the emotion adapter needs. Choose a method "
             "without 'adapter'."
@@ -154,4 +156,6 @@ def _adapted(adapter: EmotionAdapter, entry: Entry, emotion: Emotion, strength: 
     device = next(adapter.parameters()).device
     felt = torch.tensor([[emotion.valence, emotion.arousal]], device=device)
     moved, moved_pooled = adapter(context.to(device), pooled.to(device), felt, strength)
-    return [moved.to(context.device), {**extra, POOLED: moved_pooled.to(pooled.device)}]
+    if adapter.pooled_width:
+        extra = {**extra, POOLED: moved_pooled.to(pooled.device)}
+    return [moved.to(context.device), dict(extra)]

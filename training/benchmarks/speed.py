@@ -18,7 +18,7 @@ from emofeedback.errors import ConfigError
 
 from ..data.prompts import load_prompts
 from ..families.choose import load_family
-from ..formulas.dynamics import DYNAMICS, sde_window, sigma_schedule
+from ..formulas.dynamics import DYNAMICS, sde_window
 from ..formulas.losses import RATIO_LOSSES
 from ..rewards.models import build_rewards
 from ..rl.measure import condition
@@ -227,7 +227,7 @@ def plain_loop(trainer: Any) -> None:
     tasks, pictures = trainer.share_of_step()
     asked = condition(policy, tasks, rollout.guidance_scale)
     device = asked.emotion.device
-    sigmas = sigma_schedule(rollout.num_inference_steps, family.shift).to(device)
+    sigmas = family.sigmas(rollout.num_inference_steps).to(device)
     window = sde_window(
         config.seed, trainer.step, num_steps=rollout.num_inference_steps,
         size=rollout.window, end=rollout.window_end,

@@ -12,6 +12,7 @@ from emofeedback.control.checkpoint import find_partner, load_adapter, read_fact
 from emofeedback.errors import CheckpointError
 from emofeedback.records.weights import read_file
 
+from ..families.lora_names import stored_name
 from ..rl.policy import Policy
 from ..runs.run_state import read_average
 from ..settings.files import CONFIG_FILE, load_config
@@ -51,7 +52,14 @@ def rank_of(checkpoint: Path) -> int:
     else:
         partner = find_partner(checkpoint)
         tensors = read_file(partner)[0] if partner is not None else {}
-    return next((value.shape[0] for key, value in tensors.items() if ".lora_A." in key), 1)
+    return next(
+        (
+            value.shape[0]
+            for key, value in tensors.items()
+            if any(half in key for half in (".lora_A.", ".lora_down."))
+        ),
+        1,
+    )
 
 
 def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
@@ -68,10 +76,10 @@ def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"The LoRA of {checkpoint} is not beside it: copy it there.")
     tensors, _ = read_file(partner)
     for name in policy.lora_parameters():
-        key = f"transformer.{name.replace('.default.', '.')}"
+        key = stored_name(name, policy.family.lora_style)
         if key not in tensors:
             raise CheckpointError(f"{partner} has no {key}: it was trained with other targets.")
-        scale = policy.lora_scale if "lora_B" in key else 1.0  # folded in when it was saved
+        scale = policy.lora_scale if ".lora_B." in name else 1.0  # folded in when it was saved
         values[f"transformer.{name}"] = tensors[key] / scale
     return values
 

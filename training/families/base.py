@@ -10,8 +10,11 @@ from torch import Tensor
 from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.errors import ConfigError
 
-Words = tuple[Tensor, Tensor]
-"""Embedding of prompts: context [B, T, C] and pooled [B, P]."""
+from .facts import ANY
+
+Words = tuple[Tensor, ...]
+"""Embedding of prompts: context [B, T, C], pooled [B, P] (P is 0 where the family has none) and,
+where texts differ in length, a mask [B, T] of the tokens that count."""
 
 
 class Family(Protocol):
@@ -24,10 +27,25 @@ class Family(Protocol):
     """The adapter that the run starts from."""
     latent_shape: tuple[int, ...]
     """Of one picture."""
-    shift: float
-    """Of the sampling schedule."""
     lora_targets: Sequence[str]
     """Endings of the module names that get a LoRA."""
+    losses: Sequence[str] = ANY
+    """Kinds of loss that make sense for the family."""
+    lora_style: str = "diffusers"
+    """How its LoRA is named in files: see `lora_names`."""
+
+    def sigmas(self, num_steps: int) -> Tensor:
+        """Noise levels of the family's own schedule, first to last: [num_steps + 1]."""
+        ...
+
+    def first(self, noise: Tensor, sigma: Tensor) -> Tensor:
+        """The latents [B, ...] that sampling begins with at its first noise level."""
+        del sigma
+        return noise
+
+    def guided(self, wanted: Tensor, plain: Tensor, guidance: float) -> Tensor:
+        """Velocity under classifier-free guidance of those with and without the prompt."""
+        return plain + guidance * (wanted - plain)
 
     def encode(self, prompts: Sequence[str]) -> Words:
         """Embeddings of prompts, on the transformer's device."""

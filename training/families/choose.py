@@ -32,6 +32,11 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
             "set model.needs_gpu=false and expect hours a step."
         )
     family = _load(config, device)
+    if config.loss.kind not in family.losses:
+        raise ConfigError(
+            f"loss.kind={config.loss.kind} does not fit the family {family.name!r}, which takes "
+            f"{', '.join(family.losses)}. Set loss.kind={family.losses[0]}."
+        )
     family.transformer.to(device)
     family.adapter = _start_adapter(family, model.adapter).to(device)
     result: Family = family
@@ -76,8 +81,8 @@ def family_of_file(path: Path) -> str:
             return family
     example = next(iter(sorted(keys)), "no tensors")
     raise CheckpointError(
-        f"{path} is of no family that training knows (sd3.5, flux); it holds {example!r}, for "
-        "example. Give a ComfyUI diffusion-model file, or a diffusers folder."
+        f"{path} is of no family that training knows by a single file (sd3.5, flux); it holds "
+        f"{example!r}, for example. Give a diffusers folder, or a ComfyUI diffusion-model file."
     )
 
 

@@ -15,14 +15,10 @@ from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
 from emofeedback.lvlm.precision import fast_dtype
 
+from ..formulas.dynamics import sigma_schedule
 from .base import Family, Words
+from .facts import SD3_ATTENTION
 from .small_decode import SmallDecoder
-
-LORA_TARGETS = (
-    "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
-    "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
-)  # fmt: skip
-"""Joint attention of SD3, both streams."""
 
 
 class EmbeddedFamily(Family):
@@ -33,7 +29,7 @@ class EmbeddedFamily(Family):
     """
 
     name = FAMILY
-    lora_targets: Sequence[str] = LORA_TARGETS
+    lora_targets: Sequence[str] = SD3_ATTENTION
 
     def __init__(self, *, size: int = 0) -> None:
         generator = load_generator()
@@ -43,6 +39,10 @@ class EmbeddedFamily(Family):
         self._quick: SmallDecoder | None = None
         side = (size or generator.config.size) // autoencoder.DOWNSCALE
         self.latent_shape: tuple[int, ...] = (autoencoder.CHANNELS, side, side)
+
+    def sigmas(self, num_steps: int) -> Tensor:
+        """See `Family.sigmas`; evenly spaced, then shifted, as ComfyUI's `simple` schedule."""
+        return sigma_schedule(num_steps, self.shift)
 
     def encode(self, prompts: Sequence[str]) -> Words:
         """See `Family.encode`."""

@@ -11,21 +11,22 @@ from torch import Tensor
 
 from emofeedback.control.adapter import EmotionAdapter
 
+from ..formulas.dynamics import sigma_schedule
 from .base import Family, Words
-from .embedded import LORA_TARGETS
+from .facts import SD3_ATTENTION
 
 NAME = "smoke"
 WIDTH = 32
 TOKENS = 6
 CHANNELS, SIDE = 16, 8
+SHIFT = 3.0
 
 
 class SmokeFamily(Family):
     """Random weights, random embeddings of prompts, colours straight from the latents."""
 
     name = NAME
-    lora_targets: Sequence[str] = LORA_TARGETS
-    shift = 3.0
+    lora_targets: Sequence[str] = SD3_ATTENTION
     latent_shape: tuple[int, ...] = (CHANNELS, SIDE, SIDE)
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -47,6 +48,10 @@ class SmokeFamily(Family):
                 pos_embed_max_size=SIDE,
             ).eval()
             self.adapter = EmotionAdapter(WIDTH, WIDTH, hidden=16)
+
+    def sigmas(self, num_steps: int) -> Tensor:
+        """See `Family.sigmas`."""
+        return sigma_schedule(num_steps, SHIFT)
 
     def encode(self, prompts: Sequence[str]) -> Words:
         """See `Family.encode`: noise that depends on the prompt's letters."""

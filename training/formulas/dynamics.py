@@ -80,13 +80,43 @@ def cps_step(
     """
     sigma, sigma_next = per_picture(sigma, latents), per_picture(sigma_next, latents)
     std = sigma_next * math.sin(eta * math.pi / 2)
+    return _kept_noise(latents, velocity, sigma, sigma_next, std)
+
+
+def ddim_step(
+    latents: Tensor, velocity: Tensor, *, sigma: Tensor, sigma_next: Tensor, eta: float
+) -> Transition:
+    """DDIM's stochastic step, for networks that were trained to predict noise.
+
+    With a^2 + b^2 = 1 and sigma = b / (a + b), DDIM's deviation is
+    eta (b' / b) sqrt(1 - a^2 / a'^2) of latents that are a + b times ours.
+
+    Args: as `flow_sde_step`; eta 1 is DDPM.
+    Source: DDIM (arXiv 2010.02502), equation 16.
+    """
+    sigma, sigma_next = per_picture(sigma, latents), per_picture(sigma_next, latents)
+    size, size_next = (((1 - s).square() + s.square()).sqrt() for s in (sigma, sigma_next))
+    signal, noise = (1 - sigma) / size, sigma / size
+    signal_next, noise_next = (1 - sigma_next) / size_next, sigma_next / size_next
+    std = eta * noise_next / noise * (1 - (signal / signal_next).square()).sqrt() * size_next
+    return _kept_noise(latents, velocity, sigma, sigma_next, std)
+
+
+def _kept_noise(
+    latents: Tensor, velocity: Tensor, sigma: Tensor, sigma_next: Tensor, std: Tensor
+) -> Transition:
+    """The step to sigma_next of which `std` is fresh noise and the rest the predicted one."""
     clean = latents - sigma * velocity
     noise = latents + (1 - sigma) * velocity
     mean = (1 - sigma_next) * clean + (sigma_next.square() - std.square()).sqrt() * noise
     return Transition(mean, std)
 
 
-DYNAMICS: dict[str, Callable[..., Transition]] = {"cps": cps_step, "flow_sde": flow_sde_step}
+DYNAMICS: dict[str, Callable[..., Transition]] = {
+    "cps": cps_step,
+    "flow_sde": flow_sde_step,
+    "ddim": ddim_step,
+}
 
 
 def ode_step(latents: Tensor, velocity: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:

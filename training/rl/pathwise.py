@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
-from ..formulas.dynamics import ode_step, sigma_schedule
+from ..formulas.dynamics import ode_step
 from ..formulas.kl import velocity_kl
 from ..rewards.stack import Rewards, RewardStack
 from ..settings.config import LossConfig, TrainConfig
@@ -83,7 +83,7 @@ def follow_path(
 ) -> Path:
     """The deterministic sampler, with gradients in its last `loss.path_steps` steps."""
     family, count = policy.family, plan.config.num_inference_steps
-    sigmas = sigma_schedule(count, family.shift).to(asked.emotion.device)
+    sigmas = family.sigmas(count).to(asked.emotion.device)
     latents = plan.noise(family.latent_shape, rows, 0).to(asked.emotion.device)
     kl = torch.zeros(len(latents), device=latents.device)
     learnt = config.loss.path_steps or count

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from ..families.base import Family, Words
+from ..families.lora_names import stored_name
+from ..families.words import expanded, stacked
 from ..settings.config import ModelConfig
 
 LORA = "default"
@@ -24,7 +26,7 @@ class Asked:
     """What rows of latents are conditioned on."""
 
     words: Words
-    """Embeddings of the prompts [B, T, C] and [B, P], without the emotion."""
+    """Embeddings of the prompts, a row each, without the emotion."""
     emotion: Tensor
     """[B, 2] target valence and arousal."""
     negative: Words | None = None
@@ -32,8 +34,7 @@ class Asked:
     guidance: float = 1.0
 
     def __getitem__(self, rows: Any) -> Asked:
-        context, pooled = self.words
-        chosen = (context[rows], pooled[rows])
+        chosen = tuple(each[rows] for each in self.words)
         return Asked(chosen, self.emotion[rows], self.negative, self.guidance)
 
 
@@ -78,10 +79,8 @@ class Policy:
         """Embeddings of prompts, each encoded once in the life of the policy."""
         for prompt in dict.fromkeys(prompts):
             if prompt not in self._words:
-                context, pooled = self.family.encode([prompt])
-                self._words[prompt] = (context, pooled)
-        rows = [self._words[prompt] for prompt in prompts]
-        return torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+                self._words[prompt] = self.family.encode([prompt])
+        return stacked([self._words[prompt] for prompt in prompts])
 
     def lora_parameters(self) -> dict[str, torch.nn.Parameter]:
         """By the name in the transformer."""
@@ -100,17 +99,16 @@ class Policy:
         Args:
             latents: [B, ...] float32. sigma: [B].
         """
-        words = self._in_use(*asked.words, asked.emotion, self._strength)
+        context, pooled, *mask = asked.words
+        words = (*self._in_use(context, pooled, asked.emotion, self._strength), *mask)
         if asked.negative is None or asked.guidance == 1:
             return self._forward(latents, sigma, words)
-        rows = len(latents)
-        negative = (each.expand(rows, *each.shape[1:]) for each in asked.negative)
-        both = tuple(torch.cat(pair) for pair in zip(words, negative, strict=True))
+        both = stacked([words, expanded(asked.negative, len(latents))])
         velocity = self._forward(
             latents.repeat(2, *(1,) * (latents.ndim - 1)), sigma.repeat(2), both
         )
         wanted, plain = velocity.chunk(2)
-        return plain + asked.guidance * (wanted - plain)
+        return self.family.guided(wanted, plain, asked.guidance)
 
     def _forward(self, latents: Tensor, sigma: Tensor, words: Any) -> Tensor:
         half = self.dtype != torch.float32
@@ -163,7 +161,7 @@ class Policy:
     def lora_state(self) -> dict[str, Tensor]:
         """The LoRA under the keys that diffusers and ComfyUI read, alpha not yet folded in."""
         return {
-            f"transformer.{name.replace(f'.{LORA}.', '.')}": value.detach().clone()
+            stored_name(name, self.family.lora_style): value.detach().clone()
             for name, value in self.lora_parameters().items()
         }
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..formulas.dynamics import DYNAMICS, ode_step, sigma_schedule
+from ..formulas.dynamics import DYNAMICS, ode_step
 from ..settings.config import RolloutConfig
 from .policy import Asked, Policy
 
@@ -100,8 +100,8 @@ def roll_out(
 def _one_batch(policy: Policy, asked: Asked, plan: RolloutPlan, rows: slice) -> Trajectories:
     family, config = policy.family, plan.config
     device = asked.emotion.device
-    sigmas = sigma_schedule(config.num_inference_steps, family.shift).to(device)
-    latents = plan.noise(family.latent_shape, rows, 0).to(device)
+    sigmas = family.sigmas(config.num_inference_steps).to(device)
+    latents = family.first(plan.noise(family.latent_shape, rows, 0).to(device), sigmas[0])
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     for index in range(config.num_inference_steps):
         sigma, after = sigmas[index], sigmas[index + 1]
@@ -134,11 +134,11 @@ def sample_clean(
     policy: Policy, asked: Asked, noise: Tensor, *, steps: int, micro_batch: int = 32
 ) -> Tensor:
     """Endpoints [B, ...] of the deterministic sampler, for measurements."""
-    sigmas = sigma_schedule(steps, policy.family.shift).to(asked.emotion.device)
+    sigmas = policy.family.sigmas(steps).to(asked.emotion.device)
     done = []
     for start in range(0, len(noise), micro_batch):
         rows = slice(start, start + micro_batch)
-        latents = noise[rows].to(asked.emotion.device)
+        latents = policy.family.first(noise[rows].to(asked.emotion.device), sigmas[0])
         for sigma, after in itertools.pairwise(sigmas):
             velocity = policy.velocity(latents, sigma.expand(len(latents)), asked[rows])
             latents = ode_step(latents, velocity, sigma, after)

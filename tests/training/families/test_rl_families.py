@@ -1,4 +1,4 @@
-"""SD3.5 and FLUX: tiny random pipelines through the command line, and the real shapes on paper."""
+"""Every family: tiny random pipelines through the command line; the real shapes on paper."""
 
 import re
 import sys
@@ -16,9 +16,8 @@ from emofeedback.errors import CheckpointError
 from training.data.prompts import Task
 from training.evaluation.trained_weights import weights_of
 from training.families.choose import family_of_file, load_family
-from training.families.embedded import LORA_TARGETS
+from training.families.facts import SD3_ATTENTION
 from training.families.pipelines import load_folder, load_single
-from training.formulas.dynamics import sigma_schedule
 from training.rl.measure import condition, paint
 from training.rl.policy import Policy, lora_pattern
 from training.rl.rollout import sample_clean
@@ -26,12 +25,17 @@ from training.settings.config import ModelConfig
 from training.settings.files import load_config
 from training.train import main
 
-SIZE: dict[str, Any] = {"size": 16, "dtype": torch.float32, "device": "cpu"}
+SETTINGS: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+SIZE: dict[str, Any] = {"size": 16, **SETTINGS}
+SIDES = {"sana": 32}
+"""Pixels; of the others 16."""
+ASKED = {"sdxl": ["loss.kind=clip", "rollout.dynamics=ddim"]}
+IN_COMFYUI = ("sd3.5", "flux")
 TASKS = [Task("a boat on the sea", (2.0, -1.0)), Task("the dog", (-2.0, 1.0))]
 SAMPLER: dict[str, Any] = {"steps": 3, "guidance": 1.0, "seed": 0}
 
 
-@pytest.fixture(scope="module", params=["sd3.5", "flux"])
+@pytest.fixture(scope="module", params=PIPELINES)
 def folder(request: Any, tmp_path_factory: Any) -> tuple[str, Path]:
     torch.manual_seed(1)
     where = tmp_path_factory.mktemp(request.param)
@@ -47,17 +51,22 @@ def run(folder: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> P
         patch.setattr("sys.path", ["", *sys.path])
         code = main([
             "--preset", "smoke", "--model", str(folder[1]), "--run", str(made),
-            "steps=2", "model.size=16", "tensorboard=false", "sheet_every=0", "optim.clip_norm=100",
-            "optim.learning_rate=0.1", "rollout.group_size=2", "loss.kl_coef=0.01",
+            "steps=2", f"model.size={SIDES.get(folder[0], 16)}", "tensorboard=false",
+            "sheet_every=0", "optim.clip_norm=100", "optim.learning_rate=0.1",
+            "rollout.group_size=2", "loss.kl_coef=0.01", *ASKED.get(folder[0], []),
         ])  # fmt: skip
     assert code == 0
     return made
 
 
+def loaded(family: str, where: Path) -> Any:
+    return load_folder(where, size=SIDES.get(family, 16), **SETTINGS)
+
+
 @pytest.fixture
 def policy(folder: tuple[str, Path], run: Path) -> Iterator[Policy]:
     """The base with the run's weights on it."""
-    made = Policy(load_folder(folder[1], **SIZE), ModelConfig(lora_rank=4, lora_alpha=8))
+    made = Policy(loaded(*folder), ModelConfig(lora_rank=4, lora_alpha=8))
     adapter = run / f"{folder[0]}_emotion.safetensors"
     assert read_facts(adapter).base_family == folder[0]
     base = paint(made, TASKS, **SAMPLER)
@@ -70,9 +79,9 @@ def test_diffusers_paints_the_same_with_the_lora_of_a_run(
     folder: tuple[str, Path], run: Path, policy: Policy
 ) -> None:
     family, where = folder
-    theirs = load_folder(where, **SIZE)
+    theirs = loaded(family, where)
     theirs.pipeline.load_lora_weights(run / f"{family}_lora.safetensors")
-    theirs.transformer = theirs.pipeline.transformer
+    theirs.transformer = getattr(theirs.pipeline, theirs.network)
     theirs.adapter = load_adapter(run / f"{family}_emotion.safetensors")
     plain = Policy.__new__(Policy)
     plain.__dict__ |= policy.__dict__ | {
@@ -82,6 +91,7 @@ def test_diffusers_paints_the_same_with_the_lora_of_a_run(
     torch.testing.assert_close(paint(plain, TASKS, **SAMPLER), ours, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("folder", IN_COMFYUI, indirect=True)
 @torch.no_grad()
 def test_comfyui_paints_the_same_with_the_stock_loader_of_loras(
     folder: tuple[str, Path], run: Path, policy: Policy, comfyui: ModuleType
@@ -96,7 +106,7 @@ def test_comfyui_paints_the_same_with_the_stock_loader_of_loras(
     asked = condition(policy, TASKS, 1.0)
     ours = policy.family.decode(sample_clean(policy, asked, noise, steps=3))
     words = policy.adapter(*asked.words, asked.emotion)
-    schedule = sigma_schedule(3, policy.family.shift)
+    schedule = policy.family.sigmas(3)
 
     transformer = load_folder(where, **SIZE).transformer.state_dict()
     model = comfy.sd.load_diffusion_model_state_dict(transformer, {"dtype": torch.float32})
@@ -120,6 +130,7 @@ def test_comfyui_paints_the_same_with_the_stock_loader_of_loras(
     assert (painted(model) - ours).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("folder", ["sd3.5", "flux"], indirect=True)
 def test_a_checkpoint_of_another_family_is_refused(
     folder: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -158,7 +169,7 @@ def test_the_lora_of_the_real_shapes_sits_in_every_attention_layer(name: str) ->
     found = [
         (module, key)
         for key, module in transformer.named_modules()
-        if re.fullmatch(lora_pattern(LORA_TARGETS), key)
+        if re.fullmatch(lora_pattern(SD3_ATTENTION), key)
     ]
     assert all(isinstance(module, torch.nn.Linear) for module, _ in found)
     assert {module.in_features for module, _ in found} == {width}
@@ -182,6 +193,7 @@ def as_single_file(state: dict[str, torch.Tensor], key_map: dict[str, Any]) -> d
     return {f"model.diffusion_model.{key}": value.contiguous() for key, value in whole.items()}
 
 
+@pytest.mark.parametrize("folder", ["sd3.5", "flux"], indirect=True)
 def test_a_single_file_with_components_is_the_folders_model(
     folder: tuple[str, Path], comfyui: ModuleType, tmp_path: Path
 ) -> None:

@@ -1,0 +1,91 @@
+"""What all families share that come as a diffusers pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.errors import CheckpointError
+
+from .base import Family
+from .facts import Facts
+from .schedules import own_sigmas
+
+
+class PipelineFamily(Family):
+    """A family whose conventions stand in `facts`.
+
+    Args:
+        pipeline: a loaded diffusers pipeline.
+        size: side of the pictures in pixels; 0: the transformer's own.
+        dtype: of the frozen weights.
+        device: of transformer and autoencoder.
+    """
+
+    facts: ClassVar[Facts]
+    network = "transformer"
+    """Attribute of the pipeline that is trained."""
+    packing = 2
+    """Latent cells that a token is wide."""
+
+    def __init__(self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any) -> None:
+        self.pipeline = pipeline
+        self.name = self.facts.name
+        self.lora_targets: Sequence[str] = self.facts.lora_targets
+        self.losses: Sequence[str] = self.facts.losses
+        self.lora_style = self.facts.lora_style
+        self.transformer: Any = getattr(pipeline, self.network).to(device, dtype).eval()
+        self.vae = pipeline.vae.to(device).eval().requires_grad_(False)
+        self.device = torch.device(device)
+        factor = pipeline.vae_scale_factor
+        cells = size // factor if size else self._own_cells()
+        if cells < self.packing or cells % self.packing:
+            raise CheckpointError(
+                f"Pictures of {size} px are {cells} latent cells wide; model.size must be a "
+                f"multiple of {self.packing * factor}."
+            )
+        self.latent_shape: tuple[int, ...] = self._latent_shape(cells)
+        self.tokens = (cells // self.packing) ** 2
+        self.adapter = EmotionAdapter(*self._widths()).to(device)
+
+    def sigmas(self, num_steps: int) -> Tensor:
+        """See `Family.sigmas`: as the pipeline asks its scheduler."""
+        return own_sigmas(
+            self.pipeline.scheduler, num_steps, tokens=self.tokens, rule=self.facts.shift,
+            spaced=self.facts.spaced,
+        )  # fmt: skip
+
+    def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
+        """See `Family.decode`; the autoencoder has the run's precision already."""
+        del quick
+        with torch.no_grad():
+            pixels = self._pixels(latents.to(self.device, self.vae.dtype))
+        result: Tensor = (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
+        return result
+
+    def _pixels(self, latents: Tensor) -> Tensor:
+        """[B, 3, H, W] in -1..1."""
+        config = self.vae.config
+        scaled = latents / config.scaling_factor + (config.get("shift_factor") or 0)
+        result: Tensor = self.vae.decode(scaled, return_dict=False)[0]
+        return result
+
+    def _own_cells(self) -> int:
+        return int(self.pipeline.default_sample_size)
+
+    def _latent_shape(self, cells: int) -> tuple[int, ...]:
+        return (self.vae.config.latent_channels, cells, cells)
+
+    def _widths(self) -> tuple[int, int]:
+        """Of the context and of the pooled embedding."""
+        config = self.transformer.config
+        return config.joint_attention_dim, config.pooled_projection_dim if self.facts.pooled else 0
+
+    def _without_pooled(self, context: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Words of a family that has no pooled embedding."""
+        words = [context.float(), context.new_zeros(len(context), 0).float()]
+        return tuple(each.to(self.device) for each in (*words, *([] if mask is None else [mask])))
