@@ -18,7 +18,8 @@ from ..records.reading import (
     Cue,
 )
 from ..records.refinement import Suggestion
-from .ratings import split_thought
+from .base import Written
+from .ratings import plain_rating, split_thought
 
 MOST_CHARACTERS = 20_000
 """Of an answer behind its thought; repairing takes time that grows faster than its length."""
@@ -36,8 +37,6 @@ _VALUES = {
 }
 """What stands behind an axis, up to the next field."""
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
-_STARTS = re.compile(r"\s*(?:<answer>)?\s*([1-9])\s?[,;]?\s?([1-9])(?![\d.,/%])", re.ASCII)
-"""Of an answer; a model that was only taught to rate does not know how to stop."""
 _DIGIT = re.compile(r"\s*([\"']?)([1-9])\1\s*\Z", re.ASCII)
 
 Answer = TypeVar("Answer")
@@ -105,14 +104,12 @@ def read_reasoned(text: str) -> ReasonedAnswer:
 
 
 def read_rating(text: str) -> ReasonedAnswer:
-    """A reasoned reading, or two bare digits: valence, arousal.
+    """A reasoned reading, or two digits and no more: valence, arousal, also as "57".
 
     Raises: ScorerAnswerError: neither.
     """
-    digits = _STARTS.match(_split_thought(text)[1])
-    if digits:
-        return ReasonedAnswer(int(digits[1]), int(digits[2]))
-    return read_reasoned(text)
+    digits = plain_rating(text, adjoining=True)
+    return read_reasoned(text) if digits is None else ReasonedAnswer(*digits)
 
 
 def write_reasoned(digits: tuple[int, int], words: Sequence[str], cues: Sequence[Cue]) -> str:
@@ -165,19 +162,22 @@ def read_rewrites(text: str) -> tuple[Rewrite, ...]:
 
 
 def ask_twice(
-    ask: Callable[[str], str], read: Callable[[str], Answer]
+    ask: Callable[[str], Written], read: Callable[[str], Answer]
 ) -> tuple[Answer | None, str, str]:
     """Asks, and asks once more where the answer cannot be read.
 
     Args:
-        ask: takes what was wrong with the last answer ("" at first), returns the model's text.
+        ask: takes what was wrong with the last answer ("" at first), returns what the model wrote.
         read: raises ScorerAnswerError for what it cannot read.
     Returns: the answer or None, the last text, and what was wrong with it ("" if nothing).
     """
     text, problem = "", ""
     for _ in range(2):
-        text = ask(problem)
+        written = ask(problem)
+        text = written.text
         try:
+            if written.unfinished:
+                raise _unreadable(text, written.unfinished)
             return read(text), text, ""
         except ScorerAnswerError as error:
             problem = str(error)
@@ -287,6 +287,8 @@ def _rating(record: Mapping[str, Any], text: str, axis: str) -> int:
     """
     value = record[axis]
     written = [found[1] for found in _VALUES[axis].finditer(text)]
+    if text and not written:
+        raise _unreadable(text, f"what it answers for {axis} stands behind no colon")
     for each in written or [str(value)]:
         if not (digit := _DIGIT.match(each)) or str(value).strip() != digit[2]:
             told = each.strip(" \n\t\"'")[:40]

@@ -158,11 +158,13 @@ class Written:
         text: without special tokens.
         tokens: read and written.
         warnings: what the backend could not do as asked.
+        unfinished: why it is no answer as it stands ("and was cut off there ..."); "" if it is.
     """
 
     text: str
     tokens: int
     warnings: tuple[str, ...] = ()
+    unfinished: str = ""
 
 
 class Lvlm(Protocol):

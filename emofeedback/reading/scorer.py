@@ -134,7 +134,7 @@ class LvlmScorer(Scorer):
             self.lvlm.release()
         if told.answer is None:
             read = read_phrases(prompt)
-            warning = f"{self.name} was asked twice: {told.problem} The phrase table read it."
+            warning = f"{self.name}: {told.problem} The phrase table read it."
             return replace(read, tokens=told.tokens, warnings=(*read.warnings, warning))
         # calibrations are fitted on pictures, and say nothing of texts
         return self._conclusion(told.answer, told, self.lvlm.prompts.text, Calibration())
@@ -188,14 +188,16 @@ class LvlmScorer(Scorer):
     def _read(self, ask: Ask, written: Written) -> _Told:
         answers, again = [written], self.lvlm.prompts.again
 
-        def text_for(problem: str) -> str:
+        def answer_to(problem: str) -> Written:
             if problem and again:
                 told = fill_prompt(again, problem=problem)
                 retry = replace(ask, question=f"{ask.question}\n\n{told}", seed=1)
                 answers.extend(self.lvlm.write([retry], self.watch))
-            return answers[-1].text
+            return answers[-1]
 
-        answer, text, problem = ask_twice(text_for, read_reasoned)
+        answer, text, problem = ask_twice(answer_to, read_reasoned)
+        if problem and len(answers) > 1:
+            problem = f"{problem} It was asked twice."
         warnings = dict.fromkeys(warning for each in answers for warning in each.warnings)
         tokens = sum(each.tokens for each in answers)
         return _Told(answer, text, problem, tokens, tuple(warnings))
@@ -203,11 +205,11 @@ class LvlmScorer(Scorer):
     def _concluded(self, told: _Told) -> Reading:
         """A reasoned reading.
 
-        Raises: ScorerAnswerError: neither answer could be read.
+        Raises: ScorerAnswerError: no answer could be read.
         """
         answer = told.answer
         if answer is None:
-            raise ScorerAnswerError(f"{self.name}, asked twice: {told.problem}")
+            raise ScorerAnswerError(f"{self.name}: {told.problem}")
         return self._conclusion(answer, told, self.lvlm.prompts.explain, self.calibration)
 
     def _conclusion(

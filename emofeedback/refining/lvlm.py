@@ -140,7 +140,7 @@ class LvlmRefiner(Refiner):
         finally:
             self.lvlm.release()
         try:
-            return read_rewrite(written.text), written
+            return None if written.unfinished else read_rewrite(written.text), written
         except ScorerAnswerError:
             return None, written
 
@@ -151,7 +151,7 @@ class LvlmRefiner(Refiner):
         try:
             rewrites, text, problem = ask_twice(
                 lambda wrong: self._ask(request, count, wrong, answers),
-                lambda written: self._usable(written, request),
+                lambda text: self._usable(text, request),
             )
         finally:
             self.lvlm.release()
@@ -169,7 +169,9 @@ class LvlmRefiner(Refiner):
         )
         return [first, *made[1:]]
 
-    def _ask(self, request: RefineRequest, count: int, wrong: str, answers: list[Written]) -> str:
+    def _ask(
+        self, request: RefineRequest, count: int, wrong: str, answers: list[Written]
+    ) -> Written:
         several = count > 1 and self.lvlm.prompts.rewrites
         prompt = self.lvlm.prompts.rewrites if several else self.lvlm.prompts.refine
         question = fill_prompt(prompt, count=str(count), **self._values(request, _gap(request)))
@@ -183,7 +185,7 @@ class LvlmRefiner(Refiner):
             schema=REWRITES_SCHEMA if several else REFINE_SCHEMA,
         )
         answers.extend(self.lvlm.write([ask], self.watch))
-        return answers[-1].text
+        return answers[-1]
 
     def _values(self, request: RefineRequest, gap: Gap) -> dict[str, str]:
         """What the prompt file may name, for a change of feeling."""

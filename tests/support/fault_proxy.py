@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.error import HTTPError
@@ -22,12 +23,15 @@ class FaultProxy:
 
     Args:
         behind: base URL of the real server, "" for none.
+
+    `reply` is what it answers itself: JSON, or a function of the request that returns JSON, bytes,
+    or either with a status before it.
     """
 
     def __init__(self, behind: str = "") -> None:
         self.behind = behind
         self.faults: deque[str] = deque()
-        self.reply: dict[str, Any] | None = None
+        self.reply: dict[str, Any] | Callable[[dict[str, Any]], Any] | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.at_once = self.most_at_once = 0
@@ -75,8 +79,11 @@ class _Handler(BaseHTTPRequestHandler):
             owner.at_once -= 1
 
     def plain(self, body: bytes) -> None:
-        if self.owner.reply is not None:
-            self.send(200, json.dumps(self.owner.reply).encode())
+        reply = self.owner.reply
+        if reply is not None:
+            told = reply(json.loads(body)) if callable(reply) else reply
+            status, told = told if isinstance(told, tuple) else (200, told)
+            self.send(status, told if isinstance(told, bytes) else json.dumps(told).encode())
             return
         request = Request(self.owner.behind + self.path, body, {"Content-Type": "application/json"})
         try:

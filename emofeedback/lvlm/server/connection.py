@@ -5,6 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .allowed import ServerAddress
+from .wishes import Settled
+
+
+@dataclass
+class Settlement:
+    """What a server takes, as far as it was found out by trying.
+
+    Args:
+        now: what questions are changed by.
+        whole: its log-probabilities come and go, so that ratings are read as whole digits.
+    """
+
+    now: Settled = field(default_factory=Settled)
+    whole: bool = False
+
+    def forget(self) -> None:
+        """After a failure another server may come back: everything is asked for again."""
+        self.now, self.whole = Settled(), False
 
 
 @dataclass(frozen=True)
@@ -15,10 +33,11 @@ class Server:
         address: checked by `allowed_address`.
         key: the API key; it is shown nowhere.
         name: how messages call the scorer.
-        timeout_s: for one question as a whole, retries and slow drips included.
+        timeout_s: for one try, slow drips included.
         retries: how often a question is sent again where the server is busy or fails.
         at_once: questions at a time.
-        refused: wishes that this server has refused; filled as it answers.
+        patience_s: for one question as a whole, tries and pauses included.
+        settlement: filled as it answers.
     """
 
     address: ServerAddress
@@ -27,4 +46,5 @@ class Server:
     timeout_s: float
     retries: int
     at_once: int
-    refused: set[str] = field(default_factory=set)
+    patience_s: float
+    settlement: Settlement = field(default_factory=Settlement)

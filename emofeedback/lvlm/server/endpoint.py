@@ -12,36 +12,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ...errors import ConfigError, ScorerAnswerError
 from ...images import data_uri
-from ..answers import shortened
 from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
-from ..readout import (
-    expected_digits,
-)
-from .allowed import allowed_address, api_key
+from .allowed import allowed_address
 from .client import send_all
 from .connection import Server
-from .replies import digit_logits, whole_digits, yes_share
+from .digits import Digits, read_digits, yes_share
+from .keys import api_key
+from .refusals import repeated
+from .replies import Reply
 from .waiting import run_watched
 
 AT_ONCE = 4
 RETRIES = 3
 TIMEOUT_S = 120.0
 CONTENT_PROMPT = "viewer_content_v1"
+AGAIN_PROMPT = "viewer_digits_again_v1"
 TOP_LOGPROBS = 20
-WHOLE_SPREAD = 0.75
-"""Of a rating known only as a whole digit: one step of the 1..9 scale."""
 NO_LOGPROBS = (
     "This server gives no log-probabilities, so ratings are whole digits, 0.75 apart, and their "
     "spread is a guess. For finer readings use a server that gives them (vLLM, SGLang)."
 )
 NO_SCHEMA = "This server ignored or refused the JSON schema; its answers are read as they come."
+NO_THOUGHT = {
+    "chat_template_kwargs": {"enable_thinking": False},  # vLLM, SGLang, llama.cpp
+    "reasoning_effort": "none",
+}
+"""Wishes that a thinking model answers at once."""
+_Asked = tuple[Reply, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,14 @@ class EndpointLvlm:
     Args:
         model: the model's name on the server.
         server: where and how it is asked.
+        thought_tokens: that it may think before a written answer; 0 asks it not to think. Digits
+            are always asked for without a thought.
     """
 
     model: str
     server: Server
     prompts: PromptSet = PROMPT_SETS["viewer_v1"]
+    thought_tokens: int = 0
 
     @property
     def name(self) -> str:
@@ -63,40 +69,37 @@ class EndpointLvlm:
         return self.server.name
 
     def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
-        """One rating a picture.
+        """One rating a picture, all read in one way.
 
-        Content is asked for on its own, so the artist's prompt cannot touch the rating.
+        Content is asked for on its own, so the artist's prompt cannot touch the rating. Where
+        log-probabilities come for some pictures only, all are asked for again, and then read as
+        whole digits.
 
-        Raises: ScorerError: the server cannot be asked. ScorerAnswerError: it wrote no digits.
+        Raises: ScorerError: the server cannot be asked. ScorerAnswerError: it wrote no digits, and
+            none when it was asked once more.
         """
-        question = load_prompt(self.prompts.digits)
-        questions = [question] * len(images)
         pictures = [data_url(image) for image in images]
+        rate, filled = load_prompt(self.prompts.digits), []
         if prompt is not None:
             asked = fill_prompt(CONTENT_PROMPT, prompt=" ".join(prompt.split()).replace('"', "'"))
-            questions += [asked] * len(images)
-            pictures += pictures
-        bodies = [
-            self._body(
-                text,
-                picture,
-                max_tokens=self._rating_tokens,
-                logprobs=True,
-                top_logprobs=TOP_LOGPROBS,
-            )
-            for text, picture in zip(questions, pictures, strict=True)
-        ]
-        replies = self._ask_all(bodies, watch)
-        contents = replies[len(images) :] or [None] * len(images)
+            filled = [self._rating_body(asked, picture) for picture in pictures]
+        bodies = [self._rating_body(rate, picture) for picture in pictures]
+        replies = self._ask_all([*bodies, *filled], watch)
+        told = self._digits(pictures, replies[: len(pictures)], watch)
+        contents: list[Reply | None] = [reply for reply, _ in replies[len(pictures) :]]
+        if len({digits.logits is None for digits, _ in told}) > 1:
+            told = self._digits(pictures, self._ask_all(bodies, watch), watch)
+        whole = self.server.settlement.whole or any(digits.logits is None for digits, _ in told)
+        self.server.settlement.whole = whole
         return [
-            self._rating(reply, content)
-            for reply, content in zip(replies[: len(images)], contents, strict=True)
+            self._rating(digits, tokens, content, whole=whole)
+            for (digits, tokens), content in zip(told, contents or [None] * len(told), strict=True)
         ]
 
     def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
         """One answer an ask, several at a time."""
         replies = self._ask_all([self._written_body(ask) for ask in asks], watch)
-        return [self._written(ask, reply) for ask, reply in zip(asks, replies, strict=True)]
+        return [_written(ask, *reply) for ask, reply in zip(asks, replies, strict=True)]
 
     def release(self) -> None:
         """Nothing to do: the server owns the model."""
@@ -115,8 +118,14 @@ class EndpointLvlm:
         message = {"role": "user", "content": content}
         return {"model": self.model, "messages": [message], "temperature": 0.0, **settings}
 
+    def _rating_body(self, question: str, picture: str) -> dict[str, Any]:
+        settings = {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **NO_THOUGHT}
+        return self._body(question, picture, max_tokens=self._rating_tokens, **settings)
+
     def _written_body(self, ask: Ask) -> dict[str, Any]:
-        settings: dict[str, Any] = {"max_tokens": ask.max_tokens}
+        settings: dict[str, Any] = {"max_tokens": ask.max_tokens + self.thought_tokens}
+        if not self.thought_tokens:
+            settings |= NO_THOUGHT
         if ask.seed is not None:
             settings |= {"seed": ask.seed, "temperature": 0.7}
         if ask.schema is not None:
@@ -125,41 +134,70 @@ class EndpointLvlm:
         picture = None if ask.image is None else data_url(ask.image)
         return self._body(ask.question, picture, **settings)
 
-    def _rating(self, reply: Any, content: Any) -> Rating:
-        text = reply.choices[0].message.content or ""
-        if reply.choices[0].finish_reason == "length" and not self.prompts.filled:
-            raise ScorerAnswerError(
-                f"{self.name} answered {shortened(text)} and was cut off there, before it "
-                "was done. Set reading to 'reasoned', or use a model that follows the prompt."
-            )
-        means = whole_digits(text, self.name, adjoining=self.prompts.filled)
-        logits = digit_logits(reply.choices[0].logprobs)
-        if logits is None:
-            read = [(mean, WHOLE_SPREAD) for mean in means]
-        else:
-            axes = torch.stack(expected_digits(torch.tensor(logits)), -1).tolist()
-            read = [(mean, spread) for mean, spread in axes]
+    def _digits(
+        self, pictures: Sequence[str], asked: Sequence[_Asked], watch: Watch
+    ) -> list[tuple[Digits, int]]:
+        """The digits of each picture's reply, asked for once more where it has none; tokens spent.
+
+        Raises: ScorerAnswerError: a reply has none, twice.
+        """
+        replies = [reply for reply, _ in asked]
+        spent = [reply.tokens for reply in replies]
+        problems = {}
+        for index, reply in enumerate(replies):
+            try:
+                self._read(reply)
+            except ScorerAnswerError as error:
+                problems[index] = str(error)
+        if problems and self.prompts.again:
+            question = load_prompt(self.prompts.digits)
+            bodies = [
+                self._rating_body(
+                    f"{question}\n\n{fill_prompt(AGAIN_PROMPT, problem=told)}", pictures[index]
+                )
+                for index, told in problems.items()
+            ]
+            for index, (reply, _) in zip(problems, self._ask_all(bodies, watch), strict=True):
+                replies[index] = reply
+                spent[index] += reply.tokens
+        return [
+            (self._read(reply, tries=2 if index in problems and self.prompts.again else 1), tokens)
+            for index, (reply, tokens) in enumerate(zip(replies, spent, strict=True))
+        ]
+
+    def _read(self, reply: Reply, *, tries: int = 1) -> Digits:
+        try:
+            return read_digits(reply, self.name, adjoining=self.prompts.filled)
+        except ScorerAnswerError as error:
+            raise repeated(error, tries) from None
+
+    def _rating(self, digits: Digits, tokens: int, content: Reply | None, *, whole: bool) -> Rating:
+        valence, arousal = digits.whole() if whole else digits.expected()
         return Rating(
-            valence=read[0],
-            arousal=read[1],
-            content=_content(content),
-            tokens=_tokens(reply) + _tokens(content),
-            raw_text=text,
+            valence=valence,
+            arousal=arousal,
+            content=None if content is None else yes_share(content),
+            tokens=tokens + (0 if content is None else content.tokens),
+            raw_text=digits.text,
             prompt_version=self.prompts.digits,
-            warnings=() if logits is not None else (NO_LOGPROBS,),
+            warnings=(NO_LOGPROBS,) if whole else (),
         )
 
-    def _written(self, ask: Ask, reply: Any) -> Written:
-        text = reply.choices[0].message.content or ""
-        ignored = ask.schema is not None and (
-            "response_format" in self.server.refused or not text.lstrip().startswith("{")
-        )
-        return Written(text, _tokens(reply), (NO_SCHEMA,) if ignored else ())
-
-    def _ask_all(self, bodies: Sequence[Mapping[str, Any]], watch: Watch) -> list[Any]:
+    def _ask_all(self, bodies: Sequence[Mapping[str, Any]], watch: Watch) -> list[_Asked]:
         return run_watched(
             lambda progress: send_all(self.server, bodies, progress), len(bodies), watch
         )
+
+
+def _written(ask: Ask, reply: Reply, sent: Mapping[str, Any]) -> Written:
+    """What a server wrote; a thought that was cut is no answer."""
+    text = reply.text
+    if not text.strip() and reply.thought:
+        text = f"<think>{reply.thought}"
+    ignored = ask.schema is not None and (
+        "response_format" not in sent or not text.lstrip().startswith("{")
+    )
+    return Written(text, reply.tokens, (NO_SCHEMA,) if ignored else (), unfinished=reply.unfinished)
 
 
 def data_url(image: Tensor) -> str:
@@ -169,18 +207,6 @@ def data_url(image: Tensor) -> str:
     return data_uri(stream.getvalue(), "jpeg")
 
 
-def _content(reply: Any) -> float | None:
-    """Unknown where it was not asked, or where the model only thought."""
-    if reply is None or not reply.choices[0].message.content:
-        return None
-    return yes_share(reply.choices[0].logprobs)
-
-
-def _tokens(reply: Any) -> int:
-    usage = getattr(reply, "usage", None)
-    return int(getattr(usage, "total_tokens", 0) or 0)
-
-
 def open_endpoint(
     url: str,
     model: str,
@@ -188,9 +214,17 @@ def open_endpoint(
     timeout_s: float = TIMEOUT_S,
     at_once: int = AT_ONCE,
     retries: int = RETRIES,
+    patience_s: float = 0.0,
+    thought_tokens: int = 0,
 ) -> EndpointLvlm:
     """A model on a server that may be called; nothing is sent yet.
 
+    Args:
+        timeout_s: for one try of a question.
+        at_once: questions at a time.
+        retries: how often a question is sent again where the server is busy or fails.
+        patience_s: for one question as a whole, all tries; at least and by default `timeout_s`.
+        thought_tokens: as in `EndpointLvlm`.
     Raises: ConfigError: a URL that is not allowed, a missing key, or no model name.
     """
     address = allowed_address(url)
@@ -199,5 +233,7 @@ def open_endpoint(
             f"No model is named for {address}. Most servers list theirs at {address.url}/models."
         )
     name = f"{model.strip()} at {address}"
-    server = Server(address, api_key(address), name, timeout_s, retries, at_once)
-    return EndpointLvlm(model.strip(), server)
+    server = Server(
+        address, api_key(address), name, timeout_s, retries, at_once, max(timeout_s, patience_s)
+    )
+    return EndpointLvlm(model.strip(), server, thought_tokens=thought_tokens)

@@ -1,82 +1,231 @@
-"""Ratings out of OpenAI-compatible replies: from log-probabilities, or from written digits."""
+"""The wire: any JSON value that a server sends, as a reply of a chat model or a named fault.
+
+Nothing here trusts a shape. A field that is missing, null or of another kind is as good as absent;
+what is left is read, or refused with what stood there.
+"""
 
 from __future__ import annotations
 
-import math
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ScorerAnswerError
-from ...records.emotion import from_scale
-from ..answers import shortened
-from ..ratings import plain_rating
-from ..readout import DIGITS
+from ..ratings import LONGEST, split_thought
 
-UNLIKELY = -30.0
-"""Log-probability of a digit that the server does not list among the likeliest tokens."""
+MOST_TOKENS = 10**9
+_SPECIAL = re.compile(r"<\|[^<>|]*\|>|</?s>|<end_of_turn>|<eos>")
+_ROUNDED = 0.01
+"""A log-probability may lie above 0 by this much, and by nothing when it is not a number."""
+_BLANK = re.compile(r"[\s\u2581\u0120\u010a]+")
+"""Spaces, also as tokenizers write them: \u2581, \u0120, and \u010a for a line's end."""
 
 
-def digit_logits(logprobs: Any) -> list[list[float]] | None:
-    """Log-probabilities of the nine digits where the first and the second digit were written.
+class ErrorInReplyError(Exception):
+    """A reply that is an error, whatever its status says.
 
-    Args: logprobs: of a choice, as the client gives it; None where the server gave none.
-    Returns: [2][9], or None where they cannot be read: no list, digits merged in one token.
+    Args:
+        status: 400 to 599, 0 where it names none.
+        told: what it says.
     """
-    entries = _behind_thought(getattr(logprobs, "content", None) or [])
-    places = [entry for entry in entries if _plain(entry.token) in DIGITS]
-    if len(places) != 2 or any(_digits_in(e.token) > 1 for e in entries):
-        return None
-    read = [_listed(entry, DIGITS) for entry in places]
-    return read if all(sum(value > UNLIKELY for value in axis) > 1 for axis in read) else None
+
+    def __init__(self, status: int, told: str) -> None:
+        super().__init__(told)
+        self.status, self.told = status, told
 
 
-def yes_share(logprobs: Any) -> float | None:
-    """P(yes) against P(no) at the first token that is either; None where it cannot be read."""
-    for entry in getattr(logprobs, "content", None) or []:
-        if _plain(entry.token) in ("yes", "no"):
-            yes, no = _listed(entry, ("yes", "no"))
-            return 1 / (1 + math.exp(min(no - yes, 60.0)))
-    return None
+class NoReplyError(Exception):
+    """JSON that is no reply of a chat model."""
 
 
-def whole_digits(text: str, name: str, *, adjoining: bool = False) -> tuple[float, float]:
-    """Valence and arousal in scale points from two written digits.
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A written token.
 
-    Args: adjoining: "57" is two digits, as for a model that was taught so; else it is a number on
-        another scale.
-    Raises: ScorerAnswerError: the answer is not two digits from 1 to 9 and nothing else.
+    Args:
+        text: as the server writes it.
+        options: the likeliest tokens here with their log-probabilities, itself among them.
     """
-    found = plain_rating(text, adjoining=adjoining)
-    if found is None:
-        raise ScorerAnswerError(
-            f"{name} answered {shortened(text)} instead of two digits from 1 to 9. Set reading to "
-            "'reasoned', or use a model that follows the prompt."
-        )
-    return from_scale(found[0], "sam9"), from_scale(found[1], "sam9")
+
+    text: str
+    options: tuple[tuple[str, float], ...]
 
 
-def _behind_thought(entries: list[Any]) -> list[Any]:
-    """The tokens of the answer: digits thought of are none."""
-    ends = [at for at, entry in enumerate(entries) if "</think>" in str(entry.token)]
-    return entries[ends[-1] + 1 :] if ends else entries
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat model answered.
+
+    Args:
+        text: the answer, a thought in it included where the server does not part them.
+        thought: what it thought aloud in a field of its own.
+        ended: why it ended: "stop", "length", "content_filter", ...; "" where it does not say.
+        written: the tokens of the answer behind its thought; empty where they are not known.
+        tokens: read and written.
+    """
+
+    text: str
+    thought: str = ""
+    ended: str = ""
+    written: tuple[Token, ...] = ()
+    tokens: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """It ended at its limit, not at its end."""
+        return self.ended in ("length", "max_tokens")
+
+    @property
+    def unfinished(self) -> str:
+        """Why it is no answer, "" where it may be one."""
+        if self.cut:
+            return "and was cut off there, before it was done"
+        return "and was stopped by the server's filter" if self.ended == "content_filter" else ""
 
 
-def _listed(entry: Any, labels: tuple[str, ...]) -> list[float]:
-    """Summed log-probability of each label over its spellings in the list of likeliest tokens."""
-    totals = dict.fromkeys(labels, 0.0)
-    for option in {o.token: o for o in (entry, *(entry.top_logprobs or []))}.values():
-        label = _plain(option.token)
-        if (
-            label in totals
-            and isinstance(option.logprob, int | float)
-            and math.isfinite(option.logprob)
-        ):
-            totals[label] += math.exp(min(option.logprob, 0.0))
-    return [max(math.log(total), UNLIKELY) if total > 0 else UNLIKELY for total in totals.values()]
+def read_reply(value: Any) -> Reply:
+    """A reply out of any JSON value.
+
+    Raises: ErrorInReplyError: it is an error. NoReplyError: it is something else.
+    """
+    _raise_error_in(value)
+    choices = _mapping(value).get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    _raise_error_in(choice)
+    message = _mapping(choice).get("message")
+    if not isinstance(message, dict):
+        raise NoReplyError
+    told, thought = _said(message.get("content"))
+    aside = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    ended = _text(_mapping(choice).get("finish_reason"))
+    usage = _mapping(_mapping(value).get("usage")).get("total_tokens")
+    tokens = usage if type(usage) is int and 0 <= usage < MOST_TOKENS else 0
+    if ended == "error":
+        raise ErrorInReplyError(0, told or aside or "finish_reason: error")
+    if not told.strip():
+        if refused := _text(message.get("refusal")):
+            return Reply(refused, aside, "content_filter", tokens=tokens)
+        if _is_object(aside):
+            return Reply(aside, "", ended, tokens=tokens)
+    written = _of_answer(_tokens(_mapping(choice).get("logprobs")), told)
+    return Reply(told, thought or aside, ended, written, tokens)
 
 
-def _plain(token: str) -> str:
-    return token.strip(" \n\t▁Ġ\"',.;").lower()
+def _raise_error_in(value: Any) -> None:
+    error = _mapping(value).get("error")
+    if not error:
+        return
+    told = _mapping(error)
+    codes = (told.get("code"), told.get("status"), _mapping(value).get("status"))
+    status = next((c for c in map(_whole, codes) if 400 <= c <= 599), 0)
+    message = told.get("message")
+    raise ErrorInReplyError(status, _text(message) or _as_text(error))
 
 
-def _digits_in(token: str) -> int:
-    return sum(character.isdigit() for character in token)
+def _said(content: Any) -> tuple[str, str]:
+    """What a content says and what it thinks: a string, or a list of parts."""
+    if not isinstance(content, list):
+        return _text(content), ""
+    said, thought = [], []
+    for part in content:
+        kind = _mapping(part).get("type")
+        if isinstance(part, str) or kind in ("text", "output_text"):
+            said.append(_text(part) or _text(_mapping(part).get("text")))
+        elif kind in ("thinking", "reasoning"):
+            thought.append(_text(part.get(kind)) or _text(part.get("text")))
+    return "".join(said), " ".join(thought)
+
+
+def _tokens(logprobs: Any) -> list[dict[str, Any]]:
+    """The entries of log-probabilities; the old style has lists of tokens, numbers and options."""
+    entries = _mapping(logprobs).get("content")
+    if isinstance(entries, list):
+        return [_mapping(entry) for entry in entries]
+    texts, numbers, options = (
+        _list(_mapping(logprobs).get(name)) for name in ("tokens", "token_logprobs", "top_logprobs")
+    )
+    if not len(texts) == len(numbers) == len(options):
+        return []
+    return [
+        {
+            "token": text,
+            "logprob": number,
+            "top_logprobs": [{"token": t, "logprob": p} for t, p in _mapping(listed).items()],
+        }
+        for text, number, listed in zip(texts, numbers, options, strict=True)
+    ]
+
+
+def _of_answer(entries: list[dict[str, Any]], text: str) -> tuple[Token, ...]:
+    """The last tokens that together are the answer: what was thought before is none of it.
+
+    Empty where no tokens are, or where they say something else than the text.
+    """
+    parts = split_thought(text)
+    wanted = "" if parts is None else _essence(parts[1])
+    if not wanted or len(wanted) > LONGEST:
+        return ()
+    raw = b""
+    for count, entry in enumerate(reversed(entries), 1):
+        raw = _bytes(entry) + raw
+        if len(raw) > 8 * LONGEST:
+            return ()
+        if _essence(raw.decode(errors="replace")) == wanted:
+            return tuple(map(_token, entries[len(entries) - count :]))
+    return ()
+
+
+def _token(entry: Mapping[str, Any]) -> Token:
+    listed = [entry, *map(_mapping, _list(entry.get("top_logprobs")))]
+    options: dict[str, float] = {}
+    for option in listed:
+        number = option.get("logprob")
+        if isinstance(number, int | float) and number is not True and number <= _ROUNDED:
+            likely = min(max(float(number), -1e9), 0.0)
+            options.setdefault(_text(option.get("token")), likely)
+    return Token(_text(entry.get("token")), tuple(options.items()))
+
+
+def _bytes(entry: Mapping[str, Any]) -> bytes:
+    """A token's own bytes: half a character is no text."""
+    told = entry.get("bytes")
+    if isinstance(told, list) and all(type(one) is int and 0 <= one <= 255 for one in told):
+        return bytes(told)
+    return _text(entry.get("token")).encode(errors="replace")
+
+
+def _essence(text: str) -> str:
+    return _BLANK.sub("", _SPECIAL.sub("", text))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    """A string that can be written anywhere: halves of characters are replaced."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"\d{3}", value, re.ASCII):
+        return int(value)
+    return value if type(value) is int else 0
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except RecursionError:
+        return "deeply nested JSON"

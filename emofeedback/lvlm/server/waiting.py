@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from ..base import Watch
 
 LOOK_EVERY_S = 0.05
+LEAVE_AFTER_S = 0.25
+"""A name that is looked up cannot be interrupted: its thread ends alone."""
 Value = TypeVar("Value")
 Progress = Callable[[], None]
 
@@ -66,11 +69,12 @@ class _Worker(threading.Thread, Generic[Value]):
         return self._value[0]
 
     def cancel(self) -> None:
-        """Ends the work and waits until its connections are closed."""
+        """Ends the work, and waits a moment until its connections are closed."""
         self._started_work.wait()
         if self._loop is not None and self._task is not None and self.is_alive():
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        self.join()
+            with suppress(RuntimeError):  # it ended in between
+                self._loop.call_soon_threadsafe(self._task.cancel)
+        self.join(LEAVE_AFTER_S)
 
     async def _main(self) -> Value:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()

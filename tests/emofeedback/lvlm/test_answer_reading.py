@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from emofeedback.errors import ScorerAnswerError
 from emofeedback.lvlm.answers import ask_twice, read_reasoned, read_rewrites
+from emofeedback.lvlm.base import Written
 from emofeedback.lvlm.ratings import plain_rating
 
 # Together 20,000 malformed answers; three quarters of them damaged forms of a whole one, a score of
@@ -182,13 +183,16 @@ def test_an_unreadable_answer_is_asked_for_once_more_with_what_was_wrong():
 
     def ask(problem):
         asked.append(problem)
-        return '{"valence": 6, "arousal": 7}' if len(asked) == 2 else "Well,"
+        return Written('{"valence": 6, "arousal": 7}' if len(asked) == 2 else "Well,", 1)
 
     answer, text, problem = ask_twice(ask, read_reasoned)
     assert (answer.valence, problem) == (6, "") and "arousal" in text
     assert asked[0] == "" and "'Well,'" in asked[1]
-    answer, text, problem = ask_twice(lambda _: "no", read_reasoned)
+    answer, text, problem = ask_twice(lambda _: Written("no", 1), read_reasoned)
     assert answer is None and text == "no" and "no JSON object" in problem
+    cut = Written('{"valence": 6, "arousal": 7}', 1, unfinished="and was cut off there")
+    answer, _, problem = ask_twice(lambda _: cut, read_reasoned)
+    assert answer is None and "was cut off there" in problem
 
 
 @pytest.mark.parametrize("piece", ["<think>", '{"', "{", "[", " ", '{"a":[', "valence:", "\\"])

@@ -81,7 +81,7 @@ def test_a_model_reads_a_prompt_without_a_picture_and_without_calibration() -> N
 def test_where_the_model_cannot_answer_the_phrase_table_does_and_says_so() -> None:
     read = LvlmScorer(WritingModel("I like lakes.", "Still.")).read_text("a happy lake")
     assert read.emotion == preset_emotion("happy")
-    assert "writer was asked twice" in read.warnings[-1] and read.tokens == 20
+    assert "It was asked twice. The phrase" in read.warnings[-1] and read.tokens == 20
 
 
 def test_words_of_a_model_folder_are_read_without_a_picture(tmp_path) -> None:
