@@ -36,6 +36,14 @@ def parser() -> argparse.ArgumentParser:
         "--agreement", type=int, default=0, metavar="STEPS",
         help="how much the gradients of so many steps agree",
     )  # fmt: skip
+    found.add_argument(
+        "--plan", action="store_true",
+        help="measure nothing; compute a step of large models on 1 to 1,024 GPUs",
+    )  # fmt: skip
+    found.add_argument(
+        "--hardware", action="append", default=[], metavar="NAME=NUMBER",
+        help="for --plan: flops, efficiency, inside, between (bytes a second) or cards",
+    )  # fmt: skip
     found.add_argument("overrides", nargs="*", help="settings as rollout.group_size=16")
     return found
 
@@ -46,10 +54,20 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.errors import EmoFeedbackError
-    from training.benchmarks.speed import SpeedOptions, measure
 
+    asked = vars(options)
+    plan, hardware = asked.pop("plan"), asked.pop("hardware")
     try:
-        measure(SpeedOptions(**vars(options)))
+        if plan:
+            from training.benchmarks.plan import hardware_of, show_plan
+            from training.settings.files import load_config, preset_path
+
+            config = load_config(preset_path(options.preset), options.overrides)
+            show_plan(config, hardware_of(hardware))
+        else:
+            from training.benchmarks.speed import SpeedOptions, measure
+
+            measure(SpeedOptions(**asked))
     except EmoFeedbackError as error:
         log.error("%s", error)
         return 2
