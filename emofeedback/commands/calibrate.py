@@ -35,7 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads, fits, shows the table and writes the file."""
-    pictures, scorer = rated_pictures(options), open_scorer(options)
+    pictures = rated_pictures(options.pictures, scale=options.scale, most=options.most)
+    scorer = open_scorer(
+        options.scorer,
+        way=options.reading,
+        adapter=options.adapter,
+        model=options.model,
+        encoders=options.encoder,
+    )
     readings = read_all(scorer, pictures)
     report_warnings(readings)
     fit = fit_calibration(

@@ -38,7 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads and shows the table."""
-    pictures, scorer = rated_pictures(options), open_scorer(options)
+    pictures = rated_pictures(options.pictures, scale=options.scale, most=options.most)
+    scorer = open_scorer(
+        options.scorer,
+        way=options.reading,
+        calibration=options.calibration,
+        adapter=options.adapter,
+        model=options.model,
+        encoders=options.encoder,
+    )
     readings = read_all(scorer, pictures)
     report_warnings(readings)
     measured = {axis: agreement(pictures, readings, axis) for axis in ("valence", "arousal")}

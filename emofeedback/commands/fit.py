@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads, fits, shows the table and writes the file."""
-    pictures = rated_pictures(options)
+    pictures = rated_pictures(options.pictures, scale=options.scale, most=options.most)
     encoders = [open_any_encoder(spec) for spec in options.encoder]
     blocks = [
         picture_features(

@@ -16,9 +16,6 @@ from ..reading.base import (
 from ..reading.calibration import load_calibration
 from ..reading.rated import RatedPicture, read_ratings
 from ..reading.scorer import EXPECTED, WAYS, LvlmScorer
-from ..records.calibration import (
-    Calibration,
-)
 from ..records.reading import (
     Reading,
 )
@@ -48,42 +45,55 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
 
 
-def open_scorer(options: argparse.Namespace) -> Scorer:
-    """The scorer that the options name.
+def open_scorer(
+    spec: str,
+    *,
+    way: str = EXPECTED,
+    calibration: Path | None = None,
+    adapter: Path | None = None,
+    model: str = "",
+    encoders: Sequence[str] = (),
+) -> Scorer:
+    """The scorer that is named on a command line.
 
+    Args:
+        spec: "embedded", "folder:PATH", "server:URL" or "head:FILE".
+        calibration: of its readings; a head has its own.
+        adapter: a LoRA on top of a folder's model.
+        model: its name on a server.
+        encoders: of a head.
     Raises: ConfigError: unknown kind. CheckpointError, ScorerError: it cannot be loaded.
     """
-    kind, _, where = options.scorer.partition(":")
-    calibration = _calibration(getattr(options, "calibration", None))
+    kind, _, where = spec.partition(":")
+    fitted = None if calibration is None else load_calibration(calibration)
     if kind == EMBEDDED and not where:
         from ..embedded.scorer import embedded_scorer
 
-        return embedded_scorer(calibration)
+        return embedded_scorer(fitted)
     if kind == "folder" and where:
         from ..lvlm.folder import load_folder
 
-        lvlm = load_folder(Path(where), adapter=options.adapter)
-        return LvlmScorer(lvlm, way=options.reading, calibration=calibration)
+        lvlm = load_folder(Path(where), adapter=adapter)
+        return LvlmScorer(lvlm, way=way, calibration=fitted)
     if kind == "server" and where:
         from ..lvlm.server.endpoint import open_endpoint
 
-        server = open_endpoint(where, options.model)
-        return LvlmScorer(server, way=options.reading, calibration=calibration)
-    if kind == "head" and where and calibration is None:
+        return LvlmScorer(open_endpoint(where, model), way=way, calibration=fitted)
+    if kind == "head" and where and fitted is None:
         from ..embedded.picture_encoder import open_any_encoder
         from ..reading.head_scorer import open_head
 
-        return open_head(Path(where), options.encoder, open_any_encoder)
+        return open_head(Path(where), encoders, open_any_encoder)
     raise ConfigError(
-        f"The scorer is {options.scorer!r}. Write embedded, folder:PATH, server:URL, or head:FILE "
+        f"The scorer is {spec!r}. Write embedded, folder:PATH, server:URL, or head:FILE "
         "(a head is calibrated already)."
     )
 
 
-def rated_pictures(options: argparse.Namespace) -> list[RatedPicture]:
-    """The pictures that the options name."""
-    found = read_ratings(options.pictures, scale=options.scale)
-    return found[: options.most] if options.most else found
+def rated_pictures(path: Path, *, scale: str, most: int) -> list[RatedPicture]:
+    """The pictures of a table of ratings; the first `most`, or all for 0."""
+    found = read_ratings(path, scale=scale)
+    return found[:most] if most else found
 
 
 def read_all(scorer: Scorer, pictures: Sequence[RatedPicture]) -> list[Reading]:
@@ -102,7 +112,3 @@ def report_warnings(readings: Sequence[Reading]) -> None:
     told = [warning for reading in readings for warning in reading.warnings]
     for warning in dict.fromkeys(told):
         log.info("%d of %d pictures: %s", told.count(warning), len(readings), warning)
-
-
-def _calibration(path: Path | None) -> Calibration | None:
-    return None if path is None else load_calibration(path)
