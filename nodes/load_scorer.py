@@ -11,7 +11,7 @@ import comfy.utils
 from comfy_api.latest import io
 
 from ..emofeedback.errors import ConfigError
-from ..emofeedback.lvlm.base import Lvlm, Watch
+from ..emofeedback.lvlm.base import Lvlm, ProgressCallback
 from ..emofeedback.reading.base import (
     Scorer,
 )
@@ -114,7 +114,7 @@ class LoadEmotionScorer(io.ComfyNode):
         return io.NodeOutput(SCORERS[kind["kind"]](kind))
 
 
-def _watch_here() -> Watch:
+def _progress_here() -> ProgressCallback:
     """Progress on the node that is asking, and ComfyUI's interrupt.
 
     The scorer is made by one node and used by others; the bar belongs to the user of the moment.
@@ -185,5 +185,5 @@ def _scorer(lvlm: Lvlm, kind: dict[str, Any], folder: Path | None = None) -> Sco
         way=kind["reading"],
         calibration=chosen_calibration(kind["calibration"], folder),
         token_budget=kind["prompt_tokens"],
-        watch=_watch_here(),
+        watch=_progress_here(),
     )

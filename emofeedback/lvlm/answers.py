@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -112,38 +112,12 @@ def read_rating(text: str) -> ReasonedAnswer:
     return read_reasoned(text) if digits is None else ReasonedAnswer(*digits)
 
 
-def write_reasoned(digits: tuple[int, int], words: Sequence[str], cues: Sequence[Cue]) -> str:
-    """A reasoned reading as a model is taught to write it; `read_reasoned` reads it back."""
-    record = {
-        "valence": digits[0],
-        "arousal": digits[1],
-        "words": list(words),
-        "cues": [{"name": cue.name, "direction": cue.direction} for cue in cues],
-    }
-    return json.dumps(record, separators=(",", ":"))
-
-
 def read_rewrite(text: str) -> Rewrite:
     """A single rewrite; an empty clause takes back what was added.
 
     Raises: ScorerAnswerError: it names no clause.
     """
     return _rewrite(_record(_split_thought(text)[1], "clause"))
-
-
-def write_rewrite(suggestions: Sequence[Suggestion], clause: str, seen: Sequence[str] = ()) -> str:
-    """A rewrite as a model is taught to write it, what is seen first: the changes follow from it.
-
-    `read_rewrite` reads it back.
-    """
-    record = {
-        "seen": list(seen),
-        "suggestions": [
-            {"cue": each.cue, "text": each.text, "reason": each.reason} for each in suggestions
-        ],
-        "clause": clause,
-    }
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_rewrites(text: str) -> tuple[Rewrite, ...]:

@@ -18,11 +18,12 @@ NO_DIGIT_WARNING = (
     "be a refusal. Try the reading 'reasoned', or another model."
 )
 
-Watch = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
+"""Told how much is done, and of how much, while a model works; may raise to interrupt it."""
 
 
 def unwatched(done: int, total: int) -> None:
-    """A `Watch` that nobody looks at. Others show progress, and raise to interrupt."""
+    """A `ProgressCallback` that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Lvlm(Protocol):
         """What it is asked with."""
         ...
 
-    def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
+    def rate(self, images: Tensor, prompt: str | None, watch: ProgressCallback) -> list[Rating]:
         """One rating a picture.
 
         Args:
@@ -190,7 +191,7 @@ class Lvlm(Protocol):
         """
         ...
 
-    def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
+    def write(self, asks: Sequence[Ask], watch: ProgressCallback) -> list[Written]:
         """One answer an ask. Raises: ScorerError."""
         ...
 

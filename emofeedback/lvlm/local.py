@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from ..errors import ScorerError
-from .base import NO_DIGIT_WARNING, SMALLEST_SHARE, Ask, PromptSet, Rating, Watch, Written
+from .base import (
+    NO_DIGIT_WARNING,
+    SMALLEST_SHARE,
+    Ask,
+    ProgressCallback,
+    PromptSet,
+    Rating,
+    Written,
+)
 from .branches import joint_digits, with_suffix
 from .constrained import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
 from .pictures import LONG_SIDE, SquareProcessor, to_pictures
@@ -65,7 +73,7 @@ class TransformersLvlm:
         )
 
     @torch.inference_mode()
-    def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
+    def rate(self, images: Tensor, prompt: str | None, watch: ProgressCallback) -> list[Rating]:
         """One rating a picture; as many pictures in one pass as there is memory for.
 
         Raises: ScorerError: the tokenizer has no digits.
@@ -80,7 +88,7 @@ class TransformersLvlm:
         return ratings
 
     @torch.inference_mode()
-    def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
+    def write(self, asks: Sequence[Ask], watch: ProgressCallback) -> list[Written]:
         """One answer an ask, one after the other; `watch` is called at every token."""
         answers: list[Written] = []
         for ask in asks:

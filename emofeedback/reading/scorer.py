@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import ConfigError, ScorerAnswerError
 from ..images import check_images
 from ..lvlm.answers import ReasonedAnswer, ask_twice, read_reasoned
-from ..lvlm.base import Ask, Lvlm, Rating, Watch, Written, check_shape, unwatched
+from ..lvlm.base import Ask, Lvlm, ProgressCallback, Rating, Written, check_shape, unwatched
 from ..lvlm.prompts import fill_prompt, load_prompt
 from ..lvlm.schemas import REASONED_SCHEMA
 from ..plane.words import nearest_words
@@ -70,7 +70,7 @@ class LvlmScorer(Scorer):
         way: str = EXPECTED,
         calibration: Calibration | None = None,
         token_budget: int = TOKEN_BUDGET,
-        watch: Watch = unwatched,
+        watch: ProgressCallback = unwatched,
     ) -> None:
         if way not in WAYS:
             raise ConfigError(f"The way of reading is {way!r}. Known: {', '.join(WAYS)}.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import ScorerAnswerError
 from ..lvlm.answers import Rewrite, ask_twice, read_rewrite, read_rewrites, shortened
-from ..lvlm.base import Ask, Lvlm, Watch, Written, unwatched
+from ..lvlm.base import Ask, Lvlm, ProgressCallback, Written, unwatched
 from ..lvlm.prompts import fill_prompt
 from ..lvlm.schemas import REFINE_SCHEMA, REWRITES_SCHEMA
 from ..plane.words import nearest_words
@@ -97,7 +97,7 @@ class LvlmRefiner(Refiner):
     """
 
     def __init__(
-        self, lvlm: Lvlm, *, token_budget: int = TOKEN_BUDGET, watch: Watch = unwatched
+        self, lvlm: Lvlm, *, token_budget: int = TOKEN_BUDGET, watch: ProgressCallback = unwatched
     ) -> None:
         self.lvlm, self.token_budget, self.watch = lvlm, token_budget, watch
         self.name, self.several = lvlm.name, bool(lvlm.prompts.rewrites)

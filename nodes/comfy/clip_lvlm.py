@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...emofeedback.errors import ScorerError
-from ...emofeedback.lvlm.base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
+from ...emofeedback.lvlm.base import PROMPT_SETS, Ask, ProgressCallback, PromptSet, Rating, Written
 from ...emofeedback.lvlm.constrained import AnswerShapes, answer_shapes
 from ...emofeedback.lvlm.local import ratings_of
 from ...emofeedback.lvlm.pictures import LONG_SIDE
@@ -74,7 +74,7 @@ class ClipLvlm:
         return list(ids[first : len(ids) - max(0, len(nothing) - first)])
 
     @torch.inference_mode()
-    def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
+    def rate(self, images: Tensor, prompt: str | None, watch: ProgressCallback) -> list[Rating]:
         """One rating a picture.
 
         Raises: ScorerError: the tokenizer has no digits, or the pictures never reach the model.
@@ -88,7 +88,7 @@ class ClipLvlm:
         return ratings
 
     @torch.inference_mode()
-    def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
+    def write(self, asks: Sequence[Ask], watch: ProgressCallback) -> list[Written]:
         """One answer an ask; core shows the tokens' progress."""
         answers: list[Written] = []
         for ask in asks:

@@ -21,7 +21,6 @@ from ..families.choose import load_family
 from ..formulas.dynamics import DYNAMICS, sde_window
 from ..formulas.losses import RATIO_LOSSES
 from ..rewards.models import build_rewards
-from ..rl.measure import condition
 from ..rl.policy import Policy
 from ..rl.trainer import Trainer
 from ..runs.tracking import Tracker
@@ -225,7 +224,7 @@ def plain_loop(trainer: Any) -> None:
     config, policy = trainer.config, trainer.policy
     rollout, family = config.rollout, policy.family
     tasks, pictures = trainer.share_of_step()
-    asked = condition(policy, tasks, rollout.guidance_scale)
+    asked = policy.encode(tasks, rollout.guidance_scale)
     device = asked.emotion.device
     sigmas = family.sigmas(rollout.num_inference_steps).to(device)
     window = sde_window(

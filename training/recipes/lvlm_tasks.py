@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emofeedback.lvlm.answers import write_reasoned, write_rewrite
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
 from emofeedback.lvlm.readout import (
     NUM_DIGITS,
 )
+from emofeedback.lvlm.taught_answers import write_reasoned, write_rewrite
 from emofeedback.plane.words import nearest_words
 from emofeedback.records.emotion import Emotion, clipped_emotion, to_scale
 from emofeedback.records.reading import Cue

@@ -25,7 +25,6 @@ from ..formulas.dynamics import per_picture
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
-from .measure import condition
 from .policy import Policy
 from .rollout import seeded_noise
 
@@ -101,7 +100,7 @@ def flow_loss(policy: Policy, pairs: Pairs, config: TrainConfig, step: int) -> T
     noise = seeded_noise(clean.shape[1:], config.seed, step, chosen.tolist(), 0).to(clean.device)
     sigma = torch.from_numpy(random.random(len(chosen))).float().to(clean.device)
     level = per_picture(sigma, clean)
-    asked = condition(policy, [pairs.tasks[index] for index in chosen], 1.0)
+    asked = policy.encode([pairs.tasks[index] for index in chosen], 1.0)
     velocity = policy.velocity((1 - level) * clean + level * noise, sigma, asked)
     error = (velocity - (noise - clean)).square().flatten(1).mean(1)
     return (pairs.weights[chosen].to(error.device) * error).mean()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data.prompts import Task, drawn_content
 from ..rewards.stack import EmotionReader
-from .policy import Asked, Policy
+from .policy import Policy
 from .rollout import sample_clean, seeded_noise
 
 MEASURED = 10**6
@@ -43,14 +43,6 @@ class Judged:
         return (self.place_right + self.subject_right) / 2
 
 
-def condition(policy: Policy, tasks: Sequence[Task], guidance: float) -> Asked:
-    """What rows of these tasks are conditioned on; every prompt is encoded once."""
-    words = policy.words([task.prompt for task in tasks])
-    emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
-    negative = policy.words([""]) if guidance != 1 else None
-    return Asked(words, emotion, negative, guidance)
-
-
 def paint(
     policy: Policy,
     tasks: Sequence[Task],
@@ -72,7 +64,7 @@ def paint(
     pictures = []
     for start in range(0, len(tasks), micro_batch):
         rows = slice(start, start + micro_batch)
-        asked = condition(policy, tasks[rows], guidance)
+        asked = policy.encode(tasks[rows], guidance)
         numbers = [0 if same_noise else i for i in range(len(tasks))[rows]]
         noise = seeded_noise(shape, seed, MEASURED + draw, numbers, 0)
         clean = sample_clean(policy, asked, noise, steps=steps, micro_batch=micro_batch)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from ..settings.config import OptimConfig
 from .policy import PARTS, Policy
+from .processes import Processes
 
 
 def new_optimizer(policy: Policy, config: OptimConfig) -> torch.optim.AdamW:
@@ -24,17 +23,13 @@ def new_optimizer(policy: Policy, config: OptimConfig) -> torch.optim.AdamW:
 
 
 def optimise(
-    policy: Policy, optimizer: torch.optim.Optimizer, *, clip_norm: float, accelerator: Any = None
+    policy: Policy, optimizer: torch.optim.Optimizer, processes: Processes, *, clip_norm: float
 ) -> dict[str, float]:
-    """One step on the mean gradient of all processes; skipped where it is not finite.
-
-    Args:
-        accelerator: of accelerate, for several processes.
-    """
+    """One step on the mean gradient of all processes; skipped where it is not finite."""
     parameters = [p for p in policy.parameters().values() if p.grad is not None]
-    if accelerator is not None:
+    if processes.count > 1:
         flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
-        flat = accelerator.reduce(flat, reduction="mean")
+        flat = processes.mean(flat)
         sizes = [parameter.numel() for parameter in parameters]
         for parameter, part in zip(parameters, flat.split(sizes), strict=True):
             parameter.grad = part.view_as(parameter)

@@ -22,7 +22,6 @@ from ..formulas.dynamics import ode_step
 from ..formulas.kl import velocity_kl
 from ..rewards.stack import Rewards, RewardStack
 from ..settings.config import LossConfig, TrainConfig
-from .measure import condition
 from .policy import Asked, Policy
 from .rollout import RolloutPlan
 from .updates import Log
@@ -59,7 +58,7 @@ def pathwise_update(
     size = config.optim.micro_batch
     for start in range(0, len(tasks), size):
         rows = slice(start, min(start + size, len(tasks)))
-        asked = condition(policy, tasks[rows], config.rollout.guidance_scale)
+        asked = policy.encode(tasks[rows], config.rollout.guidance_scale)
         path = follow_path(policy, asked, plan, rows, config)
         pictures = policy.family.decode(path.clean, quick=True)
         shown = disturbed(pictures, plan, rows, config.loss)

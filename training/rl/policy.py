@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data.prompts import Task
 from ..families.base import Family, Words
 from ..families.lora_names import stored_name
 from ..families.words import expanded, stacked
@@ -74,6 +75,13 @@ class Policy:
         self._strength = 1.0
         self.dtype = getattr(torch, config.dtype)
         self._words: dict[str, Words] = {}
+
+    def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
+        """What rows of these tasks are conditioned on; every prompt is encoded once."""
+        words = self.words([task.prompt for task in tasks])
+        emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
+        negative = self.words([""]) if guidance != 1 else None
+        return Asked(words, emotion, negative, guidance)
 
     def words(self, prompts: Sequence[str]) -> Words:
         """Embeddings of prompts, each encoded once in the life of the policy."""

@@ -30,10 +30,10 @@ from ..runs.budget import Budget
 from ..runs.run_state import RunState, load_latest, moved, save_state
 from ..runs.tracking import Phases, Tracker
 from ..settings.config import TrainConfig
-from .measure import condition
 from .optimise import new_optimizer, optimise
 from .pathwise import pathwise_update
 from .policy import Policy
+from .processes import Processes
 from .rollout import RolloutPlan, roll_out
 from .updates import Batch, forward_update, old_means, reverse_update
 from .watch import hacking_message, measure_policy
@@ -64,13 +64,12 @@ class Trainer:
         accelerator: Any = None,
     ) -> None:
         self.config, self.policy, self.rewards, self.prompts = config, policy, rewards, prompts
-        self.folder, self.accelerator = folder, accelerator
-        self.rank = accelerator.process_index if accelerator else 0
-        self.world = accelerator.num_processes if accelerator else 1
-        if config.data.prompts_per_step % self.world:
+        self.folder, self.processes = folder, Processes(accelerator)
+        self.rank = self.processes.rank
+        if config.data.prompts_per_step % self.processes.count:
             raise ConfigError(
-                f"data.prompts_per_step is {config.data.prompts_per_step}, which {self.world} "
-                "processes cannot share evenly. Choose a multiple."
+                f"data.prompts_per_step is {config.data.prompts_per_step}, which "
+                f"{self.processes.count} processes cannot share evenly. Choose a multiple."
             )
         self.targets = read_targets(config.data.targets)
         self.optimizer = new_optimizer(policy, config.optim)
@@ -96,7 +95,7 @@ class Trainer:
         started = time.monotonic() - self.seconds
         spent = self.budget.spent(self.step, self.seconds)
         with tqdm(total=self.budget.total(), initial=spent, disable=self.rank > 0) as bar:
-            while not self._finished():
+            while not self.processes.any(self.budget.over(self.step, self.seconds)):
                 self._watch_if_due()
                 numbers = self.train_step()
                 self.seconds = time.monotonic() - started
@@ -129,10 +128,13 @@ class Trainer:
         with phases.phase("reward"):
             rewards = self.rewards.collect(futures)
         advantages = self._advantages(rewards)
-        batch = replace(batch, advantages=self._mine(advantages.values))
+        device = next(iter(self.policy.parameters().values())).device
+        batch = replace(batch, advantages=self.processes.mine(advantages.values.to(device)))
         with phases.phase("update"):
             numbers = self._update(batch)
-        return numbers | reward_log(rewards, self._gathered(rewards.total), advantages), images
+        return numbers | reward_log(
+            rewards, self.processes.gathered(rewards.total), advantages
+        ), images
 
     def _pathwise_step(self, phases: Phases) -> tuple[dict[str, float], Tensor]:
         """Learns from how each picture should have been different."""
@@ -143,7 +145,7 @@ class Trainer:
         with phases.phase("update"):
             found = pathwise_update(self.policy, tasks, plan, self.rewards, config)
             numbers, rewards, images = found
-            totals = self._gathered(rewards.total)
+            totals = self.processes.gathered(rewards.total)
             self._warn("nan", nan_warning(float(totals.isnan().float().mean())))
             numbers |= self._optimise()
         return numbers | reward_log(rewards, totals), images
@@ -158,7 +160,7 @@ class Trainer:
             seed=config.seed,
             step=self.step,
         )
-        size, per_process = config.rollout.group_size, len(groups) // self.world
+        size, per_process = config.rollout.group_size, len(groups) // self.processes.count
         first = self.rank * per_process
         mine = groups[first : first + per_process]
         pictures = range(first * size, (first + per_process) * size)
@@ -182,14 +184,14 @@ class Trainer:
             with phases.phase("reward_submit"):
                 futures.append(self.rewards.submit(images[-1], tasks[rows]))
 
-        asked = condition(self.policy, tasks, config.guidance_scale)
+        asked = self.policy.encode(tasks, config.guidance_scale)
         trajectories = roll_out(self.policy, asked, plan, on_clean=score)
         empty = torch.empty(0)
         return Batch(asked, trajectories, empty, pictures, self.step), futures, torch.cat(images)
 
     def _advantages(self, rewards: Rewards) -> Advantages:
         config = self.config
-        totals = self._gathered(rewards.total)
+        totals = self.processes.gathered(rewards.total)
         found = group_advantages(
             totals,
             group_size=config.rollout.group_size,
@@ -222,10 +224,8 @@ class Trainer:
         return numbers
 
     def _optimise(self) -> dict[str, float]:
-        numbers = optimise(
-            self.policy, self.optimizer, clip_norm=self.config.optim.clip_norm,
-            accelerator=self.accelerator,
-        )  # fmt: skip
+        clip_norm = self.config.optim.clip_norm
+        numbers = optimise(self.policy, self.optimizer, self.processes, clip_norm=clip_norm)
         if numbers["update_skipped"]:
             self._warn("grad", "A gradient was not finite; its update was skipped.")
         return numbers
@@ -323,27 +323,10 @@ class Trainer:
         if self.config.sheet_every and self.step % self.config.sheet_every == 0:
             self.tracker.sheet(self.step, images, self.config.rollout.group_size)
 
-    def _mine(self, values: Tensor) -> Tensor:
-        """This process's part of a value for each picture of the step."""
-        device = next(iter(self.policy.parameters().values())).device
-        return values.to(device).chunk(self.world)[self.rank]
-
-    def _gathered(self, values: Tensor) -> Tensor:
-        if self.world == 1:
-            return values
-        return torch.as_tensor(self.accelerator.gather(values.to(self.accelerator.device)).cpu())
-
     def _warn(self, kind: str, message: str) -> None:
         if message and kind not in self._warned and not self.rank:
             log.warning(message)
             self._warned.add(kind)
-
-    def _finished(self) -> bool:
-        over = self.budget.over(self.step, self.seconds)
-        if self.world > 1:  # every process must leave in the same step
-            flag = torch.tensor(float(over), device=self.accelerator.device)
-            over = bool(self.accelerator.reduce(flag, reduction="sum") > 0)
-        return over
 
     def _show(self, bar: Any, numbers: dict[str, float]) -> None:
         bar.set_postfix_str(f"step {self.step}, reward {numbers['reward/mean']:.3f}", refresh=False)

@@ -12,7 +12,7 @@ from emofeedback.errors import ConfigError
 
 from ..formulas.dynamics import DYNAMICS
 from ..formulas.losses import RATIO_LOSSES
-from .checks import choose
+from .choices import check_choice
 from .ranges import check_ranges
 from .scorer import ScorerConfig
 
@@ -50,7 +50,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_ranges("model", self)
-        choose("model.dtype", self.dtype, ("float32", "bfloat16"))
+        check_choice("model.dtype", self.dtype, ("float32", "bfloat16"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class RolloutConfig:
 
     def __post_init__(self) -> None:
         check_ranges("rollout", self)
-        choose("rollout.dynamics", self.dynamics, tuple(DYNAMICS))
+        check_choice("rollout.dynamics", self.dynamics, tuple(DYNAMICS))
         if self.window > self.window_end:
             raise ConfigError(
                 f"rollout.window is {self.window}, but stochastic steps may lie in the first "
@@ -145,9 +145,9 @@ class RewardConfig:
 
     def __post_init__(self) -> None:
         check_ranges("reward", self)
-        choose("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
-        choose("reward.normalise", self.normalise, ("none", "group"))
-        choose("reward.scorer", self.scorer, ("embedded", "server", "rules"))
+        check_choice("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
+        check_choice("reward.normalise", self.normalise, ("none", "group"))
+        check_choice("reward.scorer", self.scorer, ("embedded", "server", "rules"))
         if self.emotion_form == "distribution" and self.scorer != "embedded":
             raise ConfigError(
                 f"reward.emotion_form is 'distribution', which scorer={self.scorer} does not tell: "
@@ -196,9 +196,9 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         check_ranges("loss", self)
-        choose("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
-        choose("loss.kl_form", self.kl_form, ("velocity", "mean"))
-        choose("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
+        check_choice("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
+        check_choice("loss.kl_form", self.kl_form, ("velocity", "mean"))
+        check_choice("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
         if self.kind not in RATIO_LOSSES and self.kl_form == "mean":
             raise ConfigError(f"loss.kl_form is 'mean', which {self.kind} has not: set 'velocity'.")
 
@@ -287,7 +287,7 @@ class TrainConfig:
         from ..recipes.train import ROLES
 
         check_ranges("", self)
-        choose("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
+        check_choice("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
         if not self.loss.pathwise:
             if self.rollout.group_size < 2:
                 raise ConfigError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from emofeedback.errors import ConfigError
 
-from .checks import choose
+from .choices import check_choice
 from .ranges import check_ranges
 
 
@@ -51,13 +51,13 @@ class ScorerConfig:
 
     def __post_init__(self) -> None:
         check_ranges("scorer", self)
-        choose("scorer.form", self.form, ("continuous", "threshold", "expected"))
+        check_choice("scorer.form", self.form, ("continuous", "threshold", "expected"))
         if self.path and self.start:
             raise ConfigError(
                 f"scorer.path is {self.path!r} and scorer.start {self.start!r}; start holds other "
                 "weights of the embedded model. Give one of them."
             )
-        choose("scorer.scale_rewards", self.scale_rewards, ("group", "batch", "none"))
+        check_choice("scorer.scale_rewards", self.scale_rewards, ("group", "batch", "none"))
         if self.batch % self.num_generations:
             raise ConfigError(
                 f"scorer.batch is {self.batch}, no multiple of the {self.num_generations} "

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...errors import ConfigError, ScorerAnswerError
 from ...images import data_uri
-from ..base import PROMPT_SETS, Ask, PromptSet, Rating, Watch, Written
+from ..base import PROMPT_SETS, Ask, PromptSet, Rating, ProgressCallback, Written
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
 from .allowed import allowed_address
@@ -68,7 +68,7 @@ class EndpointLvlm:
         """Model and server, as readings and messages show them."""
         return self.server.name
 
-    def rate(self, images: Tensor, prompt: str | None, watch: Watch) -> list[Rating]:
+    def rate(self, images: Tensor, prompt: str | None, watch: ProgressCallback) -> list[Rating]:
         """One rating a picture, all read in one way.
 
         Content is asked for on its own, so the artist's prompt cannot touch the rating. Where
@@ -96,7 +96,7 @@ class EndpointLvlm:
             for (digits, tokens), content in zip(told, contents or [None] * len(told), strict=True)
         ]
 
-    def write(self, asks: Sequence[Ask], watch: Watch) -> list[Written]:
+    def write(self, asks: Sequence[Ask], watch: ProgressCallback) -> list[Written]:
         """One answer an ask, several at a time."""
         replies = self._ask_all([self._written_body(ask) for ask in asks], watch)
         return [_written(ask, *reply) for ask, reply in zip(asks, replies, strict=True)]
@@ -135,7 +135,7 @@ class EndpointLvlm:
         return self._body(ask.question, picture, **settings)
 
     def _digits(
-        self, pictures: Sequence[str], asked: Sequence[_Asked], watch: Watch
+        self, pictures: Sequence[str], asked: Sequence[_Asked], watch: ProgressCallback
     ) -> list[tuple[Digits, int]]:
         """The digits of each picture's reply, asked for once more where it has none; tokens spent.
 
@@ -183,7 +183,9 @@ class EndpointLvlm:
             warnings=(NO_LOGPROBS,) if whole else (),
         )
 
-    def _ask_all(self, bodies: Sequence[Mapping[str, Any]], watch: Watch) -> list[_Asked]:
+    def _ask_all(
+        self, bodies: Sequence[Mapping[str, Any]], watch: ProgressCallback
+    ) -> list[_Asked]:
         return run_watched(
             lambda progress: send_all(self.server, bodies, progress), len(bodies), watch
         )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from ..base import Watch
+from ..base import ProgressCallback
 
 LOOK_EVERY_S = 0.05
 LEAVE_AFTER_S = 0.25
@@ -17,7 +17,9 @@ Value = TypeVar("Value")
 Progress = Callable[[], None]
 
 
-def run_watched(work: Callable[[Progress], Awaitable[Value]], total: int, watch: Watch) -> Value:
+def run_watched(
+    work: Callable[[Progress], Awaitable[Value]], total: int, watch: ProgressCallback
+) -> Value:
     """What a coroutine returns that runs in an event loop of its own.
 
     The caller may sit in an event loop already, as ComfyUI's nodes do. `watch` is called in the

@@ -12,10 +12,10 @@ from emofeedback.embedded.scorer import FILES, embedded_scorer, load_lvlm, load_
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.errors import CheckpointError, ConfigError, ImageError
 from emofeedback.loop.steps import record_scores, start_loop
-from emofeedback.lvlm.answers import write_rewrite
 from emofeedback.lvlm.base import Ask, Written, unwatched
 from emofeedback.lvlm.prompts import fill_prompt, load_prompt
 from emofeedback.lvlm.readout import DIGITS, SMALLEST_SPREAD, expected_digits
+from emofeedback.lvlm.taught_answers import write_rewrite
 from emofeedback.reading.base import (
     Scorer,
 )

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emofeedback.errors import ScorerAnswerError
-from emofeedback.lvlm.answers import read_reasoned, read_rewrite, write_reasoned, write_rewrite
+from emofeedback.lvlm.answers import read_reasoned, read_rewrite
+from emofeedback.lvlm.taught_answers import write_reasoned, write_rewrite
 from emofeedback.records.reading import Cue
 from emofeedback.records.refinement import Suggestion
 from emofeedback.refining.cues import FAMILIES, direction

@@ -18,7 +18,7 @@ from training.evaluation.trained_weights import weights_of
 from training.families.choose import family_of_file, load_family
 from training.families.facts import SD3_ATTENTION
 from training.families.pipelines import load_folder, load_single
-from training.rl.measure import condition, paint
+from training.rl.measure import paint
 from training.rl.policy import Policy, lora_pattern
 from training.rl.rollout import sample_clean
 from training.settings.config import ModelConfig
@@ -103,7 +103,7 @@ def test_comfyui_paints_the_same_with_the_stock_loader_of_loras(
 
     family, where = folder
     noise = torch.randn(2, *policy.family.latent_shape, generator=torch.Generator().manual_seed(6))
-    asked = condition(policy, TASKS, 1.0)
+    asked = policy.encode(TASKS, 1.0)
     ours = policy.family.decode(sample_clean(policy, asked, noise, steps=3))
     words = policy.adapter(*asked.words, asked.emotion)
     schedule = policy.family.sigmas(3)

@@ -13,7 +13,6 @@ from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
 from training.rewards.models import brightness, build_rewards
 from training.rewards.stack import ReadingCache, RewardStack
-from training.rl.measure import condition
 from training.rl.policy import Policy
 from training.rl.rollout import RolloutPlan, roll_out
 from training.rl.trainer import Trainer
@@ -161,7 +160,7 @@ def test_pictures_do_not_depend_on_the_rollouts_micro_batch_and_the_state_is_flo
 
         tasks = [Task("a boat", (1.0, 1.0))] * 6
         plan = RolloutPlan(config.rollout, range(1, 3), 0, 0, tuple(range(6)))
-        done = roll_out(policy, condition(policy, tasks, 1.0), plan)
+        done = roll_out(policy, policy.encode(tasks, 1.0), plan)
         assert done.latents.dtype == done.next_latents.dtype == torch.float32
         ends.append(done.clean)
     torch.testing.assert_close(ends[0], ends[1], atol=1e-5, rtol=0)
