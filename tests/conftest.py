@@ -12,11 +12,15 @@ from types import ModuleType
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from launcher.places import Places
 
 ROOT = Path(__file__).resolve().parent.parent
 Start = Callable[..., subprocess.Popen]
+
+settings.register_profile("any machine", deadline=None)  # no test asserts how long it took
+settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

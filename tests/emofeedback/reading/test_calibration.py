@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,7 +52,6 @@ def test_a_biased_scorer_is_brought_back_to_the_unbiased_error():
     assert scale * 0.5 + offset == pytest.approx(plain.calibration.offset[0])
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40), st.integers(2, 6))
 def test_a_theme_is_never_on_both_sides(themes, folds):
     if len(set(themes)) < 2:

@@ -24,7 +24,7 @@ def table(tmp_path_factory):
     return tmp_path_factory.mktemp("tables") / "t.csv"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5),
     st.sampled_from("\t;,|"),
@@ -49,7 +49,7 @@ def test_what_was_written_is_read(table, cells, delimiter, encoding, end):
     assert found == [(n - 1, a, b) for n, a, b in lines]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=60), st.randoms(use_true_random=False))
 def test_any_bytes_give_rows_or_a_typed_error(table, junk, dice: random.Random):
     data = bytearray(b'file;valence\r\n"a, b";"3,5"\r\n{"file": "c"}\n')

@@ -134,7 +134,7 @@ def test_twice_unusable_lets_the_rules_speak_and_says_so():
     assert any("I can't" in warning for warning in refined.warnings)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(20, 60), st.integers(1, 60), st.lists(st.text("abc ", max_size=9), max_size=30))
 def test_the_whole_prompt_keeps_to_the_budget(budget, words, phrases):
     artist = " ".join(["word"] * words)

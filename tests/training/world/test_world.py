@@ -103,7 +103,7 @@ def test_held_out_pairs_are_a_tenth_and_never_drawn_for_training():
         assert {subject for _, subject in seen} == set(SUBJECTS)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SEEDS)
 def test_a_scene_is_always_the_same_picture_and_leaves_global_randomness_alone(seed):
     scene = scene_of(seed)
