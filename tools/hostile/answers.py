@@ -8,15 +8,9 @@ from random import Random
 from typing import Any
 
 from emofeedback.errors import ScorerAnswerError
-from emofeedback.lvlm.answers import (
-    read_rating,
-    read_reasoned,
-    read_rewrite,
-    read_rewrites,
-    write_reasoned,
-    write_rewrite,
-)
+from emofeedback.lvlm.answers import read_rating, read_reasoned, read_rewrite, read_rewrites
 from emofeedback.lvlm.ratings import plain_rating, split_thought
+from emofeedback.lvlm.taught_answers import write_reasoned, write_rewrite
 from emofeedback.records.reading import Cue
 from emofeedback.records.refinement import Suggestion
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...errors import ConfigError, ScorerAnswerError
 from ...images import data_uri
-from ..base import PROMPT_SETS, Ask, PromptSet, Rating, ProgressCallback, Written
+from ..base import PROMPT_SETS, Ask, ProgressCallback, PromptSet, Rating, Written
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
 from .allowed import allowed_address
