@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.control.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.records.weights import read_header
@@ -38,7 +39,7 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
             f"{', '.join(family.losses)}. Set loss.kind={family.losses[0]}."
         )
     family.transformer.to(device)
-    family.adapter = _start_adapter(family, model.adapter).to(device)
+    family.adapter = _start_adapter(family, model.adapter, config.seed).to(device)
     result: Family = family
     return result
 
@@ -86,11 +87,15 @@ def family_of_file(path: Path) -> str:
     )
 
 
-def _start_adapter(family: Any, path: str) -> Any:
+def _start_adapter(family: Any, path: str, seed: int) -> Any:
     """The adapter that a run starts from.
 
     Raises: CheckpointError: the checkpoint belongs to another family, or has other widths.
     """
+    if path == "fresh":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return EmotionAdapter(**family.adapter.widths())
     if not path:
         return family.adapter
     facts, adapter = read_facts(Path(path)), load_adapter(Path(path))

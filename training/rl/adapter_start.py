@@ -1,8 +1,9 @@
-"""Stage `adapter`: a supervised start of the emotion adapter on pictures with known emotions.
+"""Stage `adapter`: a supervised start of the emotion adapter, the generator frozen.
 
-Rectified flow on the pictures' latents, the generator frozen. Emotions of the data crowd where
-people rated often; each pair is weighted by the inverse of its density (EmotiCrafter,
-arXiv 2501.05710, weights 1 / density; the square in its public code is not taken over).
+From pictures with known emotions by rectified flow, or from pairs of prompts (`word_start`).
+Emotions of the data crowd where people rated often; each pair is weighted by the inverse of its
+density (EmotiCrafter, arXiv 2501.05710, weights 1 / density; the square in its public code is not
+taken over).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 
-from ..data.prompts import Task
+from ..data.prompts import Task, load_prompts
+from ..data.word_pairs import load_word_pairs
 from ..families.base import Family
 from ..formulas.dynamics import per_picture
 from ..runs.tracking import Tracker
@@ -50,7 +52,8 @@ def density_weights(emotions: np.ndarray) -> np.ndarray:
 def train_adapter(config: TrainConfig, folder: Path) -> None:
     """Train the adapter and write `NAME_emotion.safetensors`.
 
-    Raises: ConfigError: the model has no encoder for pictures here (embedded only so far).
+    Raises: ConfigError: no such pairs; or the model has no encoder for pictures here (embedded
+        only), which start.loss=pictures needs.
     """
     from tqdm import tqdm
 
@@ -59,7 +62,7 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
     policy = Policy(family, config.model, seed=config.seed)
-    pairs = drawn_pairs(config, family)
+    loss_of = start_loss(policy, config)
     optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=config.optim.adapter_rate)
     tracker = Tracker(folder, tensorboard=config.tensorboard)
     end = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
@@ -67,7 +70,7 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
         if time.monotonic() > end:
             break
         optimizer.zero_grad(set_to_none=True)
-        loss = flow_loss(policy, pairs, config, step)
+        loss = loss_of(step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.adapter.parameters(), config.optim.clip_norm)
         optimizer.step()
@@ -75,11 +78,24 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     tracker.close()
     facts = EmotionFacts(
         base_family=family.name,
-        trained="training/train.py, adapter",
+        trained=f"training/train.py, adapter from {config.start.loss}",
         config_hash=config_hash(config),
     )
     files = save_checkpoint(folder, family.name, policy.adapter, facts)
     log.info("checkpoint: %s", files["emotion"])
+
+
+def start_loss(policy: Policy, config: TrainConfig) -> Callable[[int], Tensor]:
+    """The loss of a step's number, for what the adapter shall learn from."""
+    if config.start.loss == "pictures":
+        pictures = drawn_pairs(config, policy.family)
+        return lambda step: flow_loss(policy, pictures, config, step)
+    from .word_start import word_loss
+
+    prompts = load_prompts(config.data.prompts).training
+    pairs = load_word_pairs(config.start.pairs, prompts, count=config.start.count, seed=config.seed)
+    weights = torch.from_numpy(density_weights(np.array([each.emotion for each in pairs]))).float()
+    return lambda step: word_loss(policy, pairs, weights, config, step)
 
 
 class Pairs:

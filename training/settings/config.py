@@ -42,7 +42,8 @@ class ModelConfig:
     train_adapter: bool = True
     """Train the emotion adapter beside the LoRA."""
     adapter: str = ""
-    """Emotion checkpoint to start from; empty: the shipped adapter, or a new one."""
+    """Emotion checkpoint to start from; empty: the shipped adapter, or a new one; "fresh": a new
+    one, drawn by the seed, that changes nothing yet."""
     gradient_checkpointing: bool = False
     """Keep less for the backward pass and compute it again: about a third slower, much smaller."""
     needs_gpu: bool = False
@@ -257,6 +258,33 @@ class WatchConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartConfig:
+    """What stage `adapter` learns from."""
+
+    loss: str = "pictures"
+    """pictures: drawn ones with known emotions (embedded only). From pairs of prompts, for every
+    family: features (EmotiCrafter's residual of embeddings) or velocity (the same picture)."""
+    pairs: str = "phrases"
+    """Table with columns neutral, emotional, valence, arousal; phrases: our own affect phrases."""
+    count: int = 512
+    """Of our own pairs."""
+    strength: float = 1.5
+    """features: how much of the way to the emotional prompt is gone; 1.5 as EmotiCrafter."""
+    steps: int = 10
+    """velocity: sampler steps of the way on which latents are met ..."""
+    replayed: int = 3
+    """... and at how many of them the velocities are compared."""
+
+    def __post_init__(self) -> None:
+        check_ranges("start", self)
+        choose("start.loss", self.loss, ("pictures", "features", "velocity"))
+        if self.replayed > self.steps:
+            raise ConfigError(
+                f"start.replayed is {self.replayed}, more than the {self.steps} of start.steps."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One run of `python training/train.py`."""
 
@@ -275,6 +303,7 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     scorer: ScorerConfig = field(default_factory=ScorerConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     tensorboard: bool = True
     sheet_every: int = 20
     """Steps between picture sheets in the run folder; 0: none."""

@@ -1,9 +1,16 @@
 """The supervised start teaches the adapter, and nothing else, what an emotion looks like."""
 
-import torch
+from pathlib import Path
 
+import pytest
+import torch
+from tiny_pipelines import PIPELINES
+
+from emofeedback.errors import ConfigError
+from training.data.word_pairs import WordPair, load_word_pairs
+from training.families.choose import load_family
 from training.families.embedded import EmbeddedFamily
-from training.rl.adapter_start import drawn_pairs, flow_loss
+from training.rl.adapter_start import drawn_pairs, flow_loss, start_loss
 from training.rl.policy import Policy
 from training.settings.files import load_config
 
@@ -26,4 +33,51 @@ def test_a_new_adapter_learns_and_the_generator_stays() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] - 1e-3
+    assert all(torch.equal(v, frozen[k]) for k, v in family.transformer.state_dict().items())
+
+
+def test_pairs_of_prompts_come_from_a_table_or_from_our_phrases(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        "neutral;emotional;valence;arousal\na boat;a sad boat;-2;-1,5\n"
+        "a dog;a wild dog;1;3\na cat;a calm cat;2;-2\n",
+        encoding="utf-8",
+    )
+    read = load_word_pairs(str(table), (), count=9, seed=0)
+    assert read[0] == WordPair("a boat", "a sad boat", (-2.0, -1.5))
+    ours = load_word_pairs("phrases", ["a boat", "a dog"], count=40, seed=0)
+    assert all(each.emotional.startswith(each.neutral) for each in ours)
+    assert len({each.emotion for each in ours}) == 40
+    table.write_text("neutral,emotional,valence\na,b,1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no column arousal"):
+        load_word_pairs(str(table), (), count=9, seed=0)
+    table.write_text("neutral,emotional,valence,arousal\na,b,1,9\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 2.*9.0"):
+        load_word_pairs(str(table), (), count=9, seed=0)
+
+
+@pytest.mark.parametrize("loss", ["features", "velocity"])
+@pytest.mark.parametrize("name", ["sd3.5", "z-image", "sdxl"])
+def test_words_teach_a_fresh_adapter_of_any_family(name: str, loss: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    PIPELINES[name]().save_pretrained(tmp_path)
+    config = load_config(
+        None,
+        ["stage=adapter", f"model.path={tmp_path}", "model.size=16", "model.adapter=fresh",
+         "model.lora_rank=1", f"start.loss={loss}", "start.steps=3", "start.replayed=2",
+         "start.count=6", "optim.micro_batch=6", "loss.kind=clip", "data.prompts=neutral"],
+    )  # fmt: skip
+    family = load_family(config, device=torch.device("cpu"))
+    policy = Policy(family, config.model)
+    frozen = {k: v.clone() for k, v in family.transformer.state_dict().items()}
+    measured = start_loss(policy, config)
+    optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=1e-4)
+    losses = []
+    for _ in range(40):
+        value = measured(0)  # the same pairs and noise each time
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(float(value.detach()))
+    assert min(losses) < 0.95 * losses[0]
     assert all(torch.equal(v, frozen[k]) for k, v in family.transformer.state_dict().items())

@@ -1,0 +1,82 @@
+"""Pairs of a neutral and an emotional prompt with the emotion of the second: no picture needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emofeedback.errors import ConfigError
+from emofeedback.records.emotion import LIMIT, Emotion
+from emofeedback.records.tables import column, number, read_rows
+from emofeedback.refining.kept_words import with_clause
+from emofeedback.refining.rules import affect_phrase
+
+PHRASES = "phrases"
+COLUMNS = {
+    "neutral": ("neutral", "neutral_prompt", "prompt"),
+    "emotional": ("emotional", "emotional_prompt"),
+    "valence": ("valence", "v"),
+    "arousal": ("arousal", "a"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WordPair:
+    """What an emotion does to a prompt."""
+
+    neutral: str
+    emotional: str
+    emotion: tuple[float, float]
+    """Valence and arousal of the emotional one, each in [-3, 3]."""
+
+
+def load_word_pairs(name: str, own: Sequence[str], *, count: int, seed: int) -> list[WordPair]:
+    """Pairs of a table, or our own.
+
+    Args:
+        own: prompts that our own phrases follow.
+        name: a CSV or JSON-lines file with columns `neutral`, `emotional`, `valence`, `arousal`;
+            "phrases": our own prompts with the affect phrases of emotions by lot.
+    Raises: ConfigError: no such file, a missing column, a number outside of the scale, no pair.
+    """
+    if name == PHRASES:
+        return phrase_pairs(own, count=count, seed=seed)
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"start.pairs is {name!r}: neither a file nor {PHRASES!r}.")
+    rows = read_rows(path)
+    names = {what: column(rows, options) for what, options in COLUMNS.items()}
+    missing = [what for what, found in names.items() if not found]
+    if missing:
+        raise ConfigError(f"{path} has no column {', '.join(missing)}. Name its columns so.")
+    pairs = []
+    for row in rows:
+        words = [
+            str(row.values.get(names[what]) or "").strip() for what in ("neutral", "emotional")
+        ]
+        felt = [number(row.values.get(names[what])) for what in ("valence", "arousal")]
+        if not all(words) or any(value is None or abs(value) > LIMIT for value in felt):
+            raise ConfigError(
+                f"{path}, line {row.line}: needs two prompts, and valence and arousal in [-3, 3]; "
+                f"found {words} and {felt}."
+            )
+        valence, arousal = (float(value or 0.0) for value in felt)
+        pairs.append(WordPair(words[0], words[1], (valence, arousal)))
+    if len(pairs) < 3:
+        raise ConfigError(f"{path} has {len(pairs)} pairs; a supervised start needs three or more.")
+    return pairs
+
+
+def phrase_pairs(prompts: Sequence[str], *, count: int, seed: int) -> list[WordPair]:
+    """Prompts by turns, each with the words that the affect-phrase table has for an emotion."""
+    random = np.random.default_rng((seed, 17))
+    pairs = []
+    for index in range(count):
+        valence, arousal = (round(float(value), 2) for value in random.uniform(-LIMIT, LIMIT, 2))
+        prompt = prompts[index % len(prompts)]
+        clause = affect_phrase(Emotion(valence, arousal))
+        pairs.append(WordPair(prompt, with_clause(prompt, clause), (valence, arousal)))
+    return pairs
