@@ -277,7 +277,7 @@ class StartConfig:
 
     def __post_init__(self) -> None:
         check_ranges("start", self)
-        choose("start.loss", self.loss, ("pictures", "features", "velocity"))
+        check_choice("start.loss", self.loss, ("pictures", "features", "velocity"))
         if self.replayed > self.steps:
             raise ConfigError(
                 f"start.replayed is {self.replayed}, more than the {self.steps} of start.steps."
