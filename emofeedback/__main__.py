@@ -9,6 +9,7 @@ from .errors import EmoFeedbackError
 COMMANDS = {
     "calibrate": ("emofeedback.commands.calibrate", "fit a scorer's readings to human ratings"),
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
+    "fits": ("emofeedback.commands.fits", "say which graphics card holds which models"),
     "fit": ("emofeedback.commands.fit", "fit a head on a picture encoder to human ratings"),
 }
 
