@@ -160,9 +160,10 @@ class Evidence:
         """[N] of a prompt's mean on each axis, but for what all of them share."""
         table = combinations()
         variance = 2 * self.covariance[0, table.columns].sum(1)
+        alone = not np.triu(self.covariance, 1).any()  # as before any reading
         for first, column in enumerate(table.columns.T):
             variance += self.covariance[column, column]
-            for other in table.columns.T[:first]:
+            for other in () if alone else table.columns.T[:first]:
                 variance += 2 * self.covariance[column, other]
         return np.asarray(variance - variance.min())
 
