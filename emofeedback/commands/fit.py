@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from ..embedded.examples import drawn_examples
+from ..embedded.foreign import load_detector
 from ..embedded.picture_encoder import open_any_encoder
 from ..images import load_picture
 from ..reading.calibration import FOLDS
-from ..reading.encoders import HOW_TO_NAME, encode
+from ..reading.encoders import HOW_TO_NAME, Encoder, encode
 from ..reading.features import picture_features
 from ..reading.head_fit import fit_head, hold_out
 from ..reading.head_worth import colour_statistics, worth, worth_table
 from ..reading.heads import save_head
 from ..reading.outliers import outlier_pictures
 from ..reading.preprocessing import probe
+from ..reading.rated import RatedPicture
 from .reading import SCALE_HELP, rated_pictures
 
 log = logging.getLogger(__name__)
@@ -56,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
         for encoder in encoders
     ]
     with torch.inference_mode():
-        outliers = torch.cat(encode(encoders, outlier_pictures()), 1).double().numpy()
-        known = torch.cat(encode(encoders, probe()), 1)[0].double().numpy()
+        outliers = np.concatenate([_features(encoders, made) for made in _strangers(pictures)])
+        known = _features(encoders, probe())[0]
     ratings = np.array([(p.emotion.valence, p.emotion.arousal) for p in pictures])
     themes = [picture.theme for picture in pictures]
     colours = torch.cat([colour_statistics(load_picture(p.path)) for p in pictures])
@@ -81,6 +87,17 @@ def run(options: argparse.Namespace) -> int:
     save_head(head, options.out)
     log.info("Chosen: %s. Written to %s.", ", ".join(head.facts["forms"]), options.out)
     return 0
+
+
+def _strangers(pictures: Sequence[RatedPicture]) -> list[Tensor]:
+    """What the head should know as foreign: noise and shapes, and drawn pictures unless rated."""
+    shown = [load_picture(picture.path) for picture in pictures[:: max(1, len(pictures) // 50)]]
+    photographs = np.mean([load_detector().foreign(image)[0] for image in shown]) > 0.5
+    return [outlier_pictures(), drawn_examples()] if photographs else [outlier_pictures()]
+
+
+def _features(encoders: Sequence[Encoder], images: Tensor) -> NDArray[np.float64]:
+    return np.asarray(torch.cat(encode(encoders, images), 1).double().numpy())
 
 
 def _progress(number: int, total: int) -> None:

@@ -25,6 +25,9 @@ ALIKE = 0.999
 FOREIGN_WARNING = (
     "This picture is unlike those that the head was fitted on: do not rely on this reading."
 )
+IN_SAMPLE_WARNING = (
+    "The head was fitted on this very picture: the reading is nearer to its rating than others are."
+)
 
 
 class HeadScorer(Scorer):
@@ -52,11 +55,16 @@ class HeadScorer(Scorer):
         with torch.inference_mode():
             features = torch.cat(encode(self.encoders, check_images(images)), 1).cpu()
             emotions = self.head.emotions(features).tolist()
-            foreign = self.head.foreign(features).tolist()
+            signs = (self.head.foreign(features), self.head.in_sample(features))
+            told = (FOREIGN_WARNING, IN_SAMPLE_WARNING)
         seconds = (time.perf_counter() - started) / len(emotions)
-        return [self._reading(*pair, seconds) for pair in zip(emotions, foreign, strict=True)]
+        warnings = [
+            tuple(text for text, sign in zip(told, signs, strict=True) if sign[number])
+            for number in range(len(emotions))
+        ]
+        return [self._reading(*pair, seconds) for pair in zip(emotions, warnings, strict=True)]
 
-    def _reading(self, values: list[float], foreign: bool, seconds: float) -> Reading:
+    def _reading(self, values: list[float], warnings: tuple[str, ...], seconds: float) -> Reading:
         emotion, clipped = clipped_emotion(*values)
         return Reading(
             emotion=emotion,
@@ -64,7 +72,7 @@ class HeadScorer(Scorer):
             words=nearest_words(emotion, 2),
             model=self.name,
             clipped=clipped,
-            warnings=(FOREIGN_WARNING,) if foreign else (),
+            warnings=warnings,
             seconds=seconds,
         )
 

@@ -23,6 +23,8 @@ KIND = "emofeedback-head"
 FORMAT = "1"
 MAX_BYTES = 512 * 2**20
 NEAREST = 5
+SAME = 0.02
+"""Of the distance limit: what 16-bit weights move a picture's features by."""
 TENSORS = (
     "mean", "std", "support", "weight", "bias", "gamma", "spread", "probe",
     "outlier_weight", "outlier_limit", "distance_limit",
@@ -78,6 +80,11 @@ class Head:
         z = self.standardised(features)
         far = nearest_distance(z, self.support) > self.distance_limit
         return far | (outlier_score(z, self.outlier_weight) > self.outlier_limit)
+
+    def in_sample(self, features: Tensor) -> Tensor:
+        """Whether each picture is one of those that the head was fitted on: [B] bool."""
+        apart = torch.cdist(self.standardised(features), self.support).amin(1)
+        return apart < SAME * self.distance_limit
 
     def to(self, device: torch.device) -> Head:
         """The head on a device."""

@@ -1,4 +1,5 @@
-"""Contact sheets: the world over the valence-arousal plane, or every place with every subject."""
+"""Contact sheets: the world over the valence-arousal plane, every place with every subject, or the
+examples by which heads on picture encoders know drawn pictures."""
 
 import argparse
 import logging
@@ -7,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from emofeedback.embedded.examples import COLUMNS, ROWS, SIDE
+
+from .dataset import scene_at
 from .render import render
 from .scene import NEUTRAL_CUES, Scene, sample_cues
 from .vocabulary import PLACES, SUBJECTS
@@ -14,6 +18,7 @@ from .vocabulary import PLACES, SUBJECTS
 logger = logging.getLogger(__name__)
 
 AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+EXAMPLE_SEED = 77
 _GAP = 4
 _MARGIN = 56
 _PAPER = (250, 248, 243)
@@ -24,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m training.world sheet`."""
     parser.add_argument("output", type=Path, metavar="OUT.png")
     parser.add_argument("--subjects", action="store_true", help="every place x every subject")
+    parser.add_argument("--examples", action="store_true", help="bare tiles, as the library ships")
     parser.add_argument("--place", choices=PLACES, help="draw this place only")
     parser.add_argument("--subject", choices=SUBJECTS, help="draw this subject only")
     parser.add_argument("--size", type=int, default=160, help="pixels per picture")
@@ -32,16 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draws the sheet that the options ask for and tells where it is."""
-    if options.subjects:
+    if options.examples:
+        sheet = example_sheet()
+    elif options.subjects:
         sheet = subject_sheet(size=options.size, seed=options.seed)
     else:
         sheet = plane_sheet(
             size=options.size, seed=options.seed, place=options.place, subject=options.subject
         )
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(options.output, optimize=True)
+    sheet.save(options.output, optimize=True, quality=92)
     logger.info("%s: %d x %d pixels", options.output, sheet.width, sheet.height)
     return 0
+
+
+def example_sheet() -> Image.Image:
+    """Scenes by lot, side by side, as `emofeedback.embedded.examples` cuts them apart."""
+    sheet = Image.new("RGB", (COLUMNS * SIDE, ROWS * SIDE))
+    for number in range(COLUMNS * ROWS):
+        scene = scene_at(number, seed=EXAMPLE_SEED, split="any")
+        tile = Image.fromarray(render(scene, size=SIDE))
+        sheet.paste(tile, (number % COLUMNS * SIDE, number // COLUMNS * SIDE))
+    return sheet
 
 
 def plane_sheet(

@@ -11,6 +11,8 @@ import torch
 from tiny_encoders import onnx_network, rated_folder, vision_folder
 
 from emofeedback.__main__ import main
+from emofeedback.embedded.examples import drawn_examples
+from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.picture_encoder import embedded_encoder, open_any_encoder
 from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.reading.encoders import encode, open_encoder
@@ -84,6 +86,18 @@ def test_torch_reads_what_scikit_learn_fitted(form: Form) -> None:
 
 def test_strangers_are_known(head: Head) -> None:
     assert bool(head.foreign(torch.from_numpy(made(3)[2]).float()).all())
+
+
+def test_pictures_of_the_fit_are_known_again(head: Head) -> None:
+    features = torch.from_numpy(made()[0]).float()
+    assert bool(head.in_sample(features * 1.0001).all())  # as 16-bit weights read them
+    assert not bool(head.in_sample(torch.from_numpy(made(2)[0]).float()).any())
+
+
+def test_drawn_examples_are_drawn_pictures() -> None:
+    examples = drawn_examples()
+    assert examples.shape == (48, 192, 192, 3)
+    assert np.mean(load_detector().foreign(examples)) < 0.1
 
 
 def test_a_file_reads_as_it_was_written(head: Head, tmp_path: Path) -> None:
