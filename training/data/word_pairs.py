@@ -72,9 +72,11 @@ def load_word_pairs(name: str, own: Sequence[str], *, count: int, seed: int) -> 
 
 def phrase_pairs(prompts: Sequence[str], *, count: int, seed: int) -> list[WordPair]:
     """Prompts by turns, each with the words that the affect-phrase table has for an emotion."""
+    from tqdm import tqdm
+
     random = np.random.default_rng((seed, 17))
     pairs = []
-    for index in range(count):
+    for index in tqdm(range(count), desc="pairs of prompts", leave=False):
         valence, arousal = (round(float(value), 2) for value in random.uniform(-LIMIT, LIMIT, 2))
         prompt = prompts[index % len(prompts)]
         clause = affect_phrase(Emotion(valence, arousal))
