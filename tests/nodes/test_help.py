@@ -9,7 +9,13 @@ from PIL import Image
 
 from tools.help.blueprint import EDGE, ID, NAME, WIDGETS, blueprint
 from tools.help.graphs import links_of, minimal_graph
-from tools.help.locales import SETTINGS, node_words, page_words, setting_words
+from tools.help.locales import (
+    SETTINGS,
+    node_words,
+    page_words,
+    setting_words,
+    translated_words,
+)
 from tools.help.pack import core_facts, pack_facts
 
 REMAKE = "Run `python -m tools.help {}` to make it anew."
@@ -73,6 +79,19 @@ def test_other_locales_translate_what_there_is(project_root: Path) -> None:
         english = project_root / "locales" / "en" / file.name
         known = _paths(json.loads(english.read_text(encoding="utf-8")))
         assert _paths(json.loads(file.read_text(encoding="utf-8"))) <= known, file
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr", "ja", "zh"])
+def test_translations_are_remade_and_short_enough_to_be_titles(
+    pack_nodes, project_root: Path, language: str
+) -> None:
+    wanted = translated_words(node_words(pack_nodes), language)
+    file = project_root / "locales" / language / "nodeDefs.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == wanted, REMAKE.format("locales")
+    assert len(wanted) > 0.8 * len(pack_nodes)
+    titles = [words["display_name"] for words in wanted.values() if "display_name" in words]
+    assert len(set(titles)) == len(titles)
+    assert max(map(len, titles)) <= 30  # "Encode Emotion" and its like leave so much room
 
 
 def _paths(value: object, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:

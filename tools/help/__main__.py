@@ -1,7 +1,7 @@
 """Makes what follows from the nodes: `python -m tools.help pictures | locales | blueprint`.
 
 `pictures`: web/docs/NODE/graph.png for every node and the drawings of the guides; `locales`: the
-English locale files; `blueprint`: the loop as a block of the node library. Needs what
+locale files; `blueprint`: the loop as a block of the node library. Needs what
 `python start.py test` installs.
 """
 
@@ -21,11 +21,18 @@ from .blueprint import NAME, blueprint
 from .drawing import draw_node
 from .graphs import Graph, minimal_graph
 from .guide_pictures import guide_pictures
-from .locales import SETTINGS, node_words, page_words, setting_words
+from .locales import (
+    SETTINGS,
+    languages,
+    node_words,
+    page_words,
+    setting_words,
+    translated_words,
+)
 from .pack import core_facts, load_pack, pack_facts
 
 DOCS = ROOT / "web" / "docs"
-LOCALE = ROOT / "locales" / "en"
+LOCALES = ROOT / "locales"
 COLOURS = 160  # of a drawing: a third of the bytes, and no eye sees it
 
 
@@ -41,11 +48,14 @@ def make_pictures(nodes: dict[str, Any], core: Any) -> Iterator[Path]:
 
 
 def make_locales(nodes: dict[str, Any], _core: Any) -> Iterator[Path]:
-    """The English words of all nodes and settings, for translators to copy."""
+    """The words of all nodes and settings in English, and those of the nodes in other languages."""
     settings = setting_words(SETTINGS.read_text(encoding="utf-8"))
-    words = {"nodeDefs": node_words(nodes), "main": page_words(nodes), "settings": settings}
+    english = node_words(nodes)
+    words = {"nodeDefs": english, "main": page_words(nodes), "settings": settings}
     for name, each in words.items():
-        yield _write_json(LOCALE / f"{name}.json", each)
+        yield _write_json(LOCALES / "en" / f"{name}.json", each)
+    for language in languages():
+        yield _write_json(LOCALES / language / "nodeDefs.json", translated_words(english, language))
 
 
 def make_blueprint(_nodes: dict[str, Any], _core: Any) -> Iterator[Path]:

@@ -1,12 +1,20 @@
-"""Locale files from the nodes' own words: what a translator starts from."""
+"""Locale files from the nodes' own words, and from what translators made of them.
+
+A translation is a table from English texts to those of a language (`translations/LANGUAGE.json`):
+a text that was changed in English has none until somebody writes it, and is shown in English.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from launcher.places import ROOT
 
+TRANSLATIONS = Path(__file__).parent / "translations"
 SETTINGS = ROOT / "web" / "js" / "settings.js"
 # The page's translation library reads these as its own signs, in some places and not in others.
 SPECIAL = re.compile(r"[{}@|$]")
@@ -23,6 +31,28 @@ OWN_DEFAULT = {"own_default": "node's own"}
 def node_words(nodes: dict[str, Any]) -> dict[str, Any]:
     """What locales/en/nodeDefs.json holds, from the schemas."""
     return {node_id: _words_of(nodes[node_id].GET_SCHEMA()) for node_id in sorted(nodes)}
+
+
+def languages() -> list[str]:
+    """Those that have a table of translations."""
+    return sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
+
+
+def translated_words(english: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The words of `node_words` in a language, as far as its table knows them."""
+    table = json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
+    return _translated(english, table)
+
+
+def _translated(words: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in words.items():
+        if isinstance(value, str):
+            if value in table:
+                found[key] = plain(table[value])
+        elif inner := _translated(value, table):
+            found[key] = inner
+    return found
 
 
 def page_words(nodes: dict[str, Any]) -> dict[str, Any]:
