@@ -91,7 +91,7 @@ def test_translations_are_remade_and_short_enough_to_be_titles(
     assert len(wanted) > 0.8 * len(pack_nodes)
     titles = [words["display_name"] for words in wanted.values() if "display_name" in words]
     assert len(set(titles)) == len(titles)
-    assert max(map(len, titles)) <= 30  # "Encode Emotion" and its like leave so much room
+    assert max(map(len, titles)) <= 32  # the title bar of a node of default width
 
 
 def _paths(value: object, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
