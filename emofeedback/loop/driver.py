@@ -55,6 +55,7 @@ def read_round(
     prompts: Sequence[str] = (),
     generate_seconds: float = 0.0,
     steps: int = 0,
+    reused: Sequence[bytes] = (),
 ) -> LoopState:
     """The state after the coming round: its pictures read, or thrown away if that is wanted.
 
@@ -63,10 +64,12 @@ def read_round(
         explain: also ask for the causes in the best candidate.
         prompts: one an image where they differ.
         generate_seconds, steps: what the pictures cost.
+        reused: the images as PNG bytes, where an earlier run made them.
     """
     wish = observer.cut_wanted(state, last=True)
     if wish:
-        return _without_round(state, wish, observer, len(images), generate_seconds, steps)
+        made = 0 if reused else len(images)
+        return _without_round(state, wish, observer, made, generate_seconds, steps)
     observer.told(state, READING)
     started = time.perf_counter()
     readings = read_candidates(scorer, images, state, explain=explain)
@@ -78,6 +81,7 @@ def read_round(
         generate_seconds=generate_seconds,
         score_seconds=time.perf_counter() - started,
         steps=steps,
+        reused=reused,
     )
     observer.told(state)
     return state

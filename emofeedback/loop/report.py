@@ -75,6 +75,7 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "refine_seconds": round(record.refine_seconds, 3),
         "steps": record.steps,
         "tokens": record.tokens,
+        "reused": record.reused,
     }
 
 

@@ -103,6 +103,7 @@ def record_scores(
     generate_seconds: float = 0.0,
     score_seconds: float = 0.0,
     steps: int = 0,
+    reused: Sequence[bytes] = (),
 ) -> LoopState:
     """Adds a scored round; the returned state may be done.
 
@@ -110,6 +111,7 @@ def record_scores(
         images: [B, H, W, 3] float in 0..1.
         readings: one an image.
         prompts: one an image where they differ; default: the state's prompt for all.
+        reused: the images as PNG bytes, where an earlier run made them.
     Raises: LoopError: the loop is done, or counts differ. ImageError: unusable images.
     """
     if state.done:
@@ -127,7 +129,7 @@ def record_scores(
         number=state.coming_round,
         prompts=prompts,
         seed=round_seed(state),
-        images=tuple(to_png(image) for image in images),
+        images=tuple(reused) or tuple(to_png(image) for image in images),
         readings=tuple(readings),
         best=best,
         gap=state.target.gap_from(readings[best].emotion),
@@ -135,6 +137,7 @@ def record_scores(
         score_seconds=score_seconds,
         steps=steps,
         tokens=sum(reading.tokens for reading in readings),
+        reused=bool(reused),
     )
     event = [prompts, record.seed, list(record.images), [r.emotion.__repr__() for r in readings]]
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
@@ -190,6 +193,20 @@ def cut_short(
     """
     skipped = skip_round(state, pictures=pictures, generate_seconds=generate_seconds, steps=steps)
     return accept_best(replace(skipped, stop_reason="")) if accept else skipped
+
+
+def with_steps(state: LoopState, steps: int) -> LoopState:
+    """The same state with the sampler steps of the last round's pictures filled in.
+
+    Args:
+        steps: a picture; known to the graph alone, after the round.
+    """
+    if state.just_skipped:
+        skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)
+        return replace(state, skipped=(*state.skipped[:-1], skipped))
+    record = state.rounds[-1]
+    counted = replace(record, steps=0 if record.reused else steps * len(record.images))
+    return replace(state, rounds=(*state.rounds[:-1], counted))
 
 
 def refine_request(state: LoopState) -> RefineRequest:

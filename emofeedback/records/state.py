@@ -89,6 +89,7 @@ class RoundRecord:
         gap: target minus the best candidate's reading.
         steps: generator steps spent (pictures x sampler steps); 0 where unknown.
         tokens: LVLM tokens for scoring and refining.
+        reused: an earlier run made the pictures; this one spent nothing on them.
     """
 
     number: int
@@ -104,6 +105,7 @@ class RoundRecord:
     refine_seconds: float = 0.0
     steps: int = 0
     tokens: int = 0
+    reused: bool = False
 
     @property
     def prompt(self) -> str:
@@ -160,6 +162,7 @@ class LoopState(Mapping[str, Any]):
         stop_reason: empty while the loop goes on.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
+        at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
     """
 
     artist_prompt: str
@@ -173,6 +176,7 @@ class LoopState(Mapping[str, Any]):
     stop_reason: str = ""
     first_refinement: Refinement | None = None
     digest: str = ""
+    at_hand: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         checked_prompt(self.artist_prompt)
@@ -211,7 +215,7 @@ class LoopState(Mapping[str, Any]):
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""
-        return replace(self, digest=_digest(self.digest, event), **changes)
+        return replace(self, digest=_digest(self.digest, event), at_hand=(), **changes)
 
     def _shown(self) -> dict[str, Any]:
         return {"digest": self.digest, "round": len(self.rounds), "done": self.done}

@@ -31,7 +31,7 @@
  * @property {{text: string, reason: string}[]} suggestions
  */
 
-/** @typedef {{pictures: number, steps: number, tokens: number, seconds: number}} Cost */
+/** @typedef {{pictures: number, steps: number, tokens: number, seconds: number, reused?: number}} Cost */
 
 /**
  * @typedef {object} Plan
@@ -146,8 +146,9 @@ export function roundsOf(run) {
  * What the run has cost, for people.
  * @param {Cost} cost
  */
-export function costInWords({ pictures, steps, tokens, seconds }) {
+export function costInWords({ pictures, steps, tokens, seconds, reused }) {
   const parts = [
+    [reused, "reused round"],
     [pictures, "picture"],
     [steps, "step"],
     [tokens, "token"],
