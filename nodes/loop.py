@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
-from torch import Tensor
+from torch import Tensor, stack
 
 from ..emofeedback.errors import LoopError
+from ..emofeedback.images import from_png
 from ..emofeedback.loop.driver import accepted, read_round, refine_round, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
-from ..emofeedback.loop.steps import round_seed, start_loop
+from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
 from ..emofeedback.reading.base import (
     Scorer,
 )
@@ -21,12 +22,27 @@ from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     RoundClock,
     running_node_id,
+    running_prompt,
     show_loop_progress,
     show_text,
 )
 from .comfy.live import Page, run_id
-from .comfy.loop_graph import LoopGraph, check_loop, next_round, open_node, sampler_steps
-from .comfy.refiners import refiner_of
+from .comfy.loop_graph import (
+    LoopGraph,
+    check_loop,
+    next_round,
+    open_node,
+    sampler_steps,
+    wired_results,
+)
+from .comfy.reuse import (
+    bodies_fingerprint,
+    keep_pictures,
+    pictures_at_hand,
+    remembering_refiner,
+    remembering_scorer,
+    with_pictures_at_hand,
+)
 from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
@@ -69,9 +85,15 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     if state.first_refinement is not None and state.coming_round == 1:
         lines.append(suggestions_in_words(state.first_refinement))
     show_text("\n".join(lines).strip())
+    state, blocked = with_pictures_at_hand(state)
     CLOCK.start(state.digest)
-    PAGE.told(state, MAKING)
-    return io.NodeOutput(state, state.prompt, round_seed(state), policy.candidates, state.target)
+    PAGE.told(state, "" if state.at_hand else MAKING)
+    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target
+    kept = (
+        ExecutionBlocker(None) if index in blocked else output
+        for index, output in enumerate(outputs)
+    )
+    return io.NodeOutput(*kept)
 
 
 class StartLoop(io.ComfyNode):
@@ -116,6 +138,11 @@ class StartLoop(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> str:
+        """Opens again when what it opens has changed: pictures at hand may be so no more."""
+        return bodies_fingerprint()
+
+    @classmethod
     def execute(
         cls,
         prompt: str,
@@ -131,7 +158,7 @@ class StartLoop(io.ComfyNode):
         state = start_loop(prompt, target, policy_from(settings), seed=seed)
         if first_prompt == REWRITTEN:
             show_text("rewriting the prompt for the first round")
-            state = rewrite_first_prompt(state, refiner_of(refiner), PAGE)
+            state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)
         return _open_round(state)
 
 
@@ -153,6 +180,11 @@ class OpenRound(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> str:
+        """As the start's."""
+        return bodies_fingerprint()
+
+    @classmethod
     def execute(cls, state: LoopState) -> io.NodeOutput:
         return _open_round(state)
 
@@ -171,7 +203,7 @@ class ScoreRound(io.ComfyNode):
             search_aliases=["score candidates", "read emotion", "evaluate"],
             inputs=[
                 StateSocket.Input("state", tooltip=f"From {START_LOOP}."),
-                io.Image.Input("images", tooltip="The candidates of this round."),
+                io.Image.Input("images", lazy=True, tooltip="The candidates of this round."),
                 scorer_input("The model that reads the pictures."),
                 io.Boolean.Input(
                     "explain",
@@ -191,13 +223,29 @@ class ScoreRound(io.ComfyNode):
         )
 
     @classmethod
+    def check_lazy_status(
+        cls, state: LoopState, images: Tensor | None = None, **_: Any
+    ) -> Sequence[str]:
+        """Asks for pictures that no earlier run has made."""
+        return ["images"] if images is None and not pictures_at_hand(state) else []
+
+    @classmethod
     def execute(
-        cls, state: LoopState, images: Tensor, scorer: Scorer, explain: bool = True
+        cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
     ) -> io.NodeOutput:
-        seconds = CLOCK.seconds(state.digest)
-        scored = read_round(state, images, scorer, PAGE, explain=explain, generate_seconds=seconds)
+        reused = pictures_at_hand(state) if images is None else ()
+        scored = read_round(
+            state,
+            stack([from_png(data) for data in reused]) if reused else images,
+            remembering_scorer(scorer),
+            PAGE,
+            explain=explain,
+            generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
+            reused=reused,
+        )
         if scored.just_skipped:
             return io.NodeOutput(scored, ExecutionBlocker(None))  # no readings: nothing to run on
+        keep_pictures(state, scored)
         readings = scored.rounds[-1].readings
         show_text(readings_in_words(readings))
         return io.NodeOutput(scored, readings)
@@ -231,7 +279,7 @@ class RefineRound(io.ComfyNode):
         state = accepted(state, PAGE)
         if state.done or state.just_skipped:
             return io.NodeOutput(state, state.prompt, "")
-        refined, _ = refine_round(state, refiner_of(refiner), PAGE)
+        refined, _ = refine_round(state, remembering_refiner(refiner), PAGE)
         refinement = refined.rounds[-1].refinement
         text = suggestions_in_words(refinement) if refinement else ""
         show_text(text)
@@ -271,6 +319,11 @@ class EndLoop(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> str:
+        """Ends again where another output is wired, since only wired ones are made."""
+        return str(sorted(wired_results(running_prompt())))
+
+    @classmethod
     def execute(cls, start: Any, state: LoopState) -> io.NodeOutput:
         graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
         open_id = open_node(graph, start)
@@ -280,21 +333,11 @@ class EndLoop(io.ComfyNode):
                 f"The round ended without a reading. Put {SCORE_ROUND} between the pictures and "
                 f"{END_LOOP}."
             )
-        state = accepted(_with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
+        state = accepted(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
         LAST_PAGE.told(state)
         if state.done:
-            values, shown = result_values(state, run_id(state))
+            values, shown = result_values(state, run_id(state), wired_results(graph.dynprompt))
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
         return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id(state)))
-
-
-def _with_steps(state: LoopState, steps: int) -> LoopState:
-    """The same state with the last round's sampler steps filled in, which only the graph knows."""
-    if state.just_skipped:
-        skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)
-        return replace(state, skipped=(*state.skipped[:-1], skipped))
-    record = state.rounds[-1]
-    counted = replace(record, steps=steps * len(record.images))
-    return replace(state, rounds=(*state.rounds[:-1], counted))

@@ -21,6 +21,7 @@ Event = dict[str, Any]
 CACHE_MODES = {
     "default": (),
     "classic": ("--cache-classic",),
+    "lru": ("--cache-lru", "200"),
     "none": ("--cache-none",),
 }
 ENDS = ("execution_success", "execution_error", "execution_interrupted")

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 
 import comfy.model_management
+from comfy_execution.graph import DynamicPrompt
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
@@ -23,6 +24,11 @@ def running_node_id() -> str | None:
     """
     context = get_executing_context()
     return None if context is None else context.node_id
+
+
+def running_prompt() -> DynamicPrompt:
+    """The prompt that is asked or runs now, with what was added to it meanwhile."""
+    return get_progress_state().dynprompt
 
 
 def visible_node_id() -> str | None:

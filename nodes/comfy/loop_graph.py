@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from comfy_execution.graph import DynamicPrompt
@@ -26,8 +27,10 @@ from ..widgets.names import (
 )
 
 START, OPEN, END = "EmoFB_StartLoop", "EmoFB_OpenRound", "EmoFB_EndLoop"
+SCORE = "EmoFB_ScoreRound"
 ALL_IN_ONE = "EmoFB_EmotionFeedback"
-LOOP_CLASSES = {START, OPEN, END, ALL_IN_ONE}
+OPENING = {START, OPEN}
+LOOP_CLASSES = {*OPENING, END, ALL_IN_ONE}
 
 
 class LoopGraph:
@@ -51,7 +54,7 @@ class LoopGraph:
 
     def class_of(self, node_id: str) -> str:
         """The node's class id."""
-        return str(self.dynprompt.get_node(node_id)["class_type"])
+        return _class(self.dynprompt, node_id)
 
     def title(self, node_id: str) -> str:
         """How messages name a node, by the id shown on the canvas."""
@@ -92,7 +95,7 @@ def shown_loop(dynprompt: DynamicPrompt, node_id: str) -> str | None:
 
     That is the all-in-one node itself, and else the nearest end down the links.
     """
-    if dynprompt.get_node(node_id)["class_type"] in (END, ALL_IN_ONE):
+    if _class(dynprompt, node_id) in (END, ALL_IN_ONE):
         return str(dynprompt.get_display_node_id(node_id))
     graph, seen, todo = LoopGraph(dynprompt), {node_id}, deque([node_id])
     while todo:
@@ -131,7 +134,7 @@ def open_node(graph: LoopGraph, start: Any) -> str:
 
     Raises: LoopError: the link comes from something else.
     """
-    if is_link(start) and graph.class_of(start[0]) in (START, OPEN):
+    if is_link(start) and graph.class_of(start[0]) in OPENING:
         return str(start[0])
     found = graph.title(start[0]) if is_link(start) else repr(start)
     raise LoopError(
@@ -168,6 +171,76 @@ def round_nodes(graph: LoopGraph, open_id: str, end_id: str) -> set[str]:
     return body | side
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The nodes between which a round's pictures are made."""
+
+    open_id: str
+    score_id: str
+    end_id: str
+
+
+def round_of(graph: LoopGraph, open_id: str) -> Round:
+    """The round that an open node opens.
+
+    Raises: LoopError: the loop is not closed once, or not read by exactly one Score Round.
+    """
+    body = check_loop(graph, open_id)
+    scores = sorted(node_id for node_id in body if graph.class_of(node_id) == SCORE)
+    if len(scores) != 1:
+        raise LoopError(f"{graph.title(open_id)}'s round is read by {len(scores)} nodes of {SCORE_ROUND}.")
+    return Round(open_id, scores[0], graph.ends_of(open_id)[0])
+
+
+def drawing_outputs(graph: LoopGraph, this: Round) -> frozenset[int]:
+    """Which outputs of the open node serve nothing but the pictures of the round.
+
+    None where a list runs through the loop: one of its rounds may have to be drawn.
+    """
+    if any(gives_lists(graph.class_of(node_id)) for node_id in graph.upstream(this.open_id)):
+        return frozenset()
+    beyond = {this.end_id, *graph.downstream(this.end_id)}
+    reached = {output: _reached(graph, this, output) for output in range(1, _num_outputs(OPEN))}
+    return frozenset(output for output, nodes in reached.items() if nodes and not nodes & beyond)
+
+
+def _reached(graph: LoopGraph, this: Round, output: int) -> set[str]:
+    """What one output of the open node feeds, but for Score Round by its images."""
+    found: set[str] = set()
+    todo = [this.open_id]
+    while todo:
+        node_id = todo.pop()
+        for child in graph.children.get(node_id, ()):
+            links = {name for name, link in graph.inputs(child).items() if _feeds(node_id, link)}
+            if node_id == this.open_id:
+                links = {name for name in links if graph.inputs(child)[name][1] == output}
+            if child == this.score_id:
+                links.discard("images")
+            if links and child not in found:
+                found.add(child)
+                todo.append(child)
+    return found
+
+
+def wired_results(dynprompt: DynamicPrompt) -> frozenset[int]:
+    """Which outputs of End Emotion Loop feed something, of all loops of the prompt together.
+
+    A loop that another node's expansion has brought may feed that one's outputs: all count then.
+    """
+    ids = {node for node in dynprompt.all_node_ids() if _class(dynprompt, node) == END}
+    parents = [dynprompt.get_parent_node_id(node_id) for node_id in ids]
+    if any(parent is not None and parent not in ids for parent in parents):
+        return frozenset(range(_num_outputs(END)))
+    nodes = map(dynprompt.get_node, dynprompt.all_node_ids())
+    links = (value for node in nodes for value in node.get("inputs", {}).values() if is_link(value))
+    return frozenset(link[1] for link in links if link[0] in ids)
+
+
+def gives_lists(class_type: str) -> bool:
+    """Whether a node of the class makes others run once for each of several values."""
+    return any(getattr(node_class(class_type), "OUTPUT_IS_LIST", None) or ())
+
+
 def sampler_steps(graph: LoopGraph, nodes: Iterable[str]) -> int:
     """Sampler steps a picture that the nodes announce in a `steps` widget, 0 where none does."""
     found = (graph.inputs(node_id).get("steps") for node_id in nodes)
@@ -201,19 +274,24 @@ def _copy(builder: GraphBuilder, graph: LoopGraph, node_id: str, kind: str | Non
     return copy
 
 
+def _class(dynprompt: DynamicPrompt, node_id: str) -> str:
+    return str(dynprompt.get_node(node_id)["class_type"])
+
+
 def _feeds(node_id: str, link: Any) -> bool:
     return bool(is_link(link) and link[0] == node_id)
 
 
-def _node_class(class_type: str) -> Any:
+def node_class(class_type: str) -> Any:
+    """The class behind a node of the graph."""
     from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own module of that name
 
     return NODE_CLASS_MAPPINGS[class_type]
 
 
 def _is_output(class_type: str) -> bool:
-    return getattr(_node_class(class_type), "OUTPUT_NODE", False) is True
+    return getattr(node_class(class_type), "OUTPUT_NODE", False) is True
 
 
 def _num_outputs(class_type: str) -> int:
-    return len(_node_class(class_type).RETURN_TYPES)
+    return len(node_class(class_type).RETURN_TYPES)

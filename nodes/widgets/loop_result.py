@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -44,21 +46,30 @@ def result_outputs() -> list[io.Output]:
     ]
 
 
-def result_values(state: LoopState, run_id: str = "") -> tuple[list[Any], dict[str, Any]]:
+def result_values(
+    state: LoopState, run_id: str = "", wired: Collection[int] | None = None
+) -> tuple[list[Any], dict[str, Any]]:
     """The values for `result_outputs`, and what the browser gets to show.
 
-    `run_id` names the run's events for the page, which shows them again when all is cached.
+    Args:
+        run_id: names the run's events for the page, which shows them again when all is cached.
+        wired: indices of what feeds something, all where unknown; the others are not made, since
+            the pictures of a long loop are gigabytes.
     """
     assert state.best is not None, "a loop ends after at least one round"
     report = json.dumps(loop_report(state), indent=2, ensure_ascii=False)
+    made: list[Callable[[], Any]] = [
+        lambda: from_png(state.best_image).unsqueeze(0),
+        lambda: _all_pictures(state),
+        lambda: state.best_round.prompts[state.best.candidate],
+        lambda: tuple(reading for record in state.rounds for reading in record.readings),
+        lambda: report,
+        lambda: trajectory_chart(state),
+        lambda: state,
+    ]
     values = [
-        from_png(state.best_image).unsqueeze(0),
-        _all_pictures(state),
-        state.best_round.prompts[state.best.candidate],
-        tuple(reading for record in state.rounds for reading in record.readings),
-        report,
-        trajectory_chart(state),
-        state,
+        make() if wired is None or index in wired else ExecutionBlocker(None)
+        for index, make in enumerate(made)
     ]
     return values, {"emofb_report": [report], "emofb_run": [run_id]}
 
@@ -73,9 +84,12 @@ def shown_meanwhile(run_id: str) -> dict[str, Any]:
 
 def _all_pictures(state: LoopState) -> Tensor:
     """[N, H, W, 3]; pictures of another size than the first are fitted to it, as one batch asks."""
-    pictures = [from_png(data) for record in state.rounds for data in record.images]
-    height, width = pictures[0].shape[:2]
-    return torch.stack([_fitted(picture, height, width) for picture in pictures])
+    stored = [data for record in state.rounds for data in record.images]
+    height, width, _ = from_png(stored[0]).shape
+    batch = torch.empty(len(stored), height, width, 3)
+    for place, data in zip(batch, stored, strict=True):
+        place.copy_(_fitted(from_png(data), height, width))
+    return batch
 
 
 def _fitted(picture: Tensor, height: int, width: int) -> Tensor:

@@ -25,11 +25,20 @@ def default_comfy(comfy: Comfy) -> Comfy:
     return comfy
 
 
+@pytest.fixture
+def every_comfy(comfy: Comfy) -> Comfy:
+    """The fourth mode, too: for what our own memory promises whatever ComfyUI keeps."""
+    return comfy
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not _in_needless_mode(item)]
 
 
 def _in_needless_mode(item: pytest.Item) -> bool:
-    if not isinstance(item, pytest.Function) or "default_comfy" not in item.fixturenames:
+    if not isinstance(item, pytest.Function) or "comfy" not in item.fixturenames:
         return False
-    return item.callspec.params["comfy"] != "default"
+    mode = item.callspec.params["comfy"]
+    if "default_comfy" in item.fixturenames:
+        return bool(mode != "default")
+    return mode == "lru" and "every_comfy" not in item.fixturenames

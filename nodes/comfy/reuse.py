@@ -1,0 +1,134 @@
+"""Nothing is drawn, read or rewritten twice: what a loop in the graph finds of earlier runs.
+
+Pictures of a round are known by its prompt, seed and candidates, and by everything else that feeds
+Score Round's images. Where they are at hand Score Round does not ask for its images, and the open
+node blocks the outputs that only pictures are made of, or previews inside the loop would draw them
+all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+from ...emofeedback.errors import LoopError
+from ...emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
+from ...emofeedback.loop.steps import round_seed
+from ...emofeedback.reading.base import Scorer
+from ...emofeedback.records.state import LoopState
+from ...emofeedback.refining.base import Refiner
+from .bridge import running_node_id, running_prompt
+from .loop_graph import OPENING, LoopGraph, drawing_outputs, open_node, round_of
+from .refiners import refiner_of
+from .signatures import NoSignature, Outputs, signature_of
+
+MEMORY = LoopMemory()
+
+
+def with_pictures_at_hand(state: LoopState) -> tuple[LoopState, frozenset[int]]:
+    """The state in the open node that runs now, and which of the node's outputs to block."""
+    graph, open_id = _here()
+    if graph is None:
+        return state, frozenset()
+    try:
+        body = round_of(graph, open_id)
+        key = _pictures_key(graph, body.open_id, body.score_id, state)
+    except (LoopError, NoSignature):
+        return state, frozenset()
+    known = MEMORY.pictures.get(key)
+    if known is None:
+        return state, frozenset()
+    # The state holds the pictures: an output that ComfyUI keeps blocked never outlives them.
+    return replace(state, at_hand=known), drawing_outputs(graph, body)
+
+
+def bodies_fingerprint() -> str:
+    """Names what all loops of the prompt draw with, so that an open node runs when that changes.
+
+    An open node's own inputs do not tell: it would hand out what was blocked for another body.
+    """
+    graph = LoopGraph(running_prompt())
+    told = []
+    for node_id in sorted(graph.dynprompt.get_original_prompt()):
+        if graph.class_of(node_id) in OPENING:
+            try:
+                body = round_of(graph, node_id)
+                images = graph.inputs(body.score_id).get("images")
+                drawn = signature_of(graph, images, {node_id: lambda output: output})
+                told.append([drawn, sorted(drawing_outputs(graph, body))])
+            except (LoopError, NoSignature):
+                told.append([])
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def pictures_at_hand(state: LoopState) -> tuple[bytes, ...]:
+    """The coming round's pictures for the Score Round that runs now, () where none are known."""
+    key = _key_here(state)
+    return state.at_hand or (key and MEMORY.pictures.get(key)) or ()
+
+
+def keep_pictures(before: LoopState, scored: LoopState) -> None:
+    """Keeps what Score Round has just read, if it can be told from all else.
+
+    Args:
+        before: the state that it was given.
+    """
+    key = _key_here(before)
+    if key:
+        MEMORY.keep_pictures(key, scored.rounds[-1])
+
+
+def remembering_scorer(scorer: Scorer) -> Scorer:
+    """The scorer of the node that runs now, asked for each batch once."""
+    signature = _signature_here("scorer")
+    return RememberingScorer(scorer, MEMORY, signature) if signature else scorer
+
+
+def remembering_refiner(scorer: Scorer | None) -> Refiner:
+    """The refiner of the node that runs now, asked for each request once.
+
+    Raises: ScorerError: the scorer cannot rewrite prompts.
+    """
+    refiner = refiner_of(scorer)
+    signature = _signature_here("refiner") if scorer is not None else refiner.name
+    return RememberingRefiner(refiner, MEMORY, signature) if signature else refiner
+
+
+def _here() -> tuple[LoopGraph | None, str]:
+    node_id = running_node_id()
+    return (None, "") if node_id is None else (LoopGraph(running_prompt()), node_id)
+
+
+def _signature_here(name: str) -> str:
+    graph, node_id = _here()
+    try:
+        return signature_of(graph, graph.inputs(node_id).get(name), {}) if graph else ""
+    except NoSignature:
+        return ""
+
+
+def _key_here(state: LoopState) -> Hashable:
+    graph, score_id = _here()
+    if graph is None:
+        return ""
+    try:
+        body = round_of(graph, open_node(graph, graph.inputs(score_id).get("state")))
+        return _pictures_key(graph, body.open_id, score_id, state)
+    except (LoopError, NoSignature):
+        return ""
+
+
+def _pictures_key(graph: LoopGraph, open_id: str, score_id: str, state: LoopState) -> Hashable:
+    values: tuple[Any, ...] = (
+        state.digest,
+        state.prompt,
+        round_seed(state),
+        state.policy.candidates,
+        repr(state.target),
+    )
+    opened: dict[str, Outputs] = {open_id: lambda output: (output, values[output])}
+    images = graph.inputs(score_id).get("images")
+    return signature_of(graph, images, opened), values[1:4]
