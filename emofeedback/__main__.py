@@ -1,4 +1,4 @@
-"""`python -m emofeedback calibrate | evaluate | fit`: scorers and pictures that people rated."""
+"""`python -m emofeedback score | calibrate | evaluate | fit`: folders, and rated pictures."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from .commands.dispatch import parse
 from .errors import EmoFeedbackError
 
 COMMANDS = {
+    "score": ("emofeedback.commands.score", "read every picture of a folder into a table"),
     "calibrate": ("emofeedback.commands.calibrate", "fit a scorer's readings to human ratings"),
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
     "fits": ("emofeedback.commands.fits", "say which graphics card holds which models"),

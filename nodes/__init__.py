@@ -17,10 +17,12 @@ from .emotion import EmotionGrid, EmotionTarget
 from .emotion_path import EmotionPath
 from .emotion_sampler import EmotionSampler
 from .encoding import EncodeEmotion
+from .folder import ScoreFolder
 from .grid_chart import EmotionErrorMap, EmotionSweep
 from .guiding import EmotionGuider, EmotionModelPatch
 from .load_scorer import LoadEmotionScorer
 from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
+from .numbers import EmotionNumbers, FilterByEmotion
 from .refining import RefinePrompt
 from .report import EmotionReport
 from .scoring import ScoreEmotion, SelectByEmotion
@@ -55,6 +57,9 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionSweep,
     CuesOnPicture,
     EmotionReport,
+    EmotionNumbers,
+    FilterByEmotion,
+    ScoreFolder,
 ]
 
 

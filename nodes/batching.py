@@ -104,7 +104,8 @@ class EmotionSheet(io.ComfyNode):
                     options=list(LAYOUTS),
                     default=LAYOUTS[0],
                     tooltip="'on the plane' draws the axes, and pictures of dense paths small; "
-                    "'in order' shows them larger, row by row, with their numbers.",
+                    "'in order' shows them larger, row by row, with their numbers; 'sorted' has "
+                    "the most activated above and the most pleasant on the right.",
                 ),
                 io.Int.Input(
                     "size",

@@ -30,6 +30,13 @@ SCALE_HELP = (
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options that say what is read by whom."""
     parser.add_argument("pictures", type=Path, help="a table of ratings, or a folder with one")
+    add_scorer_arguments(parser)
+    parser.add_argument("--scale", default="", help=SCALE_HELP)
+    parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
+
+
+def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options that say who reads."""
     parser.add_argument(
         "--scorer",
         default=EMBEDDED,
@@ -41,8 +48,6 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="the model's name on the server")
     parser.add_argument("--adapter", type=Path, help="a peft adapter on top of the folder")
     parser.add_argument("--reading", choices=WAYS, default=EXPECTED)
-    parser.add_argument("--scale", default="", help=SCALE_HELP)
-    parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
 
 
 def open_scorer(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ..images import data_uri, thumbnail, to_png
 from ..pictures.circumplex import trajectory_chart
 from ..records.state import LoopState
+from ..records.tables import as_cell
 from .prompt_changes import prompt_changes
 from .report import Values, loop_report
 
@@ -24,8 +23,6 @@ THUMBNAIL = 320  # pixels: a candidate beside others; the best picture stays as 
 SMALLEST = 160  # what a column of the page shows
 MANY = 100  # pictures; those of a longer run are smaller, so that mail still takes the page
 CHART_SIZE = 720
-# A spreadsheet runs what begins so; a leading apostrophe makes it text again.
-FORMULA = re.compile(r"^\s*[=+\-@\t\r]")
 COLUMNS = (
     "round", "candidate", "best_of_round", "best_of_all", "seed", "valence", "arousal",
     "uncertainty_valence", "uncertainty_arousal", "gap_valence", "gap_arousal", "gap_size",
@@ -93,11 +90,7 @@ def _rows(report: Values) -> Iterator[Values]:
                 "prompt": record["prompts"][number - 1],
                 "warnings": " ".join(reading["warnings"]),
             }
-            yield {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+            yield {name: as_cell(value) for name, value in row.items()}
 
 
 def _chart(state: LoopState, theme: str) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, from_numpy
 
 from ..errors import ConfigError
-from ..images import check_images
+from ..images import check_images, open_picture
 from ..records.emotion import LIMIT, Emotion
 from .theme import THEMES
 
-ON_PLANE, IN_ORDER = LAYOUTS = ("on the plane", "in order")
+ON_PLANE, IN_ORDER, SORTED = LAYOUTS = ("on the plane", "in order", "sorted")
 MOST_PICTURES = 400
 SHARE = 0.92
 """Of the way to the nearest neighbour that a picture on the plane fills."""
@@ -64,7 +67,8 @@ def emotion_sheet(images: Tensor, emotions: Sequence[Emotion], *, layout: str, s
     Args:
         images: [B, H, W, 3] in 0..1, one for each emotion.
         layout: "on the plane" puts each picture at its valence and arousal, on axes; "in order"
-            lays them out row by row with their numbers below.
+            lays them out row by row with their numbers below; "sorted" does so with arousal
+            falling from row to row and valence rising in each.
         size: width in pixels.
     Returns: [1, H', size, 3] float32 in 0..1; square on the plane.
     Raises: ConfigError: another number of pictures than emotions, or too many. ImageError.
@@ -81,9 +85,33 @@ def emotion_sheet(images: Tensor, emotions: Sequence[Emotion], *, layout: str, s
             "Take fewer points."
         )
     pictures = [Image.fromarray(p) for p in (images.cpu() * 255).round().byte().numpy()]
-    lay_out = _on_plane if layout == ON_PLANE else _in_order
-    sheet = lay_out(pictures, emotions, size)
+    sheet = _LAID_OUT[layout](pictures, emotions, size)
     return from_numpy(np.array(sheet)).float().unsqueeze(0) / 255
+
+
+def folder_sheet(
+    pictures: Sequence[tuple[Path, Emotion]], layout: str, size: int = 2048
+) -> Image.Image:
+    """Picture files with their emotions as one picture; of more than `MOST_PICTURES`, every n-th.
+
+    Raises: ConfigError: no pictures. ImageError: a file cannot be opened.
+    """
+    if not pictures:
+        raise ConfigError("No picture could be read, so that there is nothing to show on a sheet.")
+    step = math.ceil(len(pictures) / MOST_PICTURES)
+    shown = pictures[::step]
+    side = math.ceil(2 * size / math.sqrt(len(shown)))
+    small = [open_picture(path) for path, _ in shown]
+    for picture in small:
+        picture.thumbnail((side, side))
+    return _LAID_OUT[layout](small, [emotion for _, emotion in shown], size)
+
+
+def plane_order(emotions: Sequence[Emotion], columns: int) -> list[int]:
+    """Indices row by row: the most activated above, in each row the most pleasant on the right."""
+    falling = sorted(range(len(emotions)), key=lambda index: -emotions[index].arousal)
+    rows = (falling[start : start + columns] for start in range(0, len(falling), columns))
+    return [i for row in rows for i in sorted(row, key=lambda index: emotions[index].valence)]
 
 
 def picture_side(emotions: Sequence[Emotion]) -> float:
@@ -105,7 +133,8 @@ def _on_plane(pictures: list[Image.Image], emotions: Sequence[Emotion], size: in
     sheet = Image.new("RGB", (size, size), LIGHT.paper)
     _draw_axes(sheet, plane)
     for picture, emotion in zip(pictures, emotions, strict=True):
-        shown = _fitted(picture, max(8, round(side * plane.scale)))
+        longest = max(8, round(side * plane.scale))
+        shown = _fitted(picture, longest, longest)
         x, y = plane.place(emotion.valence, emotion.arousal)
         sheet.paste(shown, (round(x - shown.width / 2), round(y - shown.height / 2)))
     return sheet
@@ -137,25 +166,38 @@ def _written(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> I
     return line
 
 
-def _in_order(pictures: list[Image.Image], emotions: Sequence[Emotion], size: int) -> Image.Image:
-    columns = math.ceil(math.sqrt(len(pictures)))
+def _in_order(
+    pictures: list[Image.Image], emotions: Sequence[Emotion], size: int, *, by_feeling: bool = False
+) -> Image.Image:
+    # Tall pictures lie in more columns, so that each fills its own and the sheet is about square.
+    tall = median(picture.height / picture.width for picture in pictures)
+    columns = min(len(pictures), math.ceil(math.sqrt(len(pictures) * tall)))
     rows = math.ceil(len(pictures) / columns)
     cell = (size - GAP) // columns - GAP
-    shown = [_fitted(picture, cell) for picture in pictures]
+    order = plane_order(emotions, columns) if by_feeling else range(len(pictures))
+    shown = [_fitted(picture, cell, max(8, round(tall * cell))) for picture in pictures]
     tallest, line = max(picture.height for picture in shown), max(12, round(CAPTION * cell))
     step = tallest + line + GAP
     sheet = Image.new("RGB", (size, GAP + rows * step), LIGHT.paper)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.55 * line)
-    for index, (picture, emotion) in enumerate(zip(shown, emotions, strict=True)):
-        left, top = GAP + index % columns * (cell + GAP), GAP + index // columns * step
+    for place, index in enumerate(order):
+        picture, emotion = shown[index], emotions[index]
+        left, top = GAP + place % columns * (cell + GAP), GAP + place // columns * step
         sheet.paste(picture, (left + (cell - picture.width) // 2, top))
         text = f"{index + 1}   V {emotion.valence:+.2f}   A {emotion.arousal:+.2f}"
         draw.text((left + cell / 2, top + tallest + line / 2), text, LIGHT.ink, font, anchor="mm")
     return sheet
 
 
-def _fitted(picture: Image.Image, side: int) -> Image.Image:
-    """A picture resized so that its longer side is `side` pixels."""
-    scale = side / max(picture.size)
+def _fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """A picture resized to the largest that fits."""
+    scale = min(width / picture.width, height / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+_LAID_OUT: dict[str, Callable[[list[Image.Image], Sequence[Emotion], int], Image.Image]] = {
+    ON_PLANE: _on_plane,
+    IN_ORDER: _in_order,
+    SORTED: partial(_in_order, by_feeling=True),
+}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigError
 
@@ -26,7 +26,12 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 """Not `str.splitlines`, which also cuts a caption at U+2028 and its like."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _SEPARATOR = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)
+# A spreadsheet runs what begins so; a leading apostrophe makes it text again.
+_FORMULA = re.compile(r"^\s*[=+\-@\t\r]")
 _OBJECT = re.compile(r"\s*(\[\s*)*\{\s*\"")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,11 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < 1e300 else None
+
+
+def as_cell(value: T) -> T | str:
+    """A value for a table that spreadsheets open: text that they would run stays text."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def column(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -188,7 +188,9 @@ def round_of(graph: LoopGraph, open_id: str) -> Round:
     body = check_loop(graph, open_id)
     scores = sorted(node_id for node_id in body if graph.class_of(node_id) == SCORE)
     if len(scores) != 1:
-        raise LoopError(f"{graph.title(open_id)}'s round is read by {len(scores)} nodes of {SCORE_ROUND}.")
+        raise LoopError(
+            f"{graph.title(open_id)}'s round is read by {len(scores)} nodes of {SCORE_ROUND}."
+        )
     return Round(open_id, scores[0], graph.ends_of(open_id)[0])
 
 
