@@ -22,7 +22,7 @@ from ..emofeedback.reading.values import (
 )
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
-from .widgets.names import EMOTION_NUMBERS, FILTER_BY_EMOTION, SCORE_EMOTION
+from .widgets.names import EMOTION_NUMBERS, FILTER_BY_EMOTION, SCORE_EMOTION, SCORE_ROUND
 from .widgets.sockets import SCORE_CATEGORY, EmotionSocket, ReadingsSocket
 
 AS_THEY_CAME, SMALLEST, LARGEST = ORDERS = ("as they came", "smallest first", "largest first")
@@ -47,7 +47,7 @@ class EmotionNumbers(io.ComfyNode):
             search_aliases=["float", "valence arousal", "readings to numbers", "file name"],
             inputs=[
                 ReadingsSocket.Input(
-                    "readings", tooltip=f"From {SCORE_EMOTION}, Score Round or a finished loop."
+                    "readings", tooltip=f"From {SCORE_EMOTION}, {SCORE_ROUND} or a finished loop."
                 ),
                 io.Combo.Input(
                     "of",

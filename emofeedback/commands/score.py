@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="its pictures, those of folders in it, too")
     parser.add_argument("--out", type=Path, required=True, help="the table (CSV); gone on with")
     add_scorer_arguments(parser)
+    parser.add_argument("--calibration", type=Path, help="of the readings, from `calibrate`")
     parser.add_argument("--prompt", default="", help="what the pictures should show: content")
     parser.add_argument("--explain", action="store_true", help="also name visible causes; slower")
     parser.add_argument("--sheet", type=Path, help="a contact sheet (PNG), sorted over the plane")
@@ -31,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads, writes and names what failed; 1 where something did."""
-    scorer = open_scorer(options)
+    scorer = open_scorer(
+        options.scorer,
+        way=options.reading,
+        calibration=options.calibration,
+        adapter=options.adapter,
+        model=options.model,
+        encoders=options.encoder,
+    )
     scored = []
     for each in score_folder(
         options.folder,

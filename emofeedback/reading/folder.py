@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError, ImageError, ScorerAnswerError
 from ..images import load_picture
-from ..lvlm.base import Watch, unwatched
+from ..lvlm.base import ProgressCallback, unwatched
 from ..records.emotion import Emotion
 from ..records.files import replacing
 from ..records.reading import Reading
@@ -60,7 +60,7 @@ def score_folder(
     *,
     prompt: str = "",
     explain: bool = False,
-    tick: Watch = unwatched,
+    tick: ProgressCallback = unwatched,
 ) -> Iterator[Scored]:
     """Reads the pictures below a folder one by one; each is in the table before it is yielded.
 
