@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from emofeedback.control.checkpoint import find_partner, load_adapter, read_facts
 from emofeedback.errors import CheckpointError
-from emofeedback.records.weights import read_file
+from emofeedback.records.weights import read_file, read_header
 
 from ..families.lora_names import stored_name
 from ..rl.policy import Policy
@@ -73,7 +74,10 @@ def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
     values = {f"adapter.{name}": value for name, value in adapter.state_dict().items()}
     partner = find_partner(checkpoint)
     if partner is None:
-        raise CheckpointError(f"The LoRA of {checkpoint} is not beside it: copy it there.")
+        if "lora_sha256" in read_header(checkpoint).metadata:
+            raise CheckpointError(f"The LoRA of {checkpoint} is not beside it: copy it there.")
+        lora = policy.lora_parameters().items()  # stage adapter trains none
+        return values | {f"transformer.{name}": torch.zeros_like(each) for name, each in lora}
     tensors, _ = read_file(partner)
     for name in policy.lora_parameters():
         key = stored_name(name, policy.family.lora_style)

@@ -6,8 +6,11 @@ import pytest
 import torch
 from tiny_pipelines import PIPELINES
 
+from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import ConfigError
 from training.data.word_pairs import WordPair, load_word_pairs
+from training.evaluation.trained_weights import weights_of
 from training.families.choose import load_family
 from training.families.embedded import EmbeddedFamily
 from training.rl.adapter_start import drawn_pairs, flow_loss, start_loss
@@ -81,3 +84,16 @@ def test_words_teach_a_fresh_adapter_of_any_family(name: str, loss: str, tmp_pat
         losses.append(float(value.detach()))
     assert min(losses) < 0.95 * losses[0]
     assert all(torch.equal(v, frozen[k]) for k, v in family.transformer.state_dict().items())
+
+
+def test_a_checkpoint_without_a_lora_is_its_adapter_on_the_plain_model(tmp_path: Path) -> None:
+    config = load_config(None, ["model.path=smoke"])
+    policy = Policy(load_family(config, device=torch.device("cpu")), config.model)
+    adapter = EmotionAdapter(**policy.adapter.widths())
+    torch.nn.init.ones_(adapter.token_out.bias)
+    files = save_checkpoint(tmp_path, "smoke", adapter, EmotionFacts(base_family="smoke"))
+    with weights_of(policy, files["emotion"]):
+        lora = policy.lora_parameters().values()
+        assert not any(value.any() for value in lora)
+        assert torch.equal(policy.adapter.token_out.bias, adapter.token_out.bias)
+    assert any(value.any() for value in policy.lora_parameters().values())
