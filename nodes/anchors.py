@@ -50,6 +50,7 @@ class EncodeAnchors(io.ComfyNode):
                     "texts",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     tooltip="Your own words for the anchors, one line each, added to the prompt: "
                     "for 8 pleasure, excitement, arousal, distress, displeasure, depression, "
                     "sleepiness, relaxation; for 4 excitement, distress, depression, relaxation. "

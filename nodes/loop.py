@@ -120,6 +120,7 @@ class StartLoop(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     placeholder="a boat on the sea",
                     tooltip="What the picture shows. These words stay in every round.",
                 ),

@@ -45,6 +45,7 @@ class RefinePrompt(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     tooltip="The prompt that the pictures were made from.",
                 ),
                 io.Image.Input("images", tooltip="Pictures made from the prompt."),

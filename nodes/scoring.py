@@ -39,6 +39,7 @@ class ScoreEmotion(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     tooltip="What the pictures should show. With it, each reading also says how "
                     "far the picture still shows that.",
                 ),

@@ -36,6 +36,7 @@ class EmotionOfText(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     placeholder="a lonely boat under a dark storm sky",
                     tooltip="The words to read, as you would give them to the generator.",
                 ),

@@ -16,7 +16,10 @@ OWNERS = {
     "moving files into place": (r"os\.replace\(", ("emofeedback/records/files.py",)),
     "opening pictures": (r"Image\.open\(", ("emofeedback/images.py",)),
     "pictures inside a page": (r"data:image", ("emofeedback/images.py",)),
-    "prompt changes": (r"SequenceMatcher", ("emofeedback/loop/prompt_changes.py",)),
+    "prompt changes": (
+        r"SequenceMatcher|def prompt_changes",
+        ("emofeedback/loop/prompt_changes.py",),
+    ),
     # the benchmark writes a history, which no loop made
     "driving a loop": (
         r"\b(record_scores|record_refinement|rewritten_for_target|read_candidates|cut_short)\(",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,37 @@ def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any
         )
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         told = str(error).splitlines()[0] if str(error) else ""
+        told = f"{type(error).__name__}: {told[:200]}"
+        if not square and find_spec("torchvision") is None:
+            raise MissingDependencyError(
+                f"The model in {folder} cannot be loaded ({told}): transformers prepares its "
+                "pictures with torchvision, which is not installed. Run: pip install torchvision "
+                "(the build that belongs to your torch). The embedded scorer, servers and a "
+                "ComfyUI CLIP work without it."
+            ) from error
         raise CheckpointError(
             f"The folder {folder} holds no vision-language model that transformers can load "
-            f"({type(error).__name__}: {told[:200]}). " + HOW_TO_GET.format(folder=folder)
+            f"({told}). {_newer_than_installed(folder)}{HOW_TO_GET.format(folder=folder)}"
         ) from error
     return model, processor
+
+
+def _newer_than_installed(folder: Path) -> str:
+    """What to do where a later generation of transformers saved the folder; else empty."""
+    from transformers import __version__ as installed
+
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        saved = str(settings["transformers_version"])
+        major = int(saved.partition(".")[0])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if major <= int(installed.partition(".")[0]):
+        return ""
+    return (
+        f"It was saved by transformers {saved}, and {installed} is installed, which may lack what "
+        f"it names: run `pip install 'transformers>={major}'` if your other packs allow it. "
+    )
 
 
 def _refuse_redirections(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -179,10 +180,16 @@ class TransformersLvlm:
         return self._ready(self.processor(text=texts, images=pictures, return_tensors="pt"), device)
 
     def _ready(self, inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-        """Inputs where the model is, pictures in its precision."""
+        """Inputs where the model is, pictures in its precision.
+
+        Kinds of tokens are left out where the model does not ask for them: those of transformers
+        before 5.1 find pictures by their placeholders.
+        """
+        named = inspect.signature(self.model.forward).parameters
         return {
             key: value.to(device, self.model.dtype if value.is_floating_point() else None)
             for key, value in inputs.items()
+            if key != "mm_token_type_ids" or key in named
         }
 
     def _at_once(self, images: Tensor) -> int:

@@ -60,9 +60,11 @@ async def _steered(request: web.Request, fields: set[str]) -> tuple[LiveRun, dic
     # Other sites' pages can post text, but not JSON, without being asked for permission first.
     if request.content_type != "application/json":
         raise _problem(web.HTTPUnsupportedMediaType, "Send JSON.")
-    data = await request.content.read(LARGEST_BODY + 1)
-    if len(data) > LARGEST_BODY:
-        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(data))
+    data = b""
+    async for part in request.content.iter_any():  # a body may come in pieces
+        data += part
+        if len(data) > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(data))
     try:
         body = json.loads(data)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):

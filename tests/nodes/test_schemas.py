@@ -113,6 +113,17 @@ def test_every_input_and_output_has_a_tooltip(pack_nodes: dict[str, type]) -> No
             assert item.tooltip, f"{node_id}: {item.id}"
 
 
+def test_every_prompt_box_knows_dynamic_prompts(pack_nodes: dict[str, type]) -> None:
+    boxes = [
+        (node_id, item.id, item.dynamic_prompts)
+        for node_id, node in pack_nodes.items()
+        for item in node.GET_SCHEMA().inputs
+        if item.get_io_type() == "STRING" and item.multiline
+    ]
+    assert len(boxes) >= 8
+    assert [box for box in boxes if not box[2]] == []
+
+
 def test_every_node_has_a_help_page(pack_nodes: dict[str, type], project_root: Path) -> None:
     pages = {file.parent.name: file for file in project_root.glob("web/docs/*/en.md")}
     assert set(pages) == set(pack_nodes)

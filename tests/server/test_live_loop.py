@@ -1,9 +1,10 @@
 """A running loop tells the page that queued it, listens to that page alone, and keeps the story."""
 
 import json
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def kinds(run: Run) -> list[str]:
 
 def ask(comfy: Comfy, path: str, body: Any, content_type: str = "application/json") -> int:
     """POSTs and returns the status of the answer."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body if isinstance(body, bytes | Iterator) else json.dumps(body).encode()
     address = f"{comfy.server.url}/emofeedback/runs/{path}"
     request = urllib.request.Request(address, data, {"Content-Type": content_type})
     try:
@@ -38,6 +39,14 @@ def ask(comfy: Comfy, path: str, body: Any, content_type: str = "application/jso
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def in_pieces(body: Any) -> Iterator[bytes]:
+    """A body as it comes over a slow line."""
+    text = json.dumps(body).encode()
+    yield text[:9]
+    time.sleep(0.2)
+    yield text[9:]
 
 
 def once(what: str, number: int, act: Callable[[str], None]) -> Callable[[Event], None]:
@@ -192,6 +201,7 @@ def test_a_request_that_is_not_the_pages_own_changes_nothing(default_comfy: Comf
             deep=ask(comfy, f"{run}/accept", b"[" * 1000),
             large=ask(comfy, f"{run}/accept", b'"' + b"x" * 5000 + b'"'),
             list=ask(comfy, f"{run}/accept", [comfy.client]),
+            pieces=ask(comfy, f"{run}/skip", in_pieces({**mine, "round": 2})),
             other_run=ask(comfy, f"{'0' * 32}/accept", mine),
             other_round=ask(comfy, f"{run}/skip", {**mine, "round": 2}),
             no_round=ask(comfy, f"{run}/skip", {**mine, "round": True}),
@@ -208,6 +218,7 @@ def test_a_request_that_is_not_the_pages_own_changes_nothing(default_comfy: Comf
         "deep": 400,
         "large": 413,
         "list": 400,
+        "pieces": 409,
         "other_run": 404,
         "other_round": 409,
         "no_round": 409,

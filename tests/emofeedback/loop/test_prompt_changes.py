@@ -1,5 +1,9 @@
 """Prompt changes: both prompts are in them, whole, and what stays is not marked."""
 
+import random
+import time
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -33,3 +37,23 @@ def test_very_long_prompts_are_compared_whole() -> None:
         "removed",
         "added",
     ]
+
+
+def test_punctuation_between_two_changes_is_changed_too() -> None:
+    found = prompt_changes("a dog, red, big", "a cat, blue, big")
+    assert [(piece["text"], piece["change"]) for piece in found] == [
+        ("a", "same"),
+        (" dog, red", "removed"),
+        (" cat, blue", "added"),
+        (", big", "same"),
+    ]
+
+
+@pytest.mark.parametrize("words", [2, 60, 4000])
+def test_long_prompts_take_little_of_a_processor(words: int) -> None:
+    dice = random.Random(words)
+    before, after = (" ".join(f"w{dice.randrange(words)}" for _ in range(4000)) for _ in range(2))
+    started = time.process_time()
+    pieces = prompt_changes(before, after)
+    assert time.process_time() - started < 1  # 0.1 here; the old comparison took minutes
+    assert sum(piece["change"] == "same" for piece in pieces) > 50
