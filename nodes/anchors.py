@@ -20,7 +20,7 @@ from .comfy.refiners import refiner_of
 from .comfy.steering import EncodedAnchors, attach_anchors
 from .comfy.text import encode_text, prompt_input
 from .widgets.names import EMOTION_GUIDER, EMOTION_MODEL_PATCH, EMOTION_SAMPLER, ENCODE_ANCHORS
-from .widgets.sockets import CATEGORY, refiner_input
+from .widgets.sockets import STEER_CATEGORY, refiner_input
 
 
 class EncodeAnchors(io.ComfyNode):
@@ -31,7 +31,7 @@ class EncodeAnchors(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EncodeAnchors",
             display_name=ENCODE_ANCHORS,
-            category=CATEGORY,
+            category=STEER_CATEGORY,
             description="Encodes a prompt, exactly as CLIP Text Encode, and beside it the same "
             "prompt at the rim of the plane: most pleasant, most exciting, most frightening and so "
             f"on. {EMOTION_SAMPLER}, {EMOTION_GUIDER} and {EMOTION_MODEL_PATCH} mix them; other "

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.control.mixing import Entry
 from .widgets.names import EMOTION_SAMPLER
-from .widgets.sockets import CATEGORY, MAX_SEED
+from .widgets.sockets import MAX_SEED, STEER_CATEGORY
 from .widgets.steering import (
     anchors_input,
     negative_input,
@@ -29,7 +29,7 @@ class EmotionSampler(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EmotionSampler",
             display_name=EMOTION_SAMPLER,
-            category=CATEGORY,
+            category=STEER_CATEGORY,
             description="KSampler that steers towards an emotion by mixing what the model predicts "
             "for extreme versions of the prompt. With denoise below 1 it changes the feeling of an "
             "existing picture. With strength 0 it is exactly KSampler.",

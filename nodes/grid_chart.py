@@ -9,7 +9,7 @@ from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Reading
 from .widgets.chart import size_input, theme_input
 from .widgets.names import EMOTION_ERROR_MAP, EMOTION_GRID, EMOTION_SWEEP, SCORE_EMOTION
-from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket
+from .widgets.sockets import RESEARCH_CATEGORY, EmotionSocket, ReadingsSocket
 
 
 def _answer_inputs() -> list[io.Input]:
@@ -34,7 +34,7 @@ class EmotionErrorMap(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EmotionErrorMap",
             display_name=EMOTION_ERROR_MAP,
-            category=CATEGORY,
+            category=RESEARCH_CATEGORY,
             description="A heat map of the valence and the arousal error over a grid of wanted "
             "emotions, with V-Error, A-Error and what always answering 0 would get.",
             search_aliases=["heat map", "heatmap", "v-error", "a-error", "evaluate grid"],
@@ -63,7 +63,7 @@ class EmotionSweep(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EmotionSweep",
             display_name=EMOTION_SWEEP,
-            category=CATEGORY,
+            category=RESEARCH_CATEGORY,
             description="Plots what was read against what was wanted along one axis, for both "
             "axes: whether more wanted valence brings more, and whether arousal stays where it "
             "was.",

@@ -14,7 +14,7 @@ from ..emofeedback.control.mixing import Entry
 from .comfy.conditioning_checks import checked_conditioning
 from .comfy.steering import Steering, anchored, required_anchors, steer
 from .widgets.names import EMOTION_GUIDER, EMOTION_MODEL_PATCH
-from .widgets.sockets import CATEGORY
+from .widgets.sockets import STEER_CATEGORY
 from .widgets.steering import (
     anchors_input,
     negative_input,
@@ -37,7 +37,7 @@ class EmotionGuider(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EmotionGuider",
             display_name=EMOTION_GUIDER,
-            category=CATEGORY,
+            category=STEER_CATEGORY,
             description="CFG Guider for Sampler Custom Advanced that steers towards an emotion by "
             "mixing what the model predicts for extreme versions of the prompt. Needs no training. "
             "With strength 0 it is exactly CFG Guider.",
@@ -88,7 +88,7 @@ class EmotionModelPatch(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_EmotionModelPatch",
             display_name=EMOTION_MODEL_PATCH,
-            category=CATEGORY,
+            category=STEER_CATEGORY,
             description="Makes every sampler steer towards an emotion: the positive conditioning "
             "that it gets is moved by its anchors. Needs no training and leaves the incoming model "
             "as it is.",

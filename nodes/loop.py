@@ -50,6 +50,7 @@ from .widgets.names import END_LOOP, OPEN_ROUND, REFINE_ROUND, SCORE_ROUND, STAR
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
+    RESEARCH_CATEGORY,
     EmotionSocket,
     ReadingsSocket,
     StateSocket,
@@ -171,7 +172,7 @@ class OpenRound(io.ComfyNode):
         return io.Schema(
             node_id="EmoFB_OpenRound",
             display_name=OPEN_ROUND,
-            category=LOOP_CATEGORY,
+            category=RESEARCH_CATEGORY,
             description="Takes a loop's state apart: prompt, seed and number of candidates of the "
             f"coming round. {START_LOOP} does this itself; use it where another loop carries the "
             "state.",

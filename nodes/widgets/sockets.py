@@ -14,6 +14,9 @@ StateSocket = io.Custom("EMO_STATE")
 CATEGORY = "emotion"
 LOOP_CATEGORY = "emotion/loop"
 SCORE_CATEGORY = "emotion/score"
+STEER_CATEGORY = "emotion/steering, advanced"
+"""Beside Encode Emotion, which is the way for most."""
+RESEARCH_CATEGORY = "emotion/research"
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 AXIS_STEP = 0.05  # of valence and arousal, in scale points
