@@ -157,13 +157,14 @@ class Canvas:
         if message.type == "error" and "emofeedback" in url and PAST_RUNS not in url:
             self.errors.append(message.text)
 
-    def drop(self, file: Path) -> None:
-        """Drops a workflow file on the canvas, as a person would."""
+    def drop(self, file: Path, *, fit: bool = True) -> None:
+        """Drops a workflow file on the canvas, as a person would, and shows the whole of it."""
         self.page.evaluate(MARK)
         self.page.evaluate(DROP, [file.read_text(encoding="utf-8"), file.name])
         self.page.wait_for_function(LOADED, timeout=PATIENCE_MS)
         self.page.wait_for_function(READY, timeout=PATIENCE_MS)
-        self.fit()
+        if fit:
+            self.fit()
 
     def fit(self) -> None:
         """Shows the whole workflow."""

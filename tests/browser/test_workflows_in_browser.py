@@ -7,6 +7,7 @@ import pytest
 
 from launcher.comfyui import PACK_NAME
 from tools.browser import PATIENCE_MS, Canvas, Shown, names_files
+from tools.workflows.measure import faults, hidden_wires, note_in_view
 
 pytestmark = pytest.mark.browser
 
@@ -26,14 +27,23 @@ QUICK = {
     "EmoFB_EmotionPath": {"points": 3},
     "ImageGrid": {"columns": 2},
 }
+SMALL_SCREEN, LEAST_ZOOM = {"width": 1366, "height": 768}, 0.75
 # A missing thumbnail shows as ComfyUI's own stand-in, which is not fetched into a blob.
 THUMBNAILS = """count => [...document.querySelectorAll('[role=dialog] img')].filter(
     image => image.src.startsWith('blob:') && image.naturalWidth > 0).length === count"""
 
 
 def drop(canvas: Canvas, name: str) -> None:
-    """Drops a workflow and checks what holds for every one."""
-    canvas.drop(WORKFLOWS / f"{name}.json")
+    """Drops a workflow and checks what holds for every one, on the first screen and as a whole."""
+    page, usual = canvas.page, canvas.page.viewport_size
+    page.set_viewport_size(SMALL_SCREEN)
+    canvas.drop(WORKFLOWS / f"{name}.json", fit=False)
+    seen = note_in_view(canvas)
+    assert seen.pop("scale") >= LEAST_ZOOM and min(seen.values()) >= 0, seen
+    assert faults(canvas) == []
+    page.set_viewport_size(usual)
+    canvas.fit()
+    assert faults(canvas) + hidden_wires(canvas) == []
     assert canvas.unknown_types() == []
     twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
     assert canvas.submitted() == twin, "Run `python -m tools.workflows twins` to make it anew."
@@ -47,6 +57,7 @@ def run_dropped(canvas: Canvas, name: str) -> Shown:
     shown = canvas.run()
     assert shown.end == "execution_success", shown.message
     canvas.wait_for_pictures("SaveImage")
+    assert faults(canvas) == []
     assert canvas.errors == []
     return shown
 

@@ -1,7 +1,7 @@
-"""What goes with UI workflows: `python -m tools.workflows twins | thumbnails | screenshot`.
+"""What goes with UI workflows: `python -m tools.workflows layout | twins | thumbnails | ...`.
 
-`workflows/NAME.json` is edited in ComfyUI and saved there; everything here follows from it. Needs
-what `python start.py test` installs, and Chromium.
+`workflows/NAME.json` is edited in ComfyUI and saved there; everything here follows from it, and
+`layout` tidies it. Needs what `python start.py test` installs, and Chromium.
 """
 
 import json
@@ -19,11 +19,20 @@ from launcher.places import ROOT, Places
 from launcher.server import ComfyServer
 
 from ..browser import Graph, chromium, make_server, names_files, open_canvas
+from .layout import lay_out
 from .stand_ins import drawn_twin
 
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
 SIDE = 512
+
+
+def tidy(_server: ComfyServer) -> Iterator[Path]:
+    """Every workflow with its nodes in columns, frames that fit and wires that go round."""
+    for file in FILES:
+        workflow = json.loads(file.read_text(encoding="utf-8"))
+        lay_out(workflow)
+        yield _write_text(file, json.dumps(workflow, indent=2, ensure_ascii=False))
 
 
 def make_twins(server: ComfyServer) -> Iterator[Path]:
@@ -91,7 +100,12 @@ def _write_text(file: Path, text: str) -> Path:
     return file
 
 
-MAKERS = {"twins": make_twins, "thumbnails": make_thumbnails, "screenshot": make_screenshot}
+MAKERS = {
+    "layout": tidy,
+    "twins": make_twins,
+    "thumbnails": make_thumbnails,
+    "screenshot": make_screenshot,
+}
 
 
 def main(wanted: list[str]) -> None:
