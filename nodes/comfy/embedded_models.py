@@ -140,7 +140,7 @@ class DrawnTextTower(comfy.clip_model.CLIPTextModel):
 
 
 class DrawnTokenizer(sd1_clip.SDTokenizer):
-    """One token a word; says which words of a prompt the models never learned."""
+    """One token a word; says which words the models never learned, and when it is too many."""
 
     def __init__(self, embedding_directory: Any = None, tokenizer_data: Any = None) -> None:
         from transformers import PreTrainedTokenizerFast
@@ -156,11 +156,12 @@ class DrawnTokenizer(sd1_clip.SDTokenizer):
         )
 
     def tokenize_with_weights(self, text: str, *args: Any, **kwargs: Any) -> Any:
-        warning = unknown_words_warning(text)
-        if warning:
-            log.warning(warning)
-            show_text(warning)
-        return super().tokenize_with_weights(text, *args, **kwargs)
+        tokens = super().tokenize_with_weights(text, *args, **kwargs)
+        told = "\n".join(filter(None, [_length_warning(tokens), unknown_words_warning(text)]))
+        if told:
+            log.warning(told)
+            show_text(told)
+        return tokens
 
 
 class DrawnTextEncoder(sd1_clip.SDClipModel):
@@ -185,6 +186,17 @@ class DrawnClipTarget:
     params: ClassVar[dict[str, Any]] = {}
     clip = DrawnTextEncoder
     tokenizer = DrawnTokenizer
+
+
+def _length_warning(parts: list[Any]) -> str:
+    """A sentence if the words are more than the models were trained with."""
+    if len(parts) == 1:
+        return ""
+    most = clip.CONTEXT_LENGTH - 2  # a start and an end token go along
+    return (
+        f"Warning: these words need {len(parts)} x {most} tokens, and the embedded models read "
+        f"{most}: the more follow, the more the picture turns to noise. Leave words out."
+    )
 
 
 def unknown_words_warning(text: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 from aiohttp import web
 
 from .live import RUNS, LiveRun, log
+from .wiring import tell_wiring
 
 LARGEST_BODY = 1024  # bytes; a request holds an id and a number
 RUN = "/emofeedback/runs/{run}"
 
 
 def register_routes() -> None:
-    """Adds the pack's addresses to ComfyUI's server, where there is one."""
+    """Adds the pack's addresses, and its look at queued prompts, to ComfyUI's server."""
     module = sys.modules.get("server")  # not imported here: in-process use has none
     server = getattr(getattr(module, "PromptServer", None), "instance", None)
     if server is None:
@@ -24,6 +25,7 @@ def register_routes() -> None:
     routes.get(RUN)(read_run)
     routes.post(RUN + "/accept")(accept)
     routes.post(RUN + "/skip")(skip)
+    server.add_on_prompt_handler(tell_wiring)
 
 
 async def read_run(request: web.Request) -> web.Response:
