@@ -10,10 +10,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph_utils import is_link
+from comfy_execution.progress import get_progress_state
 
 from ..widgets.names import EMOTION_TARGET, SCORE_ROUND, START_LOOP
+from .bridge import visible_node_id
 
 Prompt = Mapping[str, Mapping[str, Any]]
 Link = tuple[str, int]
@@ -49,9 +50,12 @@ def wiring_warnings(prompt: Prompt) -> dict[str, list[str]]:
     }
 
 
-def warnings_in(dynprompt: DynamicPrompt, node_id: str) -> list[str]:
-    """The same for one node, of the prompt that is running; none for another kind of node."""
-    return wiring_warnings(dynprompt.original_prompt).get(node_id, [])
+def warnings_of_running() -> list[str]:
+    """The same for the node that is running, by the prompt that it came with; none elsewhere."""
+    node_id = visible_node_id()
+    if node_id is None:
+        return []
+    return wiring_warnings(get_progress_state().dynprompt.original_prompt).get(node_id, [])
 
 
 class _Round:
