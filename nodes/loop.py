@@ -43,6 +43,7 @@ from .comfy.reuse import (
     remembering_scorer,
     with_pictures_at_hand,
 )
+from .comfy.wiring import warnings_of_running
 from .comfy.words import readings_in_words, round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
@@ -82,7 +83,10 @@ def _round_outputs() -> list[io.Output]:
 def _open_round(state: LoopState) -> io.NodeOutput:
     """Hands out the coming round and notes when it began."""
     policy = state.policy
-    lines = [f"round {state.coming_round} of {policy.rounds}: {state.prompt}"]
+    lines = [
+        *warnings_of_running(),
+        f"round {state.coming_round} of {policy.rounds}: {state.prompt}",
+    ]
     if state.first_refinement is not None and state.coming_round == 1:
         lines.append(suggestions_in_words(state.first_refinement))
     show_text("\n".join(lines).strip())

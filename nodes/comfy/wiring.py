@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from comfy_execution.graph_utils import is_link
-from comfy_execution.progress import get_progress_state
 
 from ..widgets.names import EMOTION_TARGET, SCORE_ROUND, START_LOOP
-from .bridge import visible_node_id
+from .bridge import running_prompt, visible_node_id
 
 Prompt = Mapping[str, Mapping[str, Any]]
 Link = tuple[str, int]
@@ -55,7 +54,7 @@ def warnings_of_running() -> list[str]:
     node_id = visible_node_id()
     if node_id is None:
         return []
-    return wiring_warnings(get_progress_state().dynprompt.original_prompt).get(node_id, [])
+    return wiring_warnings(running_prompt().original_prompt).get(node_id, [])
 
 
 class _Round:
