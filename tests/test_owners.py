@@ -56,3 +56,5 @@ def test_texts_take_the_names_of_nodes_from_one_table() -> None:
     rooms = ("emofeedback", "nodes", "training", "tools", "launcher")
     written = [each for each in texts(*rooms, filled=False) if name.search(each[1])]
     assert not [(file.name, text) for file, text in written if file != NAMES_FILE]
+    pages = {file: file.read_text("utf-8") for file in (ROOT / "web" / "js").glob("*.js")}
+    assert not [file.name for file, text in pages.items() if name.search(text)]

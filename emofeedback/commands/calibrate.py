@@ -18,7 +18,6 @@ from .reading import (
     open_scorer,
     rated_pictures,
     read_all,
-    report_warnings,
 )
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,6 @@ def run(options: argparse.Namespace) -> int:
         encoders=options.encoder,
     )
     readings = read_all(scorer, pictures)
-    report_warnings(readings)
     fit = fit_calibration(
         options.name or options.out.stem,
         [(p.emotion.valence, p.emotion.arousal) for p in pictures],

@@ -22,7 +22,6 @@ from .reading import (
     open_scorer,
     rated_pictures,
     read_all,
-    report_warnings,
 )
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,6 @@ def run(options: argparse.Namespace) -> int:
         encoders=options.encoder,
     )
     readings = read_all(scorer, pictures)
-    report_warnings(readings)
     measured = {axis: agreement(pictures, readings, axis) for axis in ("valence", "arousal")}
     log.info("%s on %d pictures", scorer.name, len(pictures))
     log.info("axis        r  Spearman    MAE   always 0   within one sd (honest: 68 %)")

@@ -102,18 +102,14 @@ def rated_pictures(path: Path, *, scale: str, most: int) -> list[RatedPicture]:
 
 
 def read_all(scorer: Scorer, pictures: Sequence[RatedPicture]) -> list[Reading]:
-    """One reading a picture, with progress on standard error."""
+    """One reading a picture, with progress on standard error; then what they warn of, counted."""
     readings: list[Reading] = []
     for number, picture in enumerate(pictures, 1):
         readings += scorer.score(load_picture(picture.path))
         if sys.stderr.isatty() or number % 100 == 0 or number == len(pictures):
             sys.stderr.write(f"\r{number} of {len(pictures)} pictures read")
     sys.stderr.write("\n")
-    return readings
-
-
-def report_warnings(readings: Sequence[Reading]) -> None:
-    """Each distinct warning with how many pictures it concerns."""
     told = [warning for reading in readings for warning in reading.warnings]
     for warning in dict.fromkeys(told):
         log.info("%d of %d pictures: %s", told.count(warning), len(readings), warning)
+    return readings

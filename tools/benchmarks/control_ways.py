@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from emofeedback.embedded.autoencoder import encode, load_autoencoder  # noqa: E402
+from tools.help.pack import PACK, load_pack  # noqa: E402
 
 CFG, SIDE = 3.0, 32
 NEUTRAL = "neutral"
@@ -117,24 +116,11 @@ def decoded(latents: Tensor) -> Tensor:
 
 def load_workbench(tree: Path, steps: int) -> Workbench:
     """ComfyUI in this process on the CPU, as the tests load it, and the shipped models."""
-    sys.path.insert(0, str(tree))
-    from comfy.cli_args import args
-
-    args.cpu = True
-    core = importlib.import_module("nodes")
+    ours, core = load_pack(tree)
     importlib.import_module("comfy.utils").set_progress_bar_enabled(False)
-    name = "custom_nodes.emofeedback"
-    spec = importlib.util.spec_from_file_location(
-        name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-    )
-    assert spec is not None and spec.loader is not None
-    pack = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
-    nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
-    ours = {node.GET_SCHEMA().node_id: node for node in nodes}
     model, clip, *_ = ours["EmoFB_LoadEmbedded"].execute().args
-    stack = importlib.import_module(f"{name}.nodes.comfy.conditioning_batch").stack_conditionings
-    inputs = importlib.import_module(f"{name}.nodes.widgets.steering")
+    stack = importlib.import_module(f"{PACK}.nodes.comfy.conditioning_batch").stack_conditionings
+    inputs = importlib.import_module(f"{PACK}.nodes.widgets.steering")
     steer = inputs.steered_conditioning, inputs.steering_from
     return Workbench(core, ours, model, clip, stack, *steer, steps)
 

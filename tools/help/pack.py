@@ -13,6 +13,8 @@ from typing import Any
 
 from launcher.places import ROOT
 
+PACK = "custom_nodes.emofeedback"
+"""The module that ComfyUI imports this repository as."""
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 
 
@@ -86,12 +88,11 @@ def load_pack(tree: Path) -> tuple[dict[str, Any], Any]:
 
     args.cpu = True
     core = importlib.import_module("nodes")
-    name = "custom_nodes.emofeedback"
     spec = importlib.util.spec_from_file_location(
-        name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )
     assert spec is not None and spec.loader is not None
-    pack = sys.modules[name] = importlib.util.module_from_spec(spec)
+    pack = sys.modules[PACK] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pack)
 
     async def collect() -> dict[str, Any]:

@@ -34,7 +34,7 @@ export const SETTINGS = [
     id: "EmoFeedback.Defaults.Scorer",
     category: ["EmoFeedback", "New_nodes", "Scorer"],
     name: "Default scorer",
-    tooltip: "The kind of model that a new Load Emotion Scorer starts with.",
+    tooltip: "The kind of model that a new loader of scorers starts with.",
     type: "combo",
     options: choices(KINDS),
     defaultValue: OWN,
