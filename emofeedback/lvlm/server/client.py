@@ -7,7 +7,6 @@ servers are asked again after a pause that grows; what they refuse is settled by
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ...errors import MissingDependencyError, ScorerAnswerError, ScorerError
 from .connection import Server
 from .keys import without_key
 from .refusals import FailedError, RefusedError, foreign, refusal, repeated
-from .replies import ErrorInReplyError, NoReplyError, Reply, read_reply
+from .replies import ErrorInReplyError, NoReplyError, Reply, read_body
 from .settling import ask_settled
 from .waiting import Progress
 from .wishes import Settled, fitted, proposals
@@ -177,10 +176,10 @@ async def _try(server: Server, client: Any, body: Mapping[str, Any], limit_s: fl
 
 def _read(server: Server, body: Mapping[str, Any], text: str) -> Reply:
     try:
-        reply = read_reply(json.loads(text))
+        reply = read_body(text)
     except ErrorInReplyError as error:
         raise _fault(server, body, error.status, error.told, {}) from None
-    except (NoReplyError, ValueError, RecursionError):
+    except NoReplyError:
         raise foreign(server, text) from None
     return replace(
         reply,
@@ -219,11 +218,10 @@ def _unreachable(server: Server, cause: BaseException) -> ScorerError:
 def _told(text: str) -> str:
     """The words of an error's body."""
     try:
-        value = json.loads(text)
-        read_reply(value)
+        read_body(text)
     except ErrorInReplyError as error:
         return error.told
-    except (ValueError, RecursionError, NoReplyError):
+    except NoReplyError:
         return text
     return text
 

@@ -83,6 +83,18 @@ class Reply:
         return "and was stopped by the server's filter" if self.ended == "content_filter" else ""
 
 
+def read_body(text: str) -> Reply:
+    """A reply out of the body of a response.
+
+    Raises: ErrorInReplyError: it is an error. NoReplyError: it is something else.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NoReplyError from None
+    return read_reply(value)
+
+
 def read_reply(value: Any) -> Reply:
     """A reply out of any JSON value.
 
