@@ -27,7 +27,8 @@ VALUES: tuple[Any, ...] = (
     {"type": "text", "text": None}, [{"type": "thinking", "thinking": "1, 9"}], "</think>1, 9",
 )  # fmt: skip
 KEYS = ("error", "content", "text", "token", "logprob", "top_logprobs", "bytes", "logprobs",
-        "message", "reasoning_content", "refusal", "choices", "finish_reason", "tokens")  # fmt: skip
+        "message", "reasoning_content", "refusal", "choices", "finish_reason",
+        "tokens")  # fmt: skip
 
 
 def whole_reply(chance: Random) -> dict[str, Any]:
@@ -53,7 +54,9 @@ def whole_reply(chance: Random) -> dict[str, Any]:
         "index": 0,
         "message": message,
         "finish_reason": chance.choice(("stop", "stop", "length", None)),
-        "logprobs": chance.choice((_content, _content, _three_lists, lambda *_: None))(text, chance),
+        "logprobs": chance.choice((_content, _content, _three_lists, lambda *_: None))(
+            text, chance
+        ),
     }
     reply = {"id": "x", "choices": [choice], "usage": {"total_tokens": 93}}
     if chance.random() < 0.1:
@@ -106,13 +109,13 @@ def mutated(reply: dict[str, Any], chance: Random) -> bytes:
                 holder.insert(key, copy.deepcopy(holder[key]))
             case _:
                 holder[key] = [copy.deepcopy(holder[key])]
-    body = bytearray(json.dumps(reply).encode())
+    body = json.dumps(reply).encode()
     if chance.random() < 0.2:
         at = chance.randint(0, len(body))
         spoil = (body[:at], body[:at] + bytes([chance.randint(0, 255)]) + body[at + 1 :],
                  b"[" * chance.choice((10, 100_000)) + body, body + body, body[at:])  # fmt: skip
         body = chance.choice(spoil)
-    return bytes(body)
+    return body
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

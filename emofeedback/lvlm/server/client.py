@@ -25,6 +25,7 @@ MOST_BYTES = 8 * 2**20
 """Of a reply; an answer with all its log-probabilities has a hundredth of that."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 MOST_PASSES = 3
+_READ_HEADERS = ("retry-after",)
 _PASSING = (408, 409, 425, 429)
 _UNSUITED = (400, 413, 415, 422, 501)
 
@@ -114,10 +115,10 @@ def _bounded(base: type[Any]) -> type[Any]:
                         raise _TooLongError
             finally:
                 await reply.aclose()
-            packing = ("content-encoding", "content-length", "transfer-encoding")
-            headers = [(n, v) for n, v in reply.headers.items() if n.lower() not in packing]
+            # JSON is UTF-8: a charset that the server names may be one that its bytes are not in
+            told = {name: reply.headers[name] for name in _READ_HEADERS if name in reply.headers}
             return type(reply)(
-                reply.status_code, headers=headers, content=bytes(body), request=request
+                reply.status_code, headers=told, content=bytes(body), request=request
             )
 
     return Bounded
