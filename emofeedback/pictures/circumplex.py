@@ -13,15 +13,18 @@ from ..plane.words import RUSSELL_ANGLES, preset_emotion
 from ..records.emotion import LIMIT, NEUTRAL_RADIUS, Emotion
 from ..records.reading import Reading
 from ..records.state import LoopState
-from .theme import Theme, blank_figure, picture_of, style_axes, theme_named
+from .theme import Theme, blank_figure, canvas_of, picture_of, style_axes, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Words nearer than this (valence, arousal) would print over each other.
 CROWDED = (0.8, 0.25)
 # Beyond so many rounds, numbers nearer than this to another one are left out.
 MANY_ROUNDS, NUMBER_ROOM = 12, 0.45
+LABEL_PLACES = ((0, -22), (0, 14), (44, -5), (-44, -5), (44, -26), (-44, -26), (0, 30))
+"""Of the target's name, in points from its star; the first that leaves all numbers readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def circumplex_chart(
         _draw_round(axes, shown, colours, numbered=shown in numbered)
     _draw_path(axes, rounds, colours)
     if target is not None:
-        _draw_target(axes, target, colours)
+        _draw_target(figure, axes, target, colours)
     return picture_of(figure)
 
 
@@ -153,7 +156,7 @@ def _draw_round(axes: Axes, shown: ChartRound, colours: Theme, *, numbered: bool
                 color=colours.path,
                 fontsize=16,
                 fontweight="bold",
-                zorder=6,
+                zorder=8,
             )
 
 
@@ -182,7 +185,7 @@ def _draw_path(axes: Axes, rounds: Sequence[ChartRound], colours: Theme) -> None
         )
 
 
-def _draw_target(axes: Axes, target: Emotion, colours: Theme) -> None:
+def _draw_target(figure: Figure, axes: Axes, target: Emotion, colours: Theme) -> None:
     axes.plot(
         target.valence,
         target.arousal,
@@ -193,10 +196,12 @@ def _draw_target(axes: Axes, target: Emotion, colours: Theme) -> None:
         zorder=7,
         clip_on=False,
     )
-    axes.annotate(
+    renderer = canvas_of(figure).get_renderer()
+    numbers = [t.get_window_extent(renderer) for t in axes.texts if t.get_text().isdigit()]
+    label = axes.annotate(
         "target",
         (target.valence, target.arousal),
-        xytext=(0, -22),
+        xytext=LABEL_PLACES[0],
         textcoords="offset points",
         color=colours.target,
         fontsize=14,
@@ -204,3 +209,10 @@ def _draw_target(axes: Axes, target: Emotion, colours: Theme) -> None:
         ha="center",
         zorder=7,
     )
+    for place in LABEL_PLACES:
+        label.xyann = place
+        box, whole = label.get_window_extent(renderer), figure.bbox
+        inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0
+        if inside and not any(box.overlaps(number) for number in numbers):
+            return
+    label.xyann = LABEL_PLACES[0]

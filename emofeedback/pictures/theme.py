@@ -13,6 +13,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
 # A chart is designed at this width and scaled as a whole, so that it reads the same at any size.
@@ -67,11 +68,16 @@ def style_axes(axes: Axes, colours: Theme) -> None:
         spine.set_color(colours.faint)
 
 
-def picture_of(figure: Figure) -> Tensor:
-    """The drawn figure, [1, H, W, 3] float32 in 0..1."""
+def canvas_of(figure: Figure) -> FigureCanvasAgg:
+    """What draws the figure, and measures its texts."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(figure)
+    return FigureCanvasAgg(figure)
+
+
+def picture_of(figure: Figure) -> Tensor:
+    """The drawn figure, [1, H, W, 3] float32 in 0..1."""
+    canvas = canvas_of(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     return torch.from_numpy(pixels.astype(np.float32) / 255).unsqueeze(0)

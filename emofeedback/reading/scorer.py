@@ -259,4 +259,5 @@ def _causes(answer: ReasonedAnswer, reading: Reading) -> str:
     """The cues as one sentence, for models that give no reason besides."""
     if not answer.cues:
         return f"Nothing stands out; it feels {reading.emotion.category}."
-    return "; ".join(f"{cue.name} {cue.direction}".strip() for cue in answer.cues) + "."
+    # A cue may be one thing or several: "vivid colours: raises valence" fits both.
+    return "; ".join(": ".join(filter(None, (c.name, c.direction))) for c in answer.cues) + "."

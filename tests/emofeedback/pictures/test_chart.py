@@ -1,7 +1,14 @@
+import pytest
 import torch
 
 from emofeedback.loop.steps import record_scores, start_loop
-from emofeedback.pictures.circumplex import readings_chart, trajectory_chart
+from emofeedback.pictures.circumplex import (
+    ChartRound,
+    circumplex_chart,
+    readings_chart,
+    trajectory_chart,
+)
+from emofeedback.pictures.theme import theme_named
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.reading import Reading
 
@@ -34,3 +41,16 @@ def test_a_trajectory_shows_the_rounds_in_either_theme():
         assert chart.shape == (1, 300, 300, 3)
         assert (chart - before).abs().max() > 0.2
     assert empty["dark"].mean() < 0.4 < 0.8 < empty["light"].mean()
+
+
+@pytest.mark.parametrize("below", [0.2, 0.3, 0.4])
+@pytest.mark.parametrize("target", [Emotion(0.5, 0.5), Emotion(2.9, 0.5)])
+def test_the_targets_name_covers_no_number(target, below):
+    # The path's colour is that of the numbers: what of it is seen must not depend on the target.
+    spot = Emotion(target.valence - 0.1, target.arousal - below)
+    reading = Reading(emotion=spot, uncertainty=(0.0, 0.0))
+    rounds = [ChartRound((reading,), 0, 8)]
+    bare, aimed = (circumplex_chart(rounds, aim, size=800, theme="light") for aim in (None, target))
+    ink = torch.tensor([int(theme_named("light").path[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    number, left = ((chart - ink).abs().amax(-1) < 0.02 for chart in (bare, aimed))
+    assert (number & ~left).sum() < 0.25 * number.sum()  # the star may lie on the point's edge
