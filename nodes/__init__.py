@@ -21,10 +21,11 @@ from .folder import ScoreFolder
 from .grid_chart import EmotionErrorMap, EmotionSweep
 from .guiding import EmotionGuider, EmotionModelPatch
 from .load_scorer import LoadEmotionScorer
-from .loop import EndLoop, OpenRound, RefineRound, ScoreRound, StartLoop
+from .loop import EndLoop, OpenRound, StartLoop
 from .numbers import EmotionNumbers, FilterByEmotion
 from .refining import RefinePrompt
 from .report import EmotionReport
+from .rounds import RefineRound, ScoreRound
 from .scoring import ScoreEmotion, SelectByEmotion
 from .text_mood import EmotionOfText
 

@@ -1,0 +1,133 @@
+"""What happens to a round's pictures inside a loop: they are read, and the prompt rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+from torch import Tensor, stack
+
+from ..emofeedback.images import from_png
+from ..emofeedback.loop.driver import accepted, read_round, refine_round
+from ..emofeedback.reading.base import (
+    Scorer,
+)
+from ..emofeedback.records.state import LoopState
+from .comfy.bridge import (
+    show_text,
+)
+from .comfy.reuse import (
+    keep_pictures,
+    pictures_at_hand,
+    remembering_refiner,
+    remembering_scorer,
+)
+from .comfy.words import readings_in_words, suggestions_in_words
+from .loop import CLOCK, PAGE
+from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
+from .widgets.sockets import (
+    LOOP_CATEGORY,
+    ReadingsSocket,
+    StateSocket,
+    refiner_input,
+    scorer_input,
+)
+
+
+class ScoreRound(io.ComfyNode):
+    """Reads the candidates of a round."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_ScoreRound",
+            display_name=SCORE_ROUND,
+            category=LOOP_CATEGORY,
+            description="Reads the emotion of all candidates of this round in one batch and keeps "
+            "the best so far.",
+            search_aliases=["score candidates", "read emotion", "evaluate"],
+            inputs=[
+                StateSocket.Input("state", tooltip=f"From {START_LOOP}."),
+                io.Image.Input("images", lazy=True, tooltip="The candidates of this round."),
+                scorer_input("The model that reads the pictures."),
+                io.Boolean.Input(
+                    "explain",
+                    default=True,
+                    tooltip="Also ask for the visible causes and a reason, once a round, for the "
+                    "best candidate.",
+                ),
+            ],
+            outputs=[
+                StateSocket.Output(
+                    display_name="state", tooltip=f"To {REFINE_ROUND} or {END_LOOP}."
+                ),
+                ReadingsSocket.Output(
+                    display_name="readings", tooltip="One reading a candidate of this round."
+                ),
+            ],
+        )
+
+    @classmethod
+    def check_lazy_status(
+        cls, state: LoopState, images: Tensor | None = None, **_: Any
+    ) -> Sequence[str]:
+        """Asks for pictures that no earlier run has made."""
+        return ["images"] if images is None and not pictures_at_hand(state) else []
+
+    @classmethod
+    def execute(
+        cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
+    ) -> io.NodeOutput:
+        reused = pictures_at_hand(state) if images is None else ()
+        scored = read_round(
+            state,
+            stack([from_png(data) for data in reused]) if reused else images,
+            remembering_scorer(scorer),
+            PAGE,
+            explain=explain,
+            generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
+            reused=reused,
+        )
+        if scored.just_skipped:
+            return io.NodeOutput(scored, ExecutionBlocker(None))  # no readings: nothing to run on
+        keep_pictures(state, scored)
+        readings = scored.rounds[-1].readings
+        show_text(readings_in_words(readings))
+        return io.NodeOutput(scored, readings)
+
+
+class RefineRound(io.ComfyNode):
+    """Writes the next round's prompt."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EmoFB_RefineRound",
+            display_name=REFINE_ROUND,
+            category=LOOP_CATEGORY,
+            description="Writes the next round's prompt from this round's pictures and readings. "
+            "Leave the node out to keep the prompt and only try more seeds.",
+            search_aliases=["rewrite prompt", "feedback", "suggestions"],
+            inputs=[
+                StateSocket.Input("state", tooltip=f"From {SCORE_ROUND}."),
+                refiner_input(),
+            ],
+            outputs=[
+                StateSocket.Output(display_name="state", tooltip=f"To {END_LOOP}."),
+                io.String.Output(display_name="prompt", tooltip="The next round's prompt."),
+                io.String.Output(display_name="suggestions", tooltip="What changes, and why."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
+        state = accepted(state, PAGE)
+        if state.done or state.just_skipped:
+            return io.NodeOutput(state, state.prompt, "")
+        refined, _ = refine_round(state, remembering_refiner(refiner), PAGE)
+        refinement = refined.rounds[-1].refinement
+        text = suggestions_in_words(refinement) if refinement else ""
+        show_text(text)
+        return io.NodeOutput(refined, refined.prompt, text)
