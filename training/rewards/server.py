@@ -11,11 +11,16 @@ from emofeedback.reading.scorer import LvlmScorer
 
 from ..settings.config import RewardConfig
 
+RETRIES = 100
+PATIENCE_S = 300.0
+"""A server that is started again is waited for: its model loads for minutes."""
+
 
 class ServerReader:
     """Reads pictures with a model on an OpenAI-compatible server, such as vLLM.
 
-    Who may be called, the key, retries and the question are those of the node Load Emotion Scorer.
+    Who may be called, the key, the question and the way of reading its reply are those of the node
+    Load Emotion Scorer; a server that is busy or away is waited for longer, `PATIENCE_S`.
 
     Args:
         config: address, model name, questions at a time, timeout.
@@ -24,7 +29,12 @@ class ServerReader:
 
     def __init__(self, config: RewardConfig) -> None:
         lvlm = open_endpoint(
-            config.server, config.server_model, timeout_s=config.timeout_s, at_once=config.workers
+            config.server,
+            config.server_model,
+            timeout_s=config.timeout_s,
+            at_once=config.workers,
+            retries=RETRIES,
+            patience_s=PATIENCE_S,
         )
         self.scorer = LvlmScorer(lvlm)
         self.question = lvlm.prompts.digits
@@ -32,8 +42,9 @@ class ServerReader:
     def __call__(self, images: Tensor) -> Tensor:
         """[B, H, W, 3] -> [B, 2], expected valence and arousal.
 
-        Raises: ScorerError: the server cannot be reached or refuses. ScorerAnswerError: it
-            answers without the digits' probabilities; whole digits would be steps of 0.75.
+        Raises: ScorerError: the server cannot be reached or refuses. ScorerAnswerError: too little
+            of the probability lies on digits, or it answers without the digits' probabilities;
+            whole digits would be steps of 0.75.
         """
         readings = self.scorer.score(images)
         if any(NO_LOGPROBS in reading.warnings for reading in readings):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from fault_proxy import FaultProxy
 
-from emofeedback.errors import ConfigError
+from emofeedback.errors import ConfigError, ScorerError
 from emofeedback.lvlm.server.endpoint import open_endpoint
 from emofeedback.reading.scorer import LvlmScorer
 from training.data.prompts import Task
@@ -186,6 +186,34 @@ def test_the_reward_asks_what_the_node_asks(proxy: FaultProxy) -> None:
     LvlmScorer(open_endpoint(proxy.url, "m")).score(IMAGES[:1])
     by_reward, by_node = proxy.requests
     assert by_reward == by_node
+
+
+def test_rare_spellings_add_to_the_common_one(proxy: FaultProxy) -> None:
+    options = {"7": -0.105, "6": -2.4, "8": -4.0, " 7": -7.0}
+    entries = [_entry("7", options), _entry(",", {",": 0.0}), _entry("5", {"5": -1e-4})]
+    proxy.reply = reply("7,5", entries)
+    assert ServerReader(config_for(proxy))(IMAGES[:1])[0].tolist() == pytest.approx(
+        [1.446, 0.0], abs=2e-3
+    )
+
+
+def test_digits_that_the_model_hardly_wanted_are_no_reward(proxy: FaultProxy) -> None:
+    first = {"<think>": -0.0001, "1": -14.2, "5": -15.0}
+    entries = [_entry("1", first), _entry(",", {",": 0.0}), _entry("5", {"5": -1e-4})]
+    proxy.reply = reply("1,5", entries)
+    with pytest.raises(ScorerError, match="only 0% of the probability on digits"):
+        ServerReader(config_for(proxy))(IMAGES[:1])
+
+
+def test_a_server_that_fails_for_a_while_is_waited_for(proxy: FaultProxy) -> None:
+    reader = ServerReader(config_for(proxy))
+    proxy.faults.extend(["half", "broken", "busy", "broken", "busy", "broken", "busy"])
+    assert reader(IMAGES[:1]).tolist()[0] == pytest.approx([2.25, -1.5], abs=1e-4)
+    assert len(proxy.requests) == 8
+    gap = {"token": "8", "logprob": None, "bytes": None, "top_logprobs": None}
+    proxy.reply = reply("8,4", [gap, _entry(",", {",": 0.0}), gap])
+    with pytest.raises(ScorerError, match="without log-probabilities"):
+        reader(IMAGES[:1])
 
 
 def test_a_server_that_nobody_allowed_is_not_called() -> None:

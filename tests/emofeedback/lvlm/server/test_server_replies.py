@@ -107,8 +107,9 @@ def test_an_answer_in_parts_or_in_the_field_of_thoughts_is_read():
 
 def test_log_probabilities_are_those_of_the_answer_alone():
     likely = {"7": -0.4, " 8": -2.0, "8": -2.0}
-    entries = [token("1"), token(","), token("9"), token("</think>"), token("7", **likely),
-               token(", "), token("3", **{"3": -0.01, "9": -9999.0}), token("<|im_end|>")]  # fmt: skip
+    thought = [token("1"), token(","), token("9"), token("</think>")]
+    last = {"3": -0.01, "9": -9999.0}
+    entries = [*thought, token("7", **likely), token(", "), token("3", **last), token("<|im_end|>")]
     for text, told in (("7, 3", entries), ("1,9</think>7, 3", entries), ("7, 3", entries[4:])):
         digits = read_digits(read_reply(reply(text, {"content": told})), "m")
         (valence, _), (arousal, _) = digits.expected()
