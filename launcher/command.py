@@ -57,7 +57,12 @@ def _parse(argv: Sequence[str]) -> Namespace:
     adding = commands.add_parser("ui", help="open ComfyUI on the loop workflow; Ctrl-C stops it")
     adding.add_argument("--port", type=int, help="port of the server (default: a free one)")
     adding.add_argument("--no-browser", action="store_true", help="only print the address")
-    commands.add_parser("test", help="run every test; further arguments go to pytest")
+    adding = commands.add_parser("test", help="run every test; further arguments go to pytest")
+    adding.add_argument(
+        "--lowest",
+        action="store_true",
+        help="test library and nodes on the lowest versions that are declared, in .lowest/",
+    )
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")
@@ -71,6 +76,8 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
         demo.check_output(options.output)
     if getattr(options, "port", None) is not None:
         check_port(options.port)
+    if getattr(options, "lowest", False):
+        return _test_lowest(places, options.rest)
     if os.environ.pop(SETUP_DONE, None) != str(places.venv):
         set_up(places, extras=("train", "test") if options.command == "test" else ())
         return _again_inside_venv(places, argv)
@@ -94,6 +101,17 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
         else:
             ui.run(server, browser=not options.no_browser)
     return 0
+
+
+def _test_lowest(places: Places, arguments: Sequence[str]) -> int:
+    with setup_lock(places):
+        tree = comfyui.ensure_tree(places)
+    with setup_lock(places.lowest):
+        environment.ensure_venv(places.lowest)
+        environment.ensure_packages(
+            places.lowest, tree, extras=environment.LOWEST_EXTRAS, pins=environment.LOWEST
+        )
+    return testing.run_lowest(arguments, tree, places.lowest.python)
 
 
 def set_up(places: Places, *, extras: Sequence[str] = ()) -> None:

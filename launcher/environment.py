@@ -17,6 +17,10 @@ from .steps import StartError, run_logged, say, step
 
 CONSTRAINTS = ROOT / "constraints.txt"
 REQUIREMENTS = ROOT / "requirements.txt"
+LOWEST = ROOT / "constraints-lowest.txt"
+LOWEST_EXTRAS = ("constrain", "fit", "onnx")
+"""Those that go with the lowest transformers; diffusers, of `train`, asks for version 5."""
+LOWEST_TOOLS = ("fastapi", "hypothesis", "peft", "psutil", "pytest", "skia-python", "uvicorn")
 NEEDED_GB = 5.0  # 2.4 GB stay (CPU build); the rest is what pip holds while it unpacks
 
 
@@ -37,15 +41,17 @@ def ensure_venv(places: Places) -> None:
             )
 
 
-def ensure_packages(places: Places, tree: Path, *, extras: Sequence[str] = ()) -> None:
+def ensure_packages(
+    places: Places, tree: Path, *, extras: Sequence[str] = (), pins: Path = CONSTRAINTS
+) -> None:
     """Installs torch, ComfyUI's requirements, ours and the named extras, all pinned.
 
     A stamp, written last, remembers what was installed from which pins: without it everything is
     gone through again, and pip keeps what is already there.
     """
-    wanted = {"base": _digest(CONSTRAINTS, REQUIREMENTS, tree / "requirements.txt")}
+    wanted = {"base": _digest(pins, REQUIREMENTS, tree / "requirements.txt")}
     if extras:
-        wanted["extras"] = _digest(CONSTRAINTS, ROOT / "pyproject.toml")
+        wanted["extras"] = _digest(pins, ROOT / "pyproject.toml")
     stamp = places.venv / "emofeedback-installed.json"
     found = _read_stamp(stamp)
     missing = {name for name in wanted if found.get(name) != wanted[name]}
@@ -56,12 +62,13 @@ def ensure_packages(places: Places, tree: Path, *, extras: Sequence[str] = ()) -
     stamp.unlink(missing_ok=True)
     for name in drop_half_installed(places.site_packages):
         say(f"- {name} was half installed and is installed again")
-    constraints = _constraints_for(tree, places)
+    constraints = _constraints_for(tree, places, pins)
     if "base" in missing:
         _install_base(places, tree, constraints)
     if "extras" in missing:
         with step(f"packages for {' and '.join(extras)}"):
-            pip_install(places, constraints, *_extra_requirements(extras))
+            tools = LOWEST_TOOLS if pins == LOWEST else ()
+            pip_install(places, constraints, *_extra_requirements(extras), *tools)
     _write_atomically(stamp, json.dumps({**found, **wanted}))
 
 
@@ -151,14 +158,14 @@ def _install_base(places: Places, tree: Path, constraints: Path) -> None:
     repair.ensure_importable(places)
 
 
-def _constraints_for(tree: Path, places: Places) -> Path:
+def _constraints_for(tree: Path, places: Places, pins: Path) -> Path:
     """Our pins without those that this ComfyUI sets itself: a user's own may be another version."""
     exact = {
         _plain(line.split("==")[0])
         for line in (tree / "requirements.txt").read_text("utf-8").splitlines()
         if "==" in line and not line.lstrip().startswith("#")
     }
-    lines = CONSTRAINTS.read_text("utf-8").splitlines()
+    lines = pins.read_text("utf-8").splitlines()
     kept = [line for line in lines if _plain(line.split("==")[0]) not in exact]
     path = places.comfyui / "constraints.txt"
     _write_atomically(path, "\n".join(kept) + "\n")

@@ -36,6 +36,11 @@ class Places:
         return self.home / ".comfyui"
 
     @property
+    def lowest(self) -> "Places":
+        """Where the environment of the lowest versions is made, beside the usual one."""
+        return Places(self.home / ".lowest")
+
+    @property
     def base(self) -> Path:
         """ComfyUI's base directory: models, input, output and user files of our server."""
         return self.comfyui / "base"

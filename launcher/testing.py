@@ -55,6 +55,14 @@ def run(arguments: Sequence[str], tree: Path) -> int:
     return code or bool(failed)
 
 
+def run_lowest(arguments: Sequence[str], tree: Path, python: Path) -> int:
+    """Runs pytest on the library and the nodes with another Python; returns the exit code."""
+    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
+    what = [] if named else ["tests/emofeedback", "tests/nodes"]
+    command = ["pytest", "-c", "tests/pytest.ini", *arguments, *what]
+    return _module(command, python, COMFYUI_PATH=str(tree))
+
+
 def _missing_for_browser() -> str:
     if not any(shutil.which(name) for name in BROWSERS):
         return "no Chromium was found (Debian: apt-get install chromium)"
@@ -72,10 +80,10 @@ def _folder_of_pack() -> Path:
     return folder
 
 
-def _module(command: Sequence[str], **environment: str) -> int:
+def _module(command: Sequence[str], python: str | Path = sys.executable, **environment: str) -> int:
     say(f"$ {' '.join(command)}")
     child = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        [python, "-m", *command],
         cwd=ROOT,
         env={**os.environ, **environment},
         preexec_fn=die_with_parent(),

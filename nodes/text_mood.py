@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..emofeedback.reading.base import (
     Scorer,
 )
-from ..emofeedback.reading.phrases import read_phrases
+from ..emofeedback.reading.lexicon import read_by_lexicon, read_lexicon
+from ..emofeedback.reading.phrases import NAME as TABLE
+from ..emofeedback.reading.phrases import UNKNOWN, read_phrases
 from ..emofeedback.records.reading import (
     Reading,
 )
 from .comfy.bridge import show_text, stop_if_interrupted
+from .comfy.model_folders import find_lexicon, list_lexicons
 from .comfy.words import readings_in_words
 from .widgets.names import EMOTION_CHART, EMOTION_OF_TEXT
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
@@ -47,6 +51,15 @@ class EmotionOfText(io.ComfyNode):
                     "one (or with the embedded one, which reads pictures only) a table of emotion "
                     "words and cue phrases reads what it knows.",
                 ),
+                io.Combo.Input(
+                    "lexicon",
+                    options=[TABLE, *list_lexicons()],
+                    default=TABLE,
+                    optional=True,
+                    tooltip="What reads where no language model does: the table of phrases, or a "
+                    "file of rated words in models/emotion/lexicons (Glasgow Norms, Warriner, "
+                    "NRC-VAD).",
+                ),
             ],
             outputs=[
                 EmotionSocket.Output(
@@ -60,24 +73,38 @@ class EmotionOfText(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, prompt: str, scorer: Scorer | None = None) -> io.NodeOutput:
+    def fingerprint_inputs(cls, lexicon: str = TABLE, **_: Any) -> float:
+        return 0.0 if lexicon == TABLE else find_lexicon(lexicon).stat().st_mtime
+
+    @classmethod
+    def execute(
+        cls, prompt: str, scorer: Scorer | None = None, lexicon: str = TABLE
+    ) -> io.NodeOutput:
         stop_if_interrupted()
-        reading = _read_prompt(prompt, scorer)
+        reading = _read_prompt(prompt, scorer, lexicon)
         text = readings_in_words([reading])
+        if UNKNOWN in reading.words:
+            text = f"{UNKNOWN}\n\n{reading.warnings[0]}"
+        elif reading.model not in ("", getattr(scorer, "name", "")):
+            text = f"{text}\n\n{reading.rationale}"
         show_text(text)
         return io.NodeOutput(reading.emotion, text, (reading,))
 
 
-def _read_prompt(prompt: str, scorer: Scorer | None) -> Reading:
-    """By the scorer's language model, else by the phrase table.
+def _read_prompt(prompt: str, scorer: Scorer | None, lexicon: str) -> Reading:
+    """By the scorer's language model, else by the lexicon or the phrase table.
 
-    Raises: ConfigError: the prompt is empty. ScorerError: the model failed.
+    Raises: ConfigError: the prompt is empty, or the lexicon no such file. ScorerError: the model
+        failed.
     """
-    if scorer is None:
-        return read_phrases(prompt)
-    if "read text" in scorer.abilities:
+    if scorer is not None and "read text" in scorer.abilities:
         read: Reading = scorer.read_text(prompt)
         return read
-    reading = read_phrases(prompt)
-    told = f"The scorer {scorer.name!r} reads pictures only, so the phrase table read the prompt."
+    if lexicon == TABLE:
+        reading = read_phrases(prompt)
+    else:
+        reading = read_by_lexicon(prompt, read_lexicon(find_lexicon(lexicon)))
+    if scorer is None:
+        return reading
+    told = f"The scorer {scorer.name!r} reads pictures only, so {reading.model} read the prompt."
     return replace(reading, warnings=(*reading.warnings, told))

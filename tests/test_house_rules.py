@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.environment import LOWEST_EXTRAS
 from tools.house.imports import against_the_floors, circles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,3 +167,14 @@ def test_test_files_have_different_names() -> None:
 def _lines(name: str) -> list[str]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def test_the_lowest_versions_are_those_that_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = [*_lines("requirements.txt"), *(line for n in LOWEST_EXTRAS for line in extras[n])]
+    pinned = dict(line.split("==") for line in _lines("constraints-lowest.txt"))
+    for line in declared:
+        name, _, least = line.partition(">=")
+        # "3.1" and "3.1.0" are one version
+        assert f"{pinned[name]}.0.0".startswith(f"{least}.0" if least else ""), line

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 from ..plane.words import ALL_PRESETS, nearest_words
 from ..records.emotion import Emotion, clipped_emotion
@@ -25,12 +26,10 @@ Glasgow norm of their theme's word predicts (r 0.757 and 0.517): the best that w
 UNKNOWN_SPREAD = (1.23, 0.84)
 """Of all OASIS pictures, where no word is known."""
 NUM_WORDS = 2
-NOTHING_KNOWN = (
-    "The phrase table knows no word of this prompt, so it is taken as neutral. A vision-language "
-    "model as the scorer reads any words."
-)
+UNKNOWN = "unknown"
+"""In an emotion word's place, where no word of the prompt was known."""
 _NEGATIONS = {"not", "no", "never", "without", "hardly", "isn't", "nothing"}
-_WORD = re.compile(r"[a-z][a-z'-]*")
+_WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
 # other forms of a preset's word
 FORMS: dict[str, str] = {
@@ -71,29 +70,36 @@ def read_phrases(prompt: str) -> Reading:
     Emotion words are averaged, the effects of named cues ("under a dark storm sky") are added, as
     in the drawn world. A word behind "not", "no" or "without" does not count.
 
-    Returns: a reading whose cues name what was found; neutral, with a warning, where nothing was.
+    Returns: a reading whose cues name what was found and whose rationale says how many words were
+        known; "unknown", with a warning, where none was.
     Raises: ConfigError: the prompt is empty.
     """
     started = time.perf_counter()
+    count = len(words_of(prompt))
     text = " ".join(checked_prompt(prompt).lower().replace(",", " ").split())
     levels, rest = _named_levels(text)
-    words = _emotion_words(rest)
+    words = [
+        word for word in unnegated(_WORD.findall(rest)) if FORMS.get(word, word) in ALL_PRESETS
+    ]
+    if not words and not levels:
+        return unknown_reading(NAME, count)
     felt = [ALL_PRESETS[FORMS.get(word, word)].emotion for word in words]
     valence = sum(e.valence for e in felt) / max(1, len(felt)) + sum(c.valence for c in levels)
     arousal = sum(e.arousal for e in felt) / max(1, len(felt)) + sum(c.arousal for c in levels)
     emotion, clipped = clipped_emotion(valence, arousal)
     cues = (
-        *(Cue(word, _placed(felt_here)) for word, felt_here in zip(words, felt, strict=True)),
+        *(Cue(word, placed(felt_here)) for word, felt_here in zip(words, felt, strict=True)),
         *(Cue(level.label, effect_in_words(level)) for level in levels),
     )
     return Reading(
         emotion=emotion,
-        uncertainty=SPREAD if cues else UNKNOWN_SPREAD,
+        uncertainty=SPREAD,
         words=nearest_words(emotion, NUM_WORDS),
         cues=cues,
         model=NAME,
         clipped=clipped,
-        warnings=() if cues else (NOTHING_KNOWN,),
+        rationale=f"The {NAME} knows {count - len(_WORD.findall(rest)) + len(words)} of "
+        f"{count} words.",
         seconds=time.perf_counter() - started,
     )
 
@@ -111,15 +117,36 @@ def _named_levels(text: str) -> tuple[list[CueLevel], str]:
     return found, rest
 
 
-def _emotion_words(text: str) -> list[str]:
-    words = _WORD.findall(text)
+def words_of(prompt: str) -> list[str]:
+    """The words of a prompt, casefolded. Raises: ConfigError: it is empty."""
+    return _WORD.findall(checked_prompt(prompt).casefold())
+
+
+def unnegated(words: Sequence[str]) -> list[str]:
+    """Those that do not stand within two words behind a negation."""
     return [
         word
         for index, word in enumerate(words)
-        if FORMS.get(word, word) in ALL_PRESETS
-        and not _NEGATIONS & set(words[max(0, index - 2) : index])
+        if not _NEGATIONS & set(words[max(0, index - 2) : index])
     ]
 
 
-def _placed(emotion: Emotion) -> str:
+def unknown_reading(name: str, count: int) -> Reading:
+    """Of a prompt of which a table knows none of its words."""
+    told = f"{name} knows none of the {count} words, so the emotion is {UNKNOWN}"
+    return Reading(
+        emotion=Emotion(0, 0),
+        uncertainty=UNKNOWN_SPREAD,
+        words=(UNKNOWN,),
+        model=name,
+        rationale=f"{name} knows 0 of {count} words.",
+        warnings=(
+            f"{told}; neutral is handed on in its place. A vision-language model as the scorer "
+            "reads any words.",
+        ),
+    )
+
+
+def placed(emotion: Emotion) -> str:
+    """A known word's place, as a cue tells it."""
     return f"valence {emotion.valence:+.1f}, arousal {emotion.arousal:+.1f}"

@@ -153,3 +153,21 @@ def test_the_mood_of_a_prompt_is_read_by_table_where_no_model_reads_words(
     assert same == emotion and "'embedded' reads pictures only" in told
     with pytest.raises(Exception, match="nothing to picture"):
         node.execute("  ")
+
+
+def test_a_lexicon_of_the_artists_own_reads_where_it_is_chosen(pack_nodes, tmp_path, monkeypatch):
+    import folder_paths
+
+    node = pack_nodes["EmoFB_EmotionOfText"]
+    (tmp_path / "lexicons").mkdir()
+    (tmp_path / "lexicons" / "own.txt").write_text("moor\t0.25\t0.5\t0\nsea\t1\t0\t0\n", encoding="utf-8")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "emotion", ([str(tmp_path)], set()))
+    lexicon = node.GET_SCHEMA().inputs[-1]
+    assert (lexicon.id, lexicon.default) == ("lexicon", lexicon.options[0])
+    assert "own.txt" in node.define_schema().inputs[-1].options
+    emotion, text, _ = node.execute("a moor", lexicon="own.txt").args
+    assert (emotion.valence, emotion.arousal) == (-1.5, 0)
+    assert text.endswith("own.txt knows 1 of 2 words.")
+    assert node.execute("ein Boot", lexicon="own.txt").args[1].startswith("unknown\n")
+    with pytest.raises(ValueError, match="There is no lexicon 'gone.csv' .there: own.txt"):
+        node.execute("a moor", lexicon="gone.csv")

@@ -4,7 +4,7 @@ import torch
 from emofeedback.errors import ConfigError
 from emofeedback.lvlm.base import PROMPT_SETS, Written
 from emofeedback.plane.words import ALL_PRESETS, MIKELS, preset_emotion, sources_in_words
-from emofeedback.reading.phrases import FORMS, NOTHING_KNOWN, read_phrases
+from emofeedback.reading.phrases import FORMS, UNKNOWN, read_phrases
 from emofeedback.reading.scorer import LvlmScorer
 from emofeedback.records.calibration import (
     Calibration,
@@ -43,7 +43,8 @@ def test_a_negated_word_does_not_count() -> None:
 
 def test_unknown_words_are_neutral_uncertain_and_said_to_be() -> None:
     read = read_phrases("ein Boot auf dem Meer")
-    assert (read.emotion, read.warnings) == (Emotion(0, 0), (NOTHING_KNOWN,))
+    assert (read.emotion, read.words) == (Emotion(0, 0), (UNKNOWN,))
+    assert "knows none of the 5 words, so the emotion is unknown" in read.warnings[0]
     assert read.uncertainty > read_phrases("a happy boat").uncertainty
     with pytest.raises(ConfigError, match="nothing to picture"):
         read_phrases("  ")
