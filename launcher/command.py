@@ -105,6 +105,7 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
 
 def _test_lowest(places: Places, arguments: Sequence[str]) -> int:
     with setup_lock(places):
+        environment.ensure_venv(places)  # its pip gets ComfyUI
         tree = comfyui.ensure_tree(places)
     with setup_lock(places.lowest):
         environment.ensure_venv(places.lowest)

@@ -50,6 +50,7 @@ class ScoreFolder(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
+                    dynamic_prompts=True,
                     tooltip="What the pictures should show. With it, the table also says how far "
                     "each still shows that.",
                 ),

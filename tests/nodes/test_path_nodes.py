@@ -160,7 +160,9 @@ def test_a_lexicon_of_the_artists_own_reads_where_it_is_chosen(pack_nodes, tmp_p
 
     node = pack_nodes["EmoFB_EmotionOfText"]
     (tmp_path / "lexicons").mkdir()
-    (tmp_path / "lexicons" / "own.txt").write_text("moor\t0.25\t0.5\t0\nsea\t1\t0\t0\n", encoding="utf-8")
+    (tmp_path / "lexicons" / "own.txt").write_text(
+        "moor\t0.25\t0.5\t0\nsea\t1\t0\t0\n", encoding="utf-8"
+    )
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "emotion", ([str(tmp_path)], set()))
     lexicon = node.GET_SCHEMA().inputs[-1]
     assert (lexicon.id, lexicon.default) == ("lexicon", lexicon.options[0])
