@@ -1,4 +1,4 @@
-"""`python -m emofeedback score | calibrate | evaluate | fit`: folders, and rated pictures."""
+"""`python -m emofeedback score | calibrate | evaluate | fit | study`: readings, whole loops."""
 
 import logging
 import sys
@@ -11,6 +11,7 @@ COMMANDS = {
     "calibrate": ("emofeedback.commands.calibrate", "fit a scorer's readings to human ratings"),
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
     "fits": ("emofeedback.commands.fits", "say which graphics card holds which models"),
+    "study": ("emofeedback.commands.study", "compare ways to a feeling on prompts of your own"),
     "fit": ("emofeedback.commands.fit", "fit a head on a picture encoder to human ratings"),
 }
 

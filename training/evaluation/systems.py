@@ -1,8 +1,8 @@
 """Systems that evaluations compare: ways to a picture of a prompt that feels as asked.
 
-A `System` spends a number of pictures on one prompt and target, by the loop's driver; so does the
-loop's proof. Evaluations give whole lists of tasks to the entries of `SYSTEMS`, which say how many
-pictures they painted for each, so that all can be given the same number.
+A study's `System` spends pictures on one prompt and target. Evaluations give whole lists of tasks
+to the entries of `SYSTEMS`, which say how many pictures they painted for each, so that all can be
+given the same number.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError
 from emofeedback.images import from_png
 from emofeedback.loop.cost import loop_cost
-from emofeedback.loop.driver import Generate, rewrite_first_prompt, run_loop
-from emofeedback.loop.steps import start_loop
+from emofeedback.loop.driver import Generate
 from emofeedback.reading.base import (
     Scorer,
 )
@@ -28,64 +26,15 @@ from emofeedback.records.emotion import Emotion, clipped_emotion
 from emofeedback.records.reading import (
     Reading,
 )
-from emofeedback.records.state import LoopPolicy, LoopState
-from emofeedback.refining.base import Refiner
+from emofeedback.records.state import LoopState
 from emofeedback.refining.kept_words import with_clause
-from emofeedback.refining.rules import RuleRefiner, affect_phrase
+from emofeedback.refining.rules import affect_phrase
+from emofeedback.study.systems import System
 
 from ..data.prompts import Task
 from ..rewards.stack import EmotionReader
 from ..rl.measure import paint
 from ..rl.policy import Policy
-
-
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """One way of spending pictures on a prompt and a target.
-
-    Args:
-        refiner: "none", "embedded" or "rules".
-        rewrite_first: rewrite the prompt before the first round, without picture and reading.
-        refine_rounds: refine between the rounds; else they only choose.
-        emotion_input: the target also reaches the generator through its adapter.
-        explain: have the scorer explain for the refiner; the rules need no cues.
-        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
-    """
-
-    name: str
-    rounds: int = 3
-    candidates: int = 4
-    refiner: str = "none"
-    rewrite_first: bool = False
-    refine_rounds: bool = True
-    emotion_input: bool = False
-    explain: bool = True
-    oracle: bool = False
-
-    @property
-    def pictures(self) -> int:
-        """Pictures of one prompt and target."""
-        return self.rounds * self.candidates
-
-    def run(
-        self, task: Task, generate: Generate, scorer: Scorer, *, seed: int, floor: float = 0.0
-    ) -> LoopState:
-        """Spends them.
-
-        Args:
-            seed: of the first round; every round has the next.
-            floor: the policy's content floor.
-        """
-        policy = LoopPolicy(
-            rounds=self.rounds, candidates=self.candidates, tolerance=0.0, content_floor=floor
-        )
-        refiner = _refiner(self.refiner)
-        state = start_loop(task.prompt, Emotion(*task.target), policy, seed=seed)
-        if self.rewrite_first and refiner is not None:
-            state = rewrite_first_prompt(state, refiner)
-        between = refiner if self.refine_rounds else None
-        *_, state = run_loop(generate, scorer, between, state, explain=self.explain)
-        return state
 
 
 @dataclass(frozen=True)
@@ -148,7 +97,7 @@ def best_of_n(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: S
     def make(index: int) -> Generate:
         return lambda _, seed: draw(seed)[index : index + 1]
 
-    return _chosen([system.run(t, make(i), scorer, seed=0) for i, t in enumerate(tasks)])
+    return _chosen([_run(system, t, make(i), scorer, 0) for i, t in enumerate(tasks)])
 
 
 def feedback_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
@@ -164,7 +113,11 @@ def feedback_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, score
             policy, [Task(prompt, task.target) for prompt in prompts], sampler, 1000 + seed
         )
 
-    return _chosen([system.run(t, make(t), scorer, seed=i) for i, t in enumerate(tasks)])
+    return _chosen([_run(system, t, make(t), scorer, i) for i, t in enumerate(tasks)])
+
+
+def _run(system: System, task: Task, paint: Generate, scorer: Scorer, seed: int) -> LoopState:
+    return system.run(task.prompt, Emotion(*task.target), paint, scorer, seed=seed)
 
 
 def _chosen(states: Sequence[LoopState]) -> Made:
@@ -172,12 +125,6 @@ def _chosen(states: Sequence[LoopState]) -> Made:
     best = [state.best_image for state in states]
     painted = sum(loop_cost(state)["pictures"] for state in states)
     return Made(torch.stack([from_png(image) for image in best]), painted / len(states))
-
-
-def _refiner(name: str) -> Refiner | None:
-    if name == "none":
-        return None
-    return RuleRefiner() if name == "rules" else load_scorer().refiner()
 
 
 class ReaderScorer(Scorer):

@@ -8,7 +8,6 @@ kept one by one in a file, so a stopped run goes on where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 from pathlib import Path
@@ -16,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.files import write_json
+from emofeedback.study.runner import kept_trial
+from emofeedback.study.systems import System
+from emofeedback.study.trials import Trial
 
-from ..evaluation.systems import System
 from ..recipes.plan import ROOT
 from ..world.captions import neutral_prompt
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
@@ -30,7 +30,7 @@ from .report import (
     save_pictures,
     system_table,
 )
-from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, Trial, run_trial
+from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, run_trial
 
 log = logging.getLogger(__name__)
 NUM_PAIRS = 60
@@ -98,19 +98,11 @@ def proof_pairs(count: int, seed: int) -> list[Pair]:
     for index, target in enumerate(targets):
         drawn = sample_scene(random, split=("train", "held_out")[index % 2])
         scene = Scene(drawn.place, drawn.subject, NEUTRAL_CUES, drawn.seed)
-        pairs.append(Pair(scene, neutral_prompt(scene, random), target, seed + 100 * index))
+        prompt = neutral_prompt(scene, random)
+        pairs.append(Pair(prompt, target, seed + 100 * index, scene))
     return pairs
 
 
 def _trial(system: System, pair: Pair, run_dir: Path, index: int) -> Trial:
-    from PIL import Image
-
     picture = picture_path(run_dir, index, system)
-    record = picture.with_suffix(".json")
-    if record.is_file():
-        return Trial.of_record(json.loads(record.read_text(encoding="utf-8")))
-    trial, chosen = run_trial(system, pair)
-    if index < SHOWN:
-        Image.fromarray((chosen * 255).round().byte().numpy()).save(picture)
-    write_json(record, trial.record(), indent=None)
-    return trial
+    return kept_trial(picture, lambda: run_trial(system, pair), with_picture=index < SHOWN)

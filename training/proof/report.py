@@ -11,13 +11,11 @@ import numpy as np
 
 from emofeedback.images import open_picture
 from emofeedback.plane.metrics import paired_difference
-from emofeedback.records.emotion import Emotion
-
-from .trials import Trial, judged_gap
+from emofeedback.study.trials import Trial, axis_error, final_gap, nearest_gap
 
 if TYPE_CHECKING:
-    from ..evaluation.systems import System
-    from .trials import Pair
+    from emofeedback.study.systems import System
+    from emofeedback.study.trials import Pair
 
 Trials = Mapping[str, Sequence[Trial]]
 RIVALS = {
@@ -26,22 +24,6 @@ RIVALS = {
 }
 """Which best-of-12 each loop must beat."""
 CONTENT_ALLOWANCE = 0.02
-
-
-def final_gap(trial: Trial, pictures: int | None = None) -> float:
-    """Judged gap size of the picture handed out after that many pictures; default: after all."""
-    number = len(trial.shots) if pictures is None else min(pictures, len(trial.shots))
-    return judged_gap(trial.shots[trial.chosen[number - 1]], Emotion(*trial.target))
-
-
-def nearest_gap(trial: Trial) -> float:
-    """Smallest judged gap size of all pictures made: what a perfect scorer would have chosen."""
-    return min(judged_gap(shot, Emotion(*trial.target)) for shot in trial.shots)
-
-
-def axis_error(trial: Trial, axis: int) -> float:
-    """Judged absolute gap of the final picture on an axis: 0 valence, 1 arousal."""
-    return abs(trial.target[axis] - trial.shots[trial.chosen[-1]].judged[axis])
 
 
 def content(trial: Trial, name: str) -> float:

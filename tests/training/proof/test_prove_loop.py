@@ -9,10 +9,11 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.request import (
     blind_request,
 )
-from training.evaluation.systems import System
+from emofeedback.study.systems import System
+from emofeedback.study.trials import Move, Shot, Trial, final_gap, nearest_gap
 from training.proof.loop import CLOSEST, proof_pairs
-from training.proof.report import RIVALS, curve, difference_table, final_gap, nearest_gap
-from training.proof.trials import SYSTEMS, Move, Shot, Trial, run_trial
+from training.proof.report import RIVALS, curve, difference_table
+from training.proof.trials import SYSTEMS, run_trial
 from training.world.scene import held_out
 
 

@@ -1,0 +1,106 @@
+"""A system under test: one way of spending pictures on a prompt and a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..embedded.scorer import load_scorer
+from ..loop.driver import Generate, rewrite_first_prompt, run_loop
+from ..loop.steps import start_loop
+from ..reading.base import Scorer
+from ..records.emotion import Emotion
+from ..records.state import LoopPolicy, LoopState
+from ..refining.base import Refiner
+from ..refining.rules import RuleRefiner
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way of spending pictures on a prompt and a target, by the loop's driver.
+
+    Args:
+        refiner: "none", "scorer" (the scorer's own, the rules where it has none), "embedded" or
+            "rules".
+        rewrite_first: rewrite the prompt before the first round, without picture and reading.
+        refine_rounds: refine between the rounds; else they only choose.
+        emotion_input: the target also reaches the generator through its adapter.
+        explain: have the scorer explain for the refiner; the rules need no cues.
+        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
+    """
+
+    name: str
+    rounds: int = 3
+    candidates: int = 4
+    refiner: str = "none"
+    rewrite_first: bool = False
+    refine_rounds: bool = True
+    emotion_input: bool = False
+    explain: bool = True
+    oracle: bool = False
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of one prompt and target."""
+        return self.rounds * self.candidates
+
+    def run(
+        self,
+        prompt: str,
+        target: Emotion,
+        generate: Generate,
+        scorer: Scorer,
+        *,
+        seed: int,
+        floor: float = 0.0,
+    ) -> LoopState:
+        """Spends them.
+
+        Args:
+            seed: of the first round; every round has the next.
+            floor: the policy's content floor.
+        """
+        policy = LoopPolicy(
+            rounds=self.rounds, candidates=self.candidates, tolerance=0.0, content_floor=floor
+        )
+        refiner = _refiner(self.refiner, scorer)
+        state = start_loop(prompt, target, policy, seed=seed)
+        if self.rewrite_first and refiner is not None:
+            state = rewrite_first_prompt(state, refiner)
+        between = refiner if self.refine_rounds else None
+        *_, state = run_loop(generate, scorer, between, state, explain=self.explain)
+        return state
+
+
+def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple[System, ...]:
+    """What a study compares: the prompt, one rewrite, best of N, the loop.
+
+    Args:
+        emotion_input: the generator also takes valence and arousal; the loop is tried with it, too.
+    """
+    number = rounds * candidates
+    one = System(name="prompt", rounds=1, candidates=1)
+    loop = System(
+        name="loop by words",
+        rounds=rounds,
+        candidates=candidates,
+        refiner="scorer",
+        rewrite_first=True,
+    )
+    systems = (
+        one,
+        replace(loop, name="rewritten once", rounds=1, candidates=1, refine_rounds=False),
+        replace(one, name=f"best of {number}", rounds=rounds, candidates=candidates),
+        loop,
+    )
+    both = replace(loop, name="loop by words and input", emotion_input=True)
+    return (*systems, both) if emotion_input else systems
+
+
+def _refiner(name: str, scorer: Scorer) -> Refiner | None:
+    if name == "none":
+        return None
+    if name == "embedded":
+        return load_scorer().refiner()
+    if name == "scorer" and "refine" in scorer.abilities:
+        return scorer.refiner()
+    return RuleRefiner()
