@@ -45,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
         help="OpenAI-compatible address of the scorer and judge of real pictures",
     )
     found.add_argument("--server-model", default="", help="its model's name")
+    found.add_argument("--head", type=Path, help="a head as scorer and judge, instead of a server")
+    found.add_argument("--head-encoder", default="", help='as fit names them, joined by " + "')
     found.add_argument("--clip", type=Path, help="folder of a transformers CLIP, for CLIPScore")
     found.add_argument("--pickscore", type=Path, help="folder of PickScore")
     found.add_argument("--out", type=Path, default=Path("runs/evaluation"))

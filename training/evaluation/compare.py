@@ -25,6 +25,7 @@ from emofeedback.reading.base import (
 from emofeedback.records.emotion import LIMIT
 
 from ..data.prompts import Task, load_prompts
+from ..rewards.head import head_reader
 from ..rewards.server import ServerReader
 from ..rewards.stack import EmotionReader, PairScore, ReadingCache
 from ..rl.measure import Judged, cue_variety, judged
@@ -173,8 +174,10 @@ def summary(
 def picture_reader(options: EvaluationOptions) -> EmotionReader | None:
     """Who measures real pictures; None: the drawn world's judge.
 
-    Raises: ConfigError: a real model without --server.
+    Raises: ConfigError: a real model without --server or --head.
     """
+    if options.head is not None:
+        return ReadingCache(head_reader(str(options.head), options.head_encoder))
     if options.server:
         return ReadingCache(
             ServerReader(
@@ -186,7 +189,8 @@ def picture_reader(options: EvaluationOptions) -> EmotionReader | None:
     if options.model not in ("", "smoke"):
         raise ConfigError(
             "The drawn world's judge knows drawn pictures only. Give --server URL --server-model "
-            "NAME of a vision-language model that was not the reward of the training."
+            "NAME of a vision-language model, or --head FILE, that was not the reward of the "
+            "training."
         )
     return None
 

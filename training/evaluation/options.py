@@ -32,6 +32,9 @@ class EvaluationOptions:
     server: str = ""
     """Address of the scorer and judge of real pictures."""
     server_model: str = ""
+    head: Path | None = None
+    """File of a head that reads and judges instead of a server."""
+    head_encoder: str = ""
     clip: Path | None = None
     pickscore: Path | None = None
     out: Path = Path("runs/evaluation")

@@ -12,6 +12,7 @@ from torch import Tensor
 from emofeedback.errors import CheckpointError, ConfigError
 
 from ..settings.config import RewardConfig
+from .head import head_reader
 from .stack import EmotionReader, PairScore, RewardStack
 
 
@@ -51,7 +52,7 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
     if without:
         raise ConfigError(
             f"loss.kind=pathwise needs rewards with a gradient, which reward.{without[0]} has not. "
-            "Use reward.emotion with scorer=embedded or rules and emotion_form=continuous or "
+            "Use reward.emotion with scorer=embedded, head or rules and emotion_form=continuous or "
             "distribution, "
             "reward.content or reward.brightness; or another loss.kind."
         )
@@ -65,18 +66,24 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
         pairs["content"] = drawn_content_score
     if config.brightness:
         pairs["brightness"] = brightness
-    reader = None
+    reader: EmotionReader | None = None
     if config.emotion:
-        reader = read_by_rules if config.scorer == "rules" else read_with_gradient
-        if config.emotion_form == "distribution":
-            reader = read_distribution
+        if config.scorer == "embedded" and config.emotion_form == "continuous":
+            reader = read_with_gradient
+        else:
+            reader = emotion_reader(config, gradient=True)
     return RewardStack(config, reader, pairs, cache=False)
 
 
-def emotion_reader(config: RewardConfig) -> EmotionReader:
-    """Who reads emotions for this config."""
+def emotion_reader(config: RewardConfig, *, gradient: bool = False) -> EmotionReader:
+    """Who reads emotions for this config, in this process.
+
+    Raises: as `build_rewards`.
+    """
     if config.emotion_form == "distribution":
         return read_distribution
+    if config.scorer == "head":
+        return head_reader(config.head, config.head_encoder, gradient=gradient)
     return read_embedded if config.scorer == "embedded" else read_by_rules
 
 

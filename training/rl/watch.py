@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..data.prompts import Task, draw_tasks
+from ..rewards.head import head_reader
 from ..rewards.stack import RewardStack
 from ..settings.config import TrainConfig
 from .measure import judged, paint
@@ -21,8 +22,8 @@ def measure_policy(
     prompts: Sequence[str],
     targets: Sequence[tuple[float, float]] | None,
 ) -> dict[str, float]:
-    """Reward and its parts of a policy as it stands; judged error and content where the drawn
-    world's judge knows the pictures."""
+    """Reward and its parts of a policy as it stands; judged error and content by watch.head, or
+    by the drawn world's judge where that knows the pictures."""
     asked = draw_tasks(prompts, targets, count=config.watch.pictures, seed=SEED, step=0)
     tasks = [Task(prompts[i % len(prompts)], task.target) for i, task in enumerate(asked)]
     images = paint(
@@ -33,10 +34,13 @@ def measure_policy(
     found = rewards.collect([rewards.submit(images, tasks)])
     numbers = {"watch/reward": float(found.total.nanmean())}
     numbers |= {f"watch/{name}": float(part.nanmean()) for name, part in found.parts.items()}
-    if policy.family.name == "drawn":
-        seen = judged(images, tasks)
+    head = config.watch.head
+    reader = head_reader(head, config.watch.head_encoder) if head else None
+    if policy.family.name == "drawn" or reader is not None:
+        seen = judged(images, tasks, reader)
         numbers["watch/error"] = float(seen.gap_sum.mean())
-        numbers["watch/judged_content"] = float(seen.content.nanmean())
+        if reader is None:
+            numbers["watch/judged_content"] = float(seen.content.nanmean())
     return numbers
 
 

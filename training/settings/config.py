@@ -122,7 +122,7 @@ class RewardConfig:
     emotion_threshold: float = 0.525
     """0.35 on a 1..5 scale, as Q-Insight's reward, on [-3, 3]."""
     scorer: str = "embedded"
-    """Who reads the emotion: embedded, server, or rules (colour statistics; a reference)."""
+    """Who reads the emotion: embedded, server, head, or rules (colour statistics; a reference)."""
     content: float = 0.0
     """Weight of the drawn world's CLIP pair: does the picture show its prompt?"""
     clip_score: float = 0.0
@@ -143,12 +143,16 @@ class RewardConfig:
     retries: int = 3
     workers: int = 8
     timeout_s: float = 60.0
+    head: str = ""
+    """File of `python -m emofeedback fit`, for scorer: head."""
+    head_encoder: str = ""
+    """Its encoders as fit names them, joined by " + "; empty where they lie beside it."""
 
     def __post_init__(self) -> None:
         check_ranges("reward", self)
         check_choice("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
         check_choice("reward.normalise", self.normalise, ("none", "group"))
-        check_choice("reward.scorer", self.scorer, ("embedded", "server", "rules"))
+        check_choice("reward.scorer", self.scorer, ("embedded", "server", "rules", "head"))
         if self.emotion_form == "distribution" and self.scorer != "embedded":
             raise ConfigError(
                 f"reward.emotion_form is 'distribution', which scorer={self.scorer} does not tell: "
@@ -156,6 +160,8 @@ class RewardConfig:
             )
         if self.scorer == "server" and self.emotion and not (self.server and self.server_model):
             raise ConfigError("reward.scorer is 'server': set reward.server and server_model too.")
+        if self.scorer == "head" and self.emotion and not self.head:
+            raise ConfigError("reward.scorer is 'head': set reward.head to a file that fit wrote.")
         for part, folder in (("clip_score", self.clip_path), ("pick_score", self.pick_path)):
             if getattr(self, part) and not folder:
                 raise ConfigError(
@@ -252,6 +258,11 @@ class WatchConfig:
     """Held-out prompts of the closing table, each at 25 targets; 0: no table."""
     table_steps: int = 10
     """Sampler steps of measured pictures."""
+    head: str = ""
+    """File of a head that judges, on models that the drawn world's judge does not know; it should
+    not be the reward's own."""
+    head_encoder: str = ""
+    """Its encoders, as reward.head_encoder."""
 
     def __post_init__(self) -> None:
         check_ranges("watch", self)
