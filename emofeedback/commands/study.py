@@ -26,7 +26,7 @@ from ..study.report import study_tables, write_report
 from ..study.runner import kept_trial
 from ..study.systems import System, study_systems
 from ..study.trials import Pair, Trial, run_trial, scorer_as_judge
-from .reading import EMBEDDED, open_scorer
+from .reading import add_scorer_arguments, open_scorer
 
 log = logging.getLogger(__name__)
 Feelings = Sequence[Emotion]
@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("prompts", type=Path, help="a text file, one prompt a line")
     parser.add_argument("--judge", required=True, help="as --scorer; measures and never chooses")
-    parser.add_argument("--encoder", action="append", default=[], help="of the judge's head")
     parser.add_argument(
-        "--scorer", default=EMBEDDED, help="reads and chooses: embedded; folder:PATH; server:URL"
+        "--judge-encoder", action="append", default=[], help="of a head that judges, as --encoder"
     )
-    parser.add_argument("--model", default="", help="the scorer's name on its server")
+    add_scorer_arguments(parser)
+    parser.add_argument("--calibration", type=Path, help="of the scorer's readings")
     parser.add_argument("--workflow", type=Path, help="a ComfyUI graph with our loop, API format")
     parser.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI, for --workflow")
     parser.add_argument("--feelings", default="", help="your own: 2,1;-2,-1 (valence,arousal)")
@@ -62,8 +62,15 @@ def run(options: argparse.Namespace) -> int:
         options.rounds, options.candidates, emotion_input=options.workflow is None
     )
     _same_study(options, len(pairs))
-    scorer = open_scorer(options.scorer, model=options.model)
-    judging = open_scorer(options.judge, encoders=options.encoder)
+    scorer = open_scorer(
+        options.scorer,
+        way=options.reading,
+        calibration=options.calibration,
+        adapter=options.adapter,
+        model=options.model,
+        encoders=options.encoder,
+    )
+    judging = open_scorer(options.judge, encoders=options.judge_encoder)
     judge, painter = (
         scorer_as_judge(judging),
         _painter(options.workflow, options.server, options.steps),
@@ -139,8 +146,9 @@ def _same_study(options: argparse.Namespace, pairs: int) -> None:
     told = {
         name: str(getattr(options, name))
         for name in (
-            "judge", "encoder", "scorer", "model", "workflow", "feelings", "levels", "reach",
-            "rounds", "candidates", "content_floor", "steps", "seed",
+            "judge", "judge_encoder", "scorer", "encoder", "model", "adapter", "reading",
+            "calibration", "workflow", "feelings", "levels", "reach", "rounds", "candidates",
+            "content_floor", "steps", "seed",
         )
     } | {"asked": options.prompts.read_text(encoding="utf-8"), "pairs": str(pairs)}  # fmt: skip
     path = options.out / "study.json"
