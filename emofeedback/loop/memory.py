@@ -139,8 +139,11 @@ def _free(readings: list[Reading]) -> list[Reading]:
 
 def _pixels(images: Tensor) -> str:
     """Names pictures by what 8 bits keep of them: drawn and remembered ones are then the same."""
-    seen = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().contiguous()
-    return hashlib.sha256(repr(tuple(seen.shape)).encode() + seen.numpy().tobytes()).hexdigest()
+    seen = hashlib.sha256(repr(tuple(images.shape)).encode())
+    for image in images.detach():  # one by one: a round's copies would be gigabytes
+        pixels = (image.float().clamp(0, 1) * 255).round().to(torch.uint8)
+        seen.update(pixels.cpu().contiguous().numpy().tobytes())
+    return seen.hexdigest()
 
 
 def _question(request: RefineRequest) -> str:

@@ -61,6 +61,8 @@ def test_there_is_a_workflow_for_every_family() -> None:
     assert set(FAMILIES) == {
         "sd35_feedback_loop",
         "flux_feedback_loop",
+        "sdxl_feedback_loop",
+        "sdxl_low_vram_feedback_loop",
         "sdxl_emotion_sampler",
         "turbo_emotion_path",
         "change_the_mood_of_a_picture",
