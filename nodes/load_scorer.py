@@ -149,7 +149,11 @@ def _from_server(kind: dict[str, Any]) -> Scorer:
     from ..emofeedback.lvlm.server.endpoint import open_endpoint
 
     lvlm = open_endpoint(
-        kind["url"], kind["model_name"], timeout_s=kind["timeout"], at_once=kind["at_once"]
+        kind["url"],
+        kind["model_name"],
+        timeout_s=kind["timeout"],
+        at_once=kind["at_once"],
+        thought_tokens=kind.get("thought_tokens") or 0,  # graphs of before do not name it
     )
     return _scorer(lvlm, kind)
 

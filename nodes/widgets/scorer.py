@@ -72,7 +72,7 @@ def server_inputs() -> list[io.Input]:
             default="http://127.0.0.1:8000/v1",
             tooltip="An OpenAI-compatible server on this computer. Others must be allowed by the "
             "environment variable EMOFEEDBACK_ALLOWED_SERVERS=host:port; a key comes from "
-            "EMOFEEDBACK_API_KEY only.",
+            "EMOFEEDBACK_API_KEY or the file EMOFEEDBACK_KEY_FILE only.",
         ),
         io.String.Input("model_name", default="", tooltip="The model's name on the server."),
         io.Float.Input(
@@ -88,6 +88,15 @@ def server_inputs() -> list[io.Input]:
             "at_once", default=4, min=1, max=64, tooltip="Questions sent at the same time."
         ),
         *reading_inputs(),
+        io.Int.Input(
+            "thought_tokens",
+            default=0,
+            min=0,
+            max=32_768,
+            advanced=True,
+            tooltip="Tokens that a thinking model may spend before each written answer. 0 asks it "
+            "not to think. Ratings by expected value are always asked for without a thought.",
+        ),
     ]
 
 

@@ -97,7 +97,8 @@ def mutated(reply: dict[str, Any], chance: Random) -> bytes:
     """The body of a reply after one to four changes."""
     reply = copy.deepcopy(reply)
     for _ in range(chance.randint(1, 4)):
-        holder, key = chance.choice(list(_places(reply)) or [(reply, "choices")])
+        reply = reply or {"choices": None}
+        holder, key = chance.choice(_places(reply))
         match chance.choice(("value", "value", "gone", "added", "twice", "moved")):
             case "value":
                 holder[key] = copy.deepcopy(chance.choice(VALUES))
