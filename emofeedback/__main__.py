@@ -1,4 +1,4 @@
-"""`python -m emofeedback score | calibrate | evaluate | fit | study`: readings, whole loops."""
+"""`python -m emofeedback score | calibrate | evaluate | fit | study | serve`: readings, loops."""
 
 import logging
 import sys
@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
     "fits": ("emofeedback.commands.fits", "say which graphics card holds which models"),
     "study": ("emofeedback.commands.study", "compare ways to a feeling on prompts of your own"),
+    "serve": ("emofeedback.commands.serve", "a model folder as an OpenAI-compatible server"),
     "fit": ("emofeedback.commands.fit", "fit a head on a picture encoder to human ratings"),
 }
 

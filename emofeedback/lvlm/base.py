@@ -101,6 +101,11 @@ PROMPT_SETS = {
 }
 
 
+DEFAULT_PROMPTS = "viewer_v1"
+TAUGHT = "@"
+"""Between a model's name on a server and that of the prompts that it was taught."""
+
+
 def prompt_set(name: str) -> PromptSet:
     """A set of prompts by name.
 
@@ -142,6 +147,7 @@ class Ask:
         max_tokens: length of the answer.
         seed: None takes the likeliest token each time; a number samples with it.
         schema: JSON schema of the answer, for backends that can enforce one.
+        top_logprobs: of each written token the likeliest alternatives wanted, 0 for none.
     """
 
     image: Tensor | None
@@ -149,6 +155,11 @@ class Ask:
     max_tokens: int = 768
     seed: int | None = None
     schema: Mapping[str, Any] | None = None
+    top_logprobs: int = 0
+
+
+TokenLogprobs = tuple[tuple[str, float], ...]
+"""Tokens with their log-probabilities at one place: the written one, then the likeliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +171,18 @@ class Written:
         tokens: read and written.
         warnings: what the backend could not do as asked.
         unfinished: why it is no answer as it stands ("and was cut off there ..."); "" if it is.
+        logprobs: of each written token, where `Ask.top_logprobs` asked a local model for them.
+        cut: the answer ended at its limit.
+        new_tokens: of all, those that were written, where a local model counted them.
     """
 
     text: str
     tokens: int
     warnings: tuple[str, ...] = ()
     unfinished: str = ""
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    cut: bool = False
+    new_tokens: int = 0
 
 
 class Lvlm(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
-from .base import prompt_set
+from .base import DEFAULT_PROMPTS, prompt_set
 from .local import TransformersLvlm
 from .lora import CONFIG as ADAPTER_CONFIG
 from .lora import merge_lora
@@ -24,7 +24,6 @@ from .pictures import SquareProcessor
 from .precision import fast_dtype
 
 SETTINGS = "emofeedback.json"
-DEFAULT_PROMPTS = "viewer_v1"
 HUB_ATTENTION = re.compile(r'"\w*attn_implementation\w*"\s*:\s*"[^"]*/[^"]*"')
 HOW_TO_GET = (
     "Get one with `hf download Qwen/Qwen3-VL-2B-Instruct --local-dir {folder}`, or choose another "

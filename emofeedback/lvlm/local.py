@@ -21,6 +21,7 @@ from .base import (
     ProgressCallback,
     PromptSet,
     Rating,
+    TokenLogprobs,
     Written,
 )
 from .branches import joint_digits, with_suffix
@@ -260,11 +261,20 @@ class TransformersLvlm:
                 max_new_tokens=ask.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
                 logits_processor=LogitsProcessorList(self._shaped(ask, chat)),
+                return_dict_in_generate=True,
+                output_logits=ask.top_logprobs > 0,
                 **({"do_sample": False} if ask.seed is None else sampling),
             )
-        new = out[0, inputs["input_ids"].shape[1] :]
-        text = self._tokenizer.decode(new, skip_special_tokens=True)
-        return Written(text, int(out.shape[1]))
+        ids = out.sequences[0]
+        new = ids[inputs["input_ids"].shape[1] :]
+        ended = len(new) < ask.max_tokens or int(new[-1]) in self._tokenizer.all_special_ids
+        return Written(
+            self._tokenizer.decode(new, skip_special_tokens=True),
+            len(ids),
+            logprobs=told_logprobs(self._tokenizer, new, out.logits or (), ask.top_logprobs),
+            cut=not ended,
+            new_tokens=len(new),
+        )
 
     def _shaped(self, ask: Ask, chat: str) -> list[ShapedAnswer]:
         """What holds the answer to its schema; nothing where that is not possible."""
@@ -282,6 +292,25 @@ class TransformersLvlm:
 
     def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
         return nullcontext(self.model.device) if self.place is None else self.place(needed)
+
+
+def told_logprobs(
+    tokenizer: Any, ids: Tensor, logits: Sequence[Tensor], top: int
+) -> tuple[TokenLogprobs, ...]:
+    """What the model thought of each written token: itself first, then the `top` likeliest.
+
+    Args:
+        ids: [T] of the written tokens; special ones are left out.
+        logits: one [1, vocabulary] a token; none gives nothing.
+    """
+    told = []
+    for token, at in zip(ids.tolist(), logits, strict=False):
+        if token in tokenizer.all_special_ids:
+            continue
+        chances = at[0].float().log_softmax(-1)
+        likeliest = [token, *chances.topk(top).indices.tolist()]
+        told.append(tuple((tokenizer.decode([each]), float(chances[each])) for each in likeliest))
+    return tuple(told)
 
 
 def ratings_of(

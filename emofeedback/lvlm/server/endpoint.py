@@ -16,7 +16,16 @@ from torch import Tensor
 
 from ...errors import ConfigError, ScorerAnswerError
 from ...images import data_uri
-from ..base import PROMPT_SETS, Ask, ProgressCallback, PromptSet, Rating, Written
+from ..base import (
+    DEFAULT_PROMPTS,
+    PROMPT_SETS,
+    TAUGHT,
+    Ask,
+    ProgressCallback,
+    PromptSet,
+    Rating,
+    Written,
+)
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
 from .allowed import allowed_address
@@ -60,7 +69,7 @@ class EndpointLvlm:
 
     model: str
     server: Server
-    prompts: PromptSet = PROMPT_SETS["viewer_v1"]
+    prompts: PromptSet = PROMPT_SETS[DEFAULT_PROMPTS]
     thought_tokens: int = 0
 
     @property
@@ -222,6 +231,8 @@ def open_endpoint(
     """A model on a server that may be called; nothing is sent yet.
 
     Args:
+        model: its name there. One that ends in "@" and a name of `PROMPT_SETS`, as
+            `python -m emofeedback serve` gives it, is asked with those prompts.
         timeout_s: for one try of a question.
         at_once: questions at a time.
         retries: how often a question is sent again where the server is busy or fails.
@@ -238,4 +249,5 @@ def open_endpoint(
     server = Server(
         address, api_key(address), name, timeout_s, retries, at_once, max(timeout_s, patience_s)
     )
-    return EndpointLvlm(model.strip(), server, thought_tokens=thought_tokens)
+    taught = PROMPT_SETS.get(model.strip().rpartition(TAUGHT)[2], PROMPT_SETS[DEFAULT_PROMPTS])
+    return EndpointLvlm(model.strip(), server, taught, thought_tokens)
