@@ -42,11 +42,14 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--server",
         default="",
-        help="OpenAI-compatible address of the scorer and judge of real pictures",
+        help="OpenAI-compatible address of scorer and judge in one: circular, and told so",
     )
     found.add_argument("--server-model", default="", help="its model's name")
-    found.add_argument("--head", type=Path, help="a head as scorer and judge, instead of a server")
+    found.add_argument("--head", type=Path, help="a head that measures, instead of a server")
     found.add_argument("--head-encoder", default="", help='as fit names them, joined by " + "')
+    for who, does in (("scorer", "chooses and refines"), ("judge", "measures")):
+        found.add_argument(f"--{who}-server", default="", help=f"address of who {does}")
+        found.add_argument(f"--{who}-model", default="", help="its model's name")
     found.add_argument("--clip", type=Path, help="folder of a transformers CLIP, for CLIPScore")
     found.add_argument("--pickscore", type=Path, help="folder of PickScore")
     found.add_argument("--out", type=Path, default=Path("runs/evaluation"))

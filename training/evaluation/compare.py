@@ -25,15 +25,14 @@ from emofeedback.reading.base import (
 from emofeedback.records.emotion import LIMIT
 
 from ..data.prompts import Task, load_prompts
-from ..rewards.head import head_reader
-from ..rewards.server import ServerReader
-from ..rewards.stack import EmotionReader, PairScore, ReadingCache
+from ..rewards.stack import EmotionReader, PairScore
 from ..rl.measure import Judged, cue_variety, judged
 from ..rl.policy import Policy
-from ..settings.config import ModelConfig, RewardConfig, TrainConfig
+from ..settings.config import ModelConfig, TrainConfig
 from .options import EvaluationOptions
+from .panel import Panel, open_panel
 from .report import markdown, save_pictures, save_plot
-from .systems import Made, MakeAll, ReaderScorer, Sampler, parse_system
+from .systems import Made, MakeAll, Sampler, parse_system
 from .trained_weights import rank_of, weights_of
 
 SWEEP_POINTS = 9
@@ -60,8 +59,6 @@ def evaluate(options: EvaluationOptions) -> str:
     """
     from tqdm import tqdm
 
-    from emofeedback.embedded.scorer import load_scorer
-
     systems = [parse_system(text) for text in options.systems]
     if len({name for name, _, _ in systems}) < len(systems):
         raise ConfigError(f"A system is named twice: {' '.join(options.systems)}.")
@@ -72,8 +69,8 @@ def evaluate(options: EvaluationOptions) -> str:
         steps=options.steps, guidance=options.guidance, seed=options.seed,
         num_pictures=options.pictures, candidates=options.candidates,
     )  # fmt: skip
-    reader = picture_reader(options)
-    scorer: Scorer = load_scorer() if reader is None else ReaderScorer(reader)
+    panel = open_panel(options)
+    reader, scorer = panel.reader, panel.scorer
     pair_scores, policies = _pair_scores(options), _Policies(options)
     found: list[Measured] = []
     for name, system, checkpoint in tqdm(systems, desc="systems"):
@@ -88,7 +85,7 @@ def evaluate(options: EvaluationOptions) -> str:
                 prompts = _prompts(options)[: options.sweeps]
                 measured.numbers.update(continuity(make, prompts, sampler, reader))
         found.append(measured)
-    return _report(found, tasks, options)
+    return _report(found, tasks, options, panel)
 
 
 def measure_system(
@@ -171,30 +168,6 @@ def summary(
     return numbers
 
 
-def picture_reader(options: EvaluationOptions) -> EmotionReader | None:
-    """Who measures real pictures; None: the drawn world's judge.
-
-    Raises: ConfigError: a real model without --server or --head.
-    """
-    if options.head is not None:
-        return ReadingCache(head_reader(str(options.head), options.head_encoder))
-    if options.server:
-        return ReadingCache(
-            ServerReader(
-                RewardConfig(
-                    scorer="server", server=options.server, server_model=options.server_model
-                )
-            )
-        )
-    if options.model not in ("", "smoke"):
-        raise ConfigError(
-            "The drawn world's judge knows drawn pictures only. Give --server URL --server-model "
-            "NAME of a vision-language model, or --head FILE, that was not the reward of the "
-            "training."
-        )
-    return None
-
-
 def continuity(
     make: Make, prompts: Sequence[str], sampler: Sampler, reader: EmotionReader | None = None
 ) -> dict[str, float]:
@@ -272,22 +245,28 @@ def _pair_scores(
     return found
 
 
-def _report(found: list[Measured], tasks: Sequence[Task], options: EvaluationOptions) -> str:
+def _report(
+    found: list[Measured], tasks: Sequence[Task], options: EvaluationOptions, panel: Panel
+) -> str:
     first = found[0]
     rows = []
     for each in found:
         change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
         rows.append((each.name, each.numbers, change))
     world = {}
-    if options.prompts == "drawn" and not options.server:
+    if options.prompts == "drawn" and panel.reader is None:
         size = max(first.sheet.shape[1], SMALLEST)
         world = judge_world(tasks, size=size, seed=options.seed)
-    text = markdown(rows, count=len(tasks), world=world)
+    table = markdown(rows, count=len(tasks), world=world)
+    text = f"{panel.told()}\n\n{table}"
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.md").write_text(text + "\n", encoding="utf-8")
     record = {
         "systems": {n: numbers | {"change": vars_of(c)} for n, numbers, c in rows},
         "world": world,
+        "scorer": panel.scorer.name,
+        "judge": panel.judge,
+        "circular": panel.circular,
         "options": {k: str(v) for k, v in asdict(options).items()},
     }
     (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -30,8 +30,14 @@ class EvaluationOptions:
     seed: int = 0
     threads: int = 0
     server: str = ""
-    """Address of the scorer and judge of real pictures."""
+    """Address of scorer and judge in one, where they have none of their own."""
     server_model: str = ""
+    scorer_server: str = ""
+    """Who chooses and refines."""
+    scorer_model: str = ""
+    judge_server: str = ""
+    """Who measures."""
+    judge_model: str = ""
     head: Path | None = None
     """File of a head that reads and judges instead of a server."""
     head_encoder: str = ""

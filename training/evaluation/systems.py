@@ -101,11 +101,30 @@ def best_of_n(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: S
 
 
 def feedback_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
-    """Generate, score, refine: the emotion by input and the refiner's clause by words."""
+    """Generate, score, refine: the emotion by input and the rules' clause by words."""
+    return _loop(policy, tasks, sampler, scorer, refiner="rules")
+
+
+def written_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
+    """The loop with the paper's textual feedback: the scorer explains and rewrites the prompt.
+
+    Raises: ConfigError: the scorer reads pictures only.
+    """
+    if "refine" not in scorer.abilities:
+        raise ConfigError(
+            f"loop-lvlm needs a scorer that writes, and {scorer.name!r} reads pictures only. Give "
+            "--scorer-server URL --scorer-model NAME."
+        )
+    return _loop(policy, tasks, sampler, scorer, refiner="scorer")
+
+
+def _loop(
+    policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer, *, refiner: str
+) -> Made:
     rounds = max(1, sampler.num_pictures // sampler.candidates)
     system = System(
-        name="loop", rounds=rounds, candidates=sampler.candidates, refiner="rules",
-        emotion_input=True, explain=False,
+        name="loop", rounds=rounds, candidates=sampler.candidates, refiner=refiner,
+        emotion_input=True, explain=refiner == "scorer",
     )  # fmt: skip
 
     def make(task: Task) -> Generate:
@@ -150,6 +169,7 @@ SYSTEMS: dict[str, MakeAll] = {
     "adapter": with_emotion,
     "best-of-n": best_of_n,
     "loop": feedback_loop,
+    "loop-lvlm": written_loop,
     "phrase": phrases,
     "words": words_alone,
 }

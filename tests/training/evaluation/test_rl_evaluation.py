@@ -13,8 +13,9 @@ from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.refining.cues import FAMILIES
 from training.data.prompts import Task
-from training.evaluate import main, parser
-from training.evaluation.compare import picture_reader
+from training.evaluate import main
+from training.evaluation.options import EvaluationOptions
+from training.evaluation.panel import open_panel
 from training.evaluation.systems import ReaderScorer, parse_system
 from training.evaluation.trained_weights import rank_of, weights_of
 from training.families.smoke import SmokeFamily
@@ -95,9 +96,8 @@ def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: 
 
 
 def test_a_real_model_is_not_measured_by_the_drawn_worlds_judge() -> None:
-    options = parser().parse_args(["adapter", "--model", "some/folder"])
-    with pytest.raises(ConfigError, match="knows drawn pictures only. Give --server"):
-        picture_reader(options)
+    with pytest.raises(ConfigError, match="knows drawn pictures only. Give --judge-server"):
+        open_panel(EvaluationOptions(systems=("adapter",), model="some/folder"))
     images = torch.rand(2, 8, 8, 3)
     seen = judged(images, TASKS, lambda pictures: torch.tensor([[1.0, -1.0], [0.0, 4.0]]))
     assert seen.gap_sum.tolist() == [1.0, 5.0] and seen.content.isnan().all()
@@ -147,6 +147,7 @@ def test_the_command_compares_all_systems_at_counted_pictures(
     assert "sweep_tau" in systems["phrase"] and "sweep_tau" not in systems["words"]
     assert (out / "readings.png").is_file() and len(list(out.glob("*.png"))) == 7
     report = (out / "report.md").read_text()
+    assert report.startswith("Chosen and refined by") and "judged by the drawn" in report
     assert "`words`" in report and "cues a family" in report
     # one picture a target says it in one way
     assert all(s["cue_variety"] == 1 for s in systems.values())
