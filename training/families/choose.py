@@ -32,7 +32,9 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
             "This preset is made for a GPU, and torch sees none. Use --preset tiny on a CPU, or "
             "set model.needs_gpu=false and expect hours a step."
         )
-    family = _load(config, device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)  # a new adapter is drawn, the same in every process
+        family = _load(config, device)
     if config.loss.kind not in family.losses:
         raise ConfigError(
             f"loss.kind={config.loss.kind} does not fit the family {family.name!r}, which takes "

@@ -112,10 +112,27 @@ def _kept_noise(
     return Transition(mean, std)
 
 
+def dance_step(
+    latents: Tensor, velocity: Tensor, *, sigma: Tensor, sigma_next: Tensor, eta: float
+) -> Transition:
+    """Stochastic step whose noise has the same rate at every level.
+
+    Args: as `flow_sde_step`; eta 0.3 in the paper, with one starting noise for all pictures of a
+        group (`rollout.same_noise`).
+    Source: DanceGRPO (arXiv 2505.07818); the score is -x1 / sigma with x1 the predicted noise.
+    """
+    sigma, sigma_next = per_picture(sigma, latents), per_picture(sigma_next, latents)
+    dt = sigma_next - sigma
+    noise = latents + (1 - sigma) * velocity
+    mean = latents + velocity * dt + eta**2 / 2 * noise / sigma * dt
+    return Transition(mean, eta * (-dt).sqrt())
+
+
 DYNAMICS: dict[str, Callable[..., Transition]] = {
     "cps": cps_step,
     "flow_sde": flow_sde_step,
     "ddim": ddim_step,
+    "dance": dance_step,
 }
 
 

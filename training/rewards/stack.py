@@ -153,9 +153,15 @@ class RewardStack:
         done.set_result(self._score(images, tasks))
         return done
 
-    def collect(self, futures: Sequence[Future[dict[str, Tensor]]]) -> Rewards:
+    def collect(
+        self,
+        futures: Sequence[Future[dict[str, Tensor]]],
+        gathered: Callable[[Tensor], Tensor] = torch.clone,
+    ) -> Rewards:
         """Wait for the parts of a step and add them up.
 
+        Args:
+            gathered: makes of a part [B] that of all processes, whose deviation is the batch's.
         Raises: ScorerError: a part failed after its retries.
         """
         done = [future.result() for future in futures]
@@ -164,7 +170,8 @@ class RewardStack:
         for name, values in parts.items():
             scaled = values
             if self.config.normalise == "group":
-                scaled = values / (values[~values.isnan()].std(unbiased=False) + 1e-4)
+                whole = gathered(values)
+                scaled = values / (whole[~whole.isnan()].std(unbiased=False) + 1e-4)
             total = total + getattr(self.config, name) * scaled
         return Rewards(total, parts)
 

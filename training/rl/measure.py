@@ -53,20 +53,23 @@ def paint(
     micro_batch: int = 32,
     draw: int = 0,
     same_noise: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> Tensor:
     """Deterministic pictures [B, H, W, 3]; row i has the same noise for every policy.
 
     Args:
         draw: which noise of a row; another number gives another picture of the same task.
         same_noise: all rows start from the noise of row 0, as sweeps want it.
+        numbers: of the rows among those of all processes, for their noise; None: 0, 1, ...
     """
+    own = list(range(len(tasks)) if numbers is None else numbers)
     shape = policy.family.latent_shape
     pictures = []
     for start in range(0, len(tasks), micro_batch):
         rows = slice(start, start + micro_batch)
         asked = policy.encode(tasks[rows], guidance)
-        numbers = [0 if same_noise else i for i in range(len(tasks))[rows]]
-        noise = seeded_noise(shape, seed, MEASURED + draw, numbers, 0)
+        places = [0 if same_noise else number for number in own[rows]]
+        noise = seeded_noise(shape, seed, MEASURED + draw, places, 0)
         clean = sample_clean(policy, asked, noise, steps=steps, micro_batch=micro_batch)
         pictures.append(policy.family.decode(clean))
     return torch.cat(pictures)

@@ -1,15 +1,22 @@
-"""Several processes as one: which this is, its part of a step, and what all of them hold."""
+"""The processes of a run: who does what, sums over all of them, and whether they agree."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from emofeedback.errors import ConfigError, EmoFeedbackError
+
+EXTREMES = {"_max": torch.amax, "_abs": torch.amax, "_min": torch.amin}
+"""Endings of the names of numbers that are extremes; all others are means."""
+
 
 class Processes:
-    """The processes of a run.
+    """One process of a run among `count`.
 
     Args:
         accelerator: of accelerate; None: this process alone.
@@ -17,18 +24,32 @@ class Processes:
 
     def __init__(self, accelerator: Any = None) -> None:
         self.accelerator = accelerator
-        self.rank = accelerator.process_index if accelerator else 0
-        self.count = accelerator.num_processes if accelerator else 1
+        self.rank: int = accelerator.process_index if accelerator else 0
+        self.count: int = accelerator.num_processes if accelerator else 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this one keeps files and speaks."""
+        return self.rank == 0
+
+    def share(self, total: int, name: str) -> range:
+        """This process's numbers of `total`, as many as every other's.
+
+        Args:
+            name: of the setting that says the total.
+        Raises: ConfigError: the processes cannot share evenly.
+        """
+        if total % self.count:
+            raise ConfigError(
+                f"{name} is {total}, which {self.count} processes cannot share evenly. Choose a "
+                "multiple."
+            )
+        size = total // self.count
+        return range(self.rank * size, (self.rank + 1) * size)
 
     def mine(self, values: Tensor) -> Tensor:
         """This process's part of a value for each picture of the step."""
         return values.chunk(self.count)[self.rank]
-
-    def gathered(self, values: Tensor) -> Tensor:
-        """The values of all processes, in their order."""
-        if self.count == 1:
-            return values
-        return torch.as_tensor(self.accelerator.gather(values.to(self.accelerator.device)).cpu())
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over the processes, of the same shape."""
@@ -36,9 +57,56 @@ class Processes:
             return values
         return torch.as_tensor(self.accelerator.reduce(values, reduction="mean"))
 
-    def any(self, flag: bool) -> bool:
-        """Whether one of them says so: they must leave in the same step."""
+    def padded_share(self, total: int) -> list[int]:
+        """This process's numbers of `total`; the last is repeated where shares would differ, so
+        that all make the same calls. `gathered(...)[:total]` drops what was added."""
+        size = -(-total // self.count)
+        return [min(self.rank * size + i, total - 1) for i in range(size)]
+
+    def gathered(self, values: Tensor) -> Tensor:
+        """Rows of all processes [B, ...] -> [count * B, ...], on the CPU; all have as many."""
         if self.count == 1:
-            return flag
-        flags = torch.tensor(float(flag), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flags, reduction="sum") > 0)
+            return values.cpu()
+        return torch.as_tensor(self.accelerator.gather(values.to(self.accelerator.device)).cpu())
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        return bool(self.gathered(torch.tensor([float(flag)])).any())
+
+    def mean_numbers(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Numbers of the same names over all processes: their means, without NaN; extremes stay
+        extremes."""
+        if self.count == 1:
+            return dict(numbers)
+        names = sorted(numbers)
+        row = torch.tensor([[numbers[name] for name in names]], dtype=torch.float64)
+        rows = self.gathered(row)
+        return {name: _over_all(name, column) for name, column in zip(names, rows.T, strict=True)}
+
+    def check_equal(self, values: Mapping[str, Tensor], moment: str) -> None:
+        """Raises: EmoFeedbackError: the processes have different values; names the moment."""
+        if self.count == 1:
+            return
+        digests = self.gathered(torch.tensor([digest(values)], dtype=torch.int64))
+        if len(set(digests.tolist())) > 1:
+            raise EmoFeedbackError(
+                f"The {self.count} processes have different weights {moment}, so their gradients "
+                "do not belong together. Are all on the same version, model and settings? Resume "
+                "the run from its newest checkpoint with equal machines."
+            )
+
+
+def digest(values: Mapping[str, Tensor]) -> int:
+    """A number of 63 bits that tells one set of named tensors from another."""
+    found = hashlib.sha256()
+    for name in sorted(values):
+        found.update(name.encode())
+        found.update(values[name].detach().float().cpu().contiguous().numpy().tobytes())
+    return int.from_bytes(found.digest()[:8], "big") >> 1
+
+
+def _over_all(name: str, column: Tensor) -> float:
+    for ending, extreme in EXTREMES.items():
+        if name.endswith(ending):
+            return float(extreme(column, 0))
+    return float(column.nanmean())

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.errors import ConfigError, EmoFeedbackError
+from emofeedback.errors import EmoFeedbackError
 
 from ..data.prompts import Task, TaskSet, draw_tasks, read_targets
 from ..formulas.advantages import (
@@ -30,12 +30,13 @@ from ..runs.budget import Budget
 from ..runs.run_state import RunState, load_latest, moved, save_state
 from ..runs.tracking import Phases, Tracker
 from ..settings.config import TrainConfig
+from .forward import forward_update, old_likelihoods
 from .optimise import new_optimizer, optimise
 from .pathwise import pathwise_update
 from .policy import Policy
 from .processes import Processes
 from .rollout import RolloutPlan, roll_out
-from .updates import Batch, forward_update, old_means, reverse_update
+from .updates import Batch, old_means, reverse_update
 from .watch import hacking_message, measure_policy
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Trainer:
         rewards: who rewards.
         prompts: to train on and to measure with.
         folder: of the run; None keeps nothing on disk.
-        accelerator: of accelerate, for several processes; None: this process alone.
+        processes: of the run; None: this process alone.
     """
 
     def __init__(
@@ -61,16 +62,11 @@ class Trainer:
         prompts: TaskSet,
         *,
         folder: Path | None = None,
-        accelerator: Any = None,
+        processes: Processes | None = None,
     ) -> None:
         self.config, self.policy, self.rewards, self.prompts = config, policy, rewards, prompts
-        self.folder, self.processes = folder, Processes(accelerator)
-        self.rank = self.processes.rank
-        if config.data.prompts_per_step % self.processes.count:
-            raise ConfigError(
-                f"data.prompts_per_step is {config.data.prompts_per_step}, which "
-                f"{self.processes.count} processes cannot share evenly. Choose a multiple."
-            )
+        self.folder, self.processes = folder, processes or Processes()
+        self._groups = self.processes.share(config.data.prompts_per_step, "data.prompts_per_step")
         self.targets = read_targets(config.data.targets)
         self.optimizer = new_optimizer(policy, config.optim)
         self.step, self.seconds = 0, 0.0
@@ -91,16 +87,22 @@ class Trainer:
         from tqdm import tqdm
 
         self._open()
-        saved = self.step
+        config, saved = self.config, self.step
         started = time.monotonic() - self.seconds
         spent = self.budget.spent(self.step, self.seconds)
-        with tqdm(total=self.budget.total(), initial=spent, disable=self.rank > 0) as bar:
+        with tqdm(
+            total=self.budget.total(), initial=spent, disable=not self.processes.first
+        ) as bar:
+            # every process must leave in the same step
             while not self.processes.any(self.budget.over(self.step, self.seconds)):
                 self._watch_if_due()
                 numbers = self.train_step()
                 self.seconds = time.monotonic() - started
                 self._show(bar, numbers)
-                if self.step % self.config.checkpoint_every == 0:
+                if config.compare_every and self.step % config.compare_every == 0:
+                    moment = f"after step {self.step}"
+                    self.processes.check_equal(self.policy.parameters(), moment)
+                if self.step % config.checkpoint_every == 0:
                     self.save()
                     saved = self.step
         if saved != self.step:
@@ -117,6 +119,7 @@ class Trainer:
         self.step += 1
         self._average()
         numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}
+        numbers = self.processes.mean_numbers(numbers)
         self._keep(numbers, images)
         return numbers
 
@@ -126,7 +129,7 @@ class Trainer:
         with phases.phase("rollout"):
             batch, futures, images = self._roll_out(tasks, pictures, phases)
         with phases.phase("reward"):
-            rewards = self.rewards.collect(futures)
+            rewards = self.rewards.collect(futures, self.processes.gathered)
         advantages = self._advantages(rewards)
         device = next(iter(self.policy.parameters().values())).device
         batch = replace(batch, advantages=self.processes.mine(advantages.values.to(device)))
@@ -160,11 +163,9 @@ class Trainer:
             seed=config.seed,
             step=self.step,
         )
-        size, per_process = config.rollout.group_size, len(groups) // self.processes.count
-        first = self.rank * per_process
-        mine = groups[first : first + per_process]
-        pictures = range(first * size, (first + per_process) * size)
-        return [task for task in mine for _ in range(size)], tuple(pictures)
+        size, mine = config.rollout.group_size, self._groups
+        pictures = range(mine.start * size, mine.stop * size)
+        return [groups[number] for number in mine for _ in range(size)], tuple(pictures)
 
     def _roll_out(
         self, tasks: list[Task], pictures: tuple[int, ...], phases: Phases
@@ -211,15 +212,19 @@ class Trainer:
         share = config.rollout.group_size // config.optim.updates
         parts = [(place // share == i).nonzero().flatten() for i in range(config.optim.updates)]
         # with one update the policy is still the one that rolled out
-        several = len(parts) > 1 and not config.loss.forward
-        old = [old_means(self.policy, batch, p, config) if several else None for p in parts]
+        remember = None
+        if len(parts) > 1 and config.loss.kind != "nft":
+            remember = old_likelihoods if config.loss.forward else old_means
+        kept = [remember(self.policy, batch, p, config) if remember else None for p in parts]
         numbers: dict[str, float] = {}
-        for part, means in zip(parts, old, strict=True):
+        for part, before in zip(parts, kept, strict=True):
             self.optimizer.zero_grad(set_to_none=True)
             if config.loss.forward:
-                numbers = forward_update(self.policy, batch, part, config, old=self.old)
+                numbers = forward_update(
+                    self.policy, batch, part, config, old=self.old, likelihoods=before
+                )
             else:
-                numbers = reverse_update(self.policy, batch, part, config, old=means)
+                numbers = reverse_update(self.policy, batch, part, config, old=before)
             numbers |= self._optimise()
         return numbers
 
@@ -246,7 +251,7 @@ class Trainer:
 
     def _watch_if_due(self, *, last: bool = False) -> None:
         config = self.config.watch
-        if not config.every or self.rank or (self.step % config.every and not last):
+        if not config.every or (self.step % config.every and not last):
             return
         now = self.watch()
         if self.tracker is not None:
@@ -265,8 +270,9 @@ class Trainer:
         """What `measure_policy` says of the averaged policy on held-out prompts."""
         with self.averaged():
             return measure_policy(
-                self.policy, self.rewards, self.config, self.prompts.held_out, self.targets
-            )
+                self.policy, self.rewards, self.config, self.prompts.held_out, self.targets,
+                processes=self.processes,
+            )  # fmt: skip
 
     # -- files and processes --------------------------------------------------------------------
 
@@ -292,7 +298,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        if self.folder is None or self.rank:
+        if self.folder is None or not self.processes.first:
             return
         state = RunState(
             step=self.step,
@@ -310,8 +316,9 @@ class Trainer:
 
     def _open(self) -> None:
         config = self.config
-        if self.folder is not None and not self.rank and self.tracker is None:
+        if self.folder is not None and self.processes.first and self.tracker is None:
             self.tracker = Tracker(self.folder, tensorboard=config.tensorboard, step=self.step)
+        self.processes.check_equal(self.policy.parameters(), "at the start")
         if not config.loss.pathwise:
             groups = config.rollout.group_size, config.data.prompts_per_step
             self._warn("small", small_warning(*groups))
@@ -324,7 +331,7 @@ class Trainer:
             self.tracker.sheet(self.step, images, self.config.rollout.group_size)
 
     def _warn(self, kind: str, message: str) -> None:
-        if message and kind not in self._warned and not self.rank:
+        if message and kind not in self._warned and self.processes.first:
             log.warning(message)
             self._warned.add(kind)
 

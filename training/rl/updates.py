@@ -1,7 +1,8 @@
-"""From rollout and advantages to gradients: one function for each of the two loss families.
+"""From rollout and advantages to gradients: the losses of the reverse process.
 
-Both walk over rows in micro-batches and divide by the rows of the whole update, so the gradient is
-the same for any split, and return the log of the update.
+Updates walk over rows in micro-batches and divide by the rows of the whole update, so the gradient
+is the same for any split, and return the log of the update; those of the forward process stand in
+`forward`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from ..formulas.dynamics import DYNAMICS, per_picture
 from ..formulas.kl import kl_metrics, mean_kl, velocity_kl
-from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove, nft_loss
+from ..formulas.losses import RATIO_LOSSES, Metrics, PolicyMove
 from ..settings.config import TrainConfig
 from .policy import Asked, Policy
-from .rollout import Trajectories, seeded_noise
+from .rollout import Trajectories
 
 OldMeans = dict[int, Tensor]
 """Means of the policy that rolled out, by the first row of a micro-batch."""
@@ -69,9 +70,6 @@ class Log:
         return {name: total / self._weights.get(name, 1.0) for name, total in self._sums.items()}
 
 
-# -- reverse process ------------------------------------------------------------------------------
-
-
 def replay_rows(batch: Batch, part: slice | Tensor) -> Row:
     """Rows (picture x window step) of the pictures of one update."""
     count, steps = batch.trajectories.latents.shape[:2]
@@ -98,7 +96,7 @@ def old_means(policy: Policy, batch: Batch, part: slice | Tensor, config: TrainC
     """Means before the first update, with the replay's own slices: then the ratio starts at 1."""
     return {
         start: replay_mean(policy, batch, rows, config)[0]
-        for start, rows in _slices(replay_rows(batch, part), config.optim.micro_batch)
+        for start, rows in slices(replay_rows(batch, part), config.optim.micro_batch)
     }
 
 
@@ -119,7 +117,7 @@ def reverse_update(
     rows, log = replay_rows(batch, part), Log()
     kept, loss_config = batch.trajectories, config.loss
     dims = kept.latents[0, 0].numel()
-    for start, piece in _slices(rows, config.optim.micro_batch):
+    for start, piece in slices(rows, config.optim.micro_batch):
         mean, std, velocity = replay_mean(policy, batch, piece, config)
         before = mean.detach() if old is None else old[start]
         dt = (kept.sigmas_next - kept.sigmas)[piece.step]
@@ -129,7 +127,7 @@ def reverse_update(
         loss, metrics = RATIO_LOSSES[loss_config.kind](
             move,
             batch.advantages[piece.picture],
-            clip_range=loss_config.scaled_clip_range(dims),
+            limit=loss_config.limit(dims),
         )
         metrics |= _drift(before, kept.means[piece.picture, piece.step])
         if loss_config.kl_coef:
@@ -151,67 +149,8 @@ def _drift(replayed: Tensor, stored: Tensor) -> Metrics:
     return {"replay_drift_max": (replayed - stored).abs().max()}
 
 
-# -- forward process ------------------------------------------------------------------------------
-
-
-def forward_update(
-    policy: Policy,
-    batch: Batch,
-    part: slice | Tensor,
-    config: TrainConfig,
-    *,
-    old: Mapping[str, Tensor],
-) -> dict[str, float]:
-    """Add the gradient of the NFT loss for the endpoints of `part`.
-
-    Args:
-        old: parameters of the old policy.
-    """
-    loss_config, log = config.loss, Log()
-    count = loss_config.nft_sigmas
-    pictures = torch.arange(len(batch.pictures))[part]
-    rows = Row(pictures.repeat_interleave(count), torch.arange(count).repeat(len(pictures)))
-    for _, piece in _slices(rows, config.optim.micro_batch):
-        sigma, noise = _corruption(batch, piece, config)
-        clean = batch.trajectories.clean[piece.picture]
-        level = per_picture(sigma, clean)
-        noisy = (1 - level) * clean + level * noise
-        asked = batch.asked[piece.picture]
-        # swapping weights in place after the forward pass would break its gradient
-        with torch.no_grad(), policy.using(old):
-            before = policy.velocity(noisy, sigma, asked)
-        velocity = policy.velocity(noisy, sigma, asked)
-        loss, metrics = nft_loss(
-            velocity, before, noisy, clean,
-            sigma=sigma, advantages=batch.advantages[piece.picture],
-            beta=loss_config.nft_beta, advantage_limit=loss_config.advantage_limit,
-        )  # fmt: skip
-        if loss_config.kl_coef:
-            with torch.no_grad(), policy.reference():
-                reference = policy.velocity(noisy, sigma, asked)
-            kl = velocity_kl(velocity, reference)
-            loss = loss + loss_config.kl_coef * kl
-            metrics |= kl_metrics(kl, velocity, reference)
-        (loss.sum() / len(rows.picture)).backward()
-        log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
-    return log.result()
-
-
-def _corruption(batch: Batch, rows: Row, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Noise level [R], one in each even share of 0..1, and noise, both by picture and draw."""
-    clean = batch.trajectories.clean
-    noises, sigmas = [], []
-    for picture, draw in zip(rows.picture.tolist(), rows.step.tolist(), strict=True):
-        number = (batch.pictures[picture],)
-        seed = (config.seed, batch.step, number)
-        noises.append(seeded_noise(clean.shape[1:], *seed, use=1000 + draw))
-        place = float(torch.special.ndtr(seeded_noise((1,), *seed, use=2000 + draw)))
-        sigmas.append((draw + place) / config.loss.nft_sigmas)
-    level = torch.tensor(sigmas, dtype=torch.float32).clamp(0.02, 1.0)
-    return level.to(clean.device), torch.cat(noises).to(clean.device)
-
-
-def _slices(rows: Row, size: int) -> list[tuple[int, Row]]:
+def slices(rows: Row, size: int) -> list[tuple[int, Row]]:
+    """Rows in micro-batches, each with the number of its first."""
     return [
         (start, Row(rows.picture[start : start + size], rows.step[start : start + size]))
         for start in range(0, len(rows.picture), size)

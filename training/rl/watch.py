@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 from ..data.prompts import Task, draw_tasks
 from ..rewards.head import head_reader
 from ..rewards.stack import RewardStack
 from ..settings.config import TrainConfig
 from .measure import judged, paint
 from .policy import Policy
+from .processes import Processes
 
 SEED = 97
 """Of tasks and noise: the same pictures are asked for at every measurement."""
@@ -21,27 +24,38 @@ def measure_policy(
     config: TrainConfig,
     prompts: Sequence[str],
     targets: Sequence[tuple[float, float]] | None,
+    *,
+    processes: Processes,
 ) -> dict[str, float]:
     """Reward and its parts of a policy as it stands; judged error and content by watch.head, or
-    by the drawn world's judge where that knows the pictures."""
-    asked = draw_tasks(prompts, targets, count=config.watch.pictures, seed=SEED, step=0)
-    tasks = [Task(prompts[i % len(prompts)], task.target) for i, task in enumerate(asked)]
+    by the drawn world's judge where that knows the pictures.
+
+    Args:
+        processes: share the pictures; every one gets the numbers of all.
+    """
+    count = config.watch.pictures
+    asked = draw_tasks(prompts, targets, count=count, seed=SEED, step=0)
+    mine = processes.padded_share(count)
+    tasks = [Task(prompts[i % len(prompts)], asked[i].target) for i in mine]
     images = paint(
         policy, tasks,
         steps=config.watch.table_steps, guidance=config.rollout.guidance_scale,
-        seed=SEED, micro_batch=config.rollout.micro_batch,
+        seed=SEED, micro_batch=config.rollout.micro_batch, numbers=mine,
     )  # fmt: skip
-    found = rewards.collect([rewards.submit(images, tasks)])
-    numbers = {"watch/reward": float(found.total.nanmean())}
-    numbers |= {f"watch/{name}": float(part.nanmean()) for name, part in found.parts.items()}
+
+    def of_all(values: Tensor) -> Tensor:
+        return processes.gathered(values)[:count]
+
+    found = rewards.collect([rewards.submit(images, tasks)], of_all)
+    seen = {"reward": found.total, **found.parts}
     head = config.watch.head
     reader = head_reader(head, config.watch.head_encoder) if head else None
     if policy.family.name == "drawn" or reader is not None:
-        seen = judged(images, tasks, reader)
-        numbers["watch/error"] = float(seen.gap_sum.mean())
+        by_judge = judged(images, tasks, reader)
+        seen["error"] = by_judge.gap_sum
         if reader is None:
-            numbers["watch/judged_content"] = float(seen.content.nanmean())
-    return numbers
+            seen["judged_content"] = by_judge.content
+    return {f"watch/{name}": float(of_all(values).nanmean()) for name, values in seen.items()}
 
 
 def hacking_message(

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs" / "rl"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
-              "keep_checkpoints", "threads")  # fmt: skip
+              "keep_checkpoints", "compare_every", "threads")  # fmt: skip
 """Settings that a resumed run may change."""
 
 
@@ -156,10 +156,14 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     from ..families.choose import load_family
     from ..rewards.models import build_rewards
     from ..rl.policy import Policy
+    from ..rl.processes import Processes
     from ..rl.trainer import Trainer
     from .curve import CURVE_FILE, save_curves
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    processes = Processes(accelerator)
+    if processes.first:
+        log.info("processes: %d, on %s", processes.count, accelerator.device.type)
     prompts = load_prompts(config.data.prompts)
     read_targets(config.data.targets)  # refused here rather than after minutes of loading
     family = load_family(config, device=accelerator.device)
@@ -167,7 +171,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     policy = Policy(family, config.model, seed=config.seed)
     trainer = Trainer(
         config, policy, rewards, prompts, folder=folder,
-        accelerator=accelerator if accelerator.num_processes > 1 else None,
+        processes=processes,
     )  # fmt: skip
     if resume:
         trainer.resume()
@@ -175,7 +179,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         trainer.fit()
     finally:
         rewards.close()
-    if trainer.rank or folder is None:
+    if not processes.first or folder is None:
         return
     try:
         save_curves([folder], folder / CURVE_FILE)

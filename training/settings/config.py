@@ -11,12 +11,12 @@ from typing import Any
 from emofeedback.errors import ConfigError
 
 from ..formulas.dynamics import DYNAMICS
-from ..formulas.losses import RATIO_LOSSES
+from ..formulas.losses import MATCHING_POWERS, RATIO_LOSSES
 from .choices import check_choice
 from .ranges import check_ranges
 from .scorer import ScorerConfig
 
-FORWARD_LOSSES = ("nft",)
+FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
 STAGES = ("generator", "adapter", "scorer")
 EMOTION_FORMS = ("continuous", "threshold", "distribution")
@@ -80,7 +80,7 @@ class RolloutConfig:
     guidance_scale: float = 1.0
     """1: no guidance, half the cost; above, both branches are trained."""
     dynamics: str = "cps"
-    """Step of the stochastic window: cps or flow_sde."""
+    """Step of the stochastic window: cps, flow_sde, or dance."""
     eta: float = 0.8
     """Share of fresh noise in a stochastic step; 0 would be the ODE."""
     window: int = 3
@@ -177,10 +177,12 @@ class LossConfig:
     """How rewards change the policy."""
 
     kind: str = "clip"
-    """Reverse process: clip or guard. Forward process: nft. Through sampler, decoder and reward:
-    pathwise, for rewards that have a gradient."""
+    """Reverse process: clip, guard or dppo. Forward process: nft or awm. Through sampler, decoder
+    and reward: pathwise, for rewards that have a gradient."""
     clip_range: float = 1e-5
-    """Room of the ratio at 512 px; scaled by the root of the dims for other sizes."""
+    """Room of the ratio at 512 px; scaled by the root of the dims for other sizes, but for awm."""
+    dppo_threshold: float = 1e-5
+    """dppo: a step that lies this far off already, and would go farther, is left out."""
     kl_coef: float = 1e-4
     kl_form: str = "velocity"
     """velocity: distance of the velocities; mean: of the step's means, as Flow-GRPO."""
@@ -189,8 +191,12 @@ class LossConfig:
     nft_beta: float = 1.0
     nft_sigmas: int = 4
     """Noise levels a picture that the forward loss draws."""
+    awm_weight: str = "ghuber"
+    """awm: of the error of a noise level: uniform, sigma, sigma2, or robust: huber, ghuber."""
+    old_kl: float = 1.0
+    """awm: pull to the old policy."""
     old_decay_rate: float = 0.001
-    """nft: the old policy's decay grows by this a step ..."""
+    """nft, awm: the old policy's decay grows by this a step ..."""
     old_decay_max: float = 0.5
     """... up to this."""
     path_steps: int = 0
@@ -205,6 +211,7 @@ class LossConfig:
         check_ranges("loss", self)
         check_choice("loss.kind", self.kind, (*RATIO_LOSSES, *FORWARD_LOSSES, PATHWISE))
         check_choice("loss.kl_form", self.kl_form, ("velocity", "mean"))
+        check_choice("loss.awm_weight", self.awm_weight, tuple(MATCHING_POWERS))
         check_choice("loss.advantage_scale", self.advantage_scale, ("batch", "group"))
         if self.kind not in RATIO_LOSSES and self.kl_form == "mean":
             raise ConfigError(f"loss.kl_form is 'mean', which {self.kind} has not: set 'velocity'.")
@@ -219,8 +226,11 @@ class LossConfig:
         """Whether the gradient comes through the reward itself."""
         return self.kind == PATHWISE
 
-    def scaled_clip_range(self, dims: int) -> float:
-        """The clip range for this many latent dims: a mean over d dims spreads as 1 / sqrt(d)."""
+    def limit(self, dims: int) -> float:
+        """What a ratio loss allows at this many latent dims: a log-ratio, which is a mean over d
+        dims, spreads as 1 / sqrt(d); dppo's divergence does not."""
+        if self.kind == "dppo":
+            return self.dppo_threshold
         return float(self.clip_range * (FULL_DIMS / dims) ** 0.5)
 
 
@@ -320,6 +330,8 @@ class TrainConfig:
     """Steps between picture sheets in the run folder; 0: none."""
     checkpoint_every: int = 20
     keep_checkpoints: int = 2
+    compare_every: int = 10
+    """Steps between comparisons of all processes' weights; 0: at the start only."""
     threads: int = 0
     """Torch threads; 0: torch's own choice."""
 

@@ -12,6 +12,7 @@ from training.formulas.advantages import group_advantages
 from training.formulas.dynamics import (
     DYNAMICS,
     cps_step,
+    dance_step,
     flow_sde_step,
     ode_step,
     sde_window,
@@ -19,10 +20,14 @@ from training.formulas.dynamics import (
 )
 from training.formulas.kl import mean_kl, velocity_kl
 from training.formulas.losses import (
+    MATCHING_POWERS,
     RATIO_LOSSES,
     PolicyMove,
+    awm_loss,
+    dppo_loss,
     guard_log_ratio,
     log_ratio,
+    matching_likelihood,
     nft_loss,
 )
 
@@ -87,6 +92,19 @@ def test_cps_keeps_the_noise_coefficient_exactly() -> None:
     assert float(step.std) == pytest.approx(after * math.sin(eta * math.pi / 2), rel=1e-12)
 
 
+def test_dance_equals_the_formula_of_the_paper() -> None:
+    x, v, sigma, after, eta = 0.4, -1.3, 0.8, 0.65, 0.3
+    dt, clean = after - sigma, x - sigma * v
+    # the score of a Gaussian around (1 - sigma) * clean, as the authors' code writes it
+    score = -(x - (1 - sigma) * clean) / sigma**2
+    step = dance_step(
+        torch.full((1, 1), x, dtype=torch.float64), torch.full((1, 1), v, dtype=torch.float64),
+        sigma=sigma, sigma_next=after, eta=eta,
+    )  # fmt: skip
+    assert float(step.mean) == pytest.approx(x + (v - eta**2 / 2 * score) * dt, rel=1e-12)
+    assert float(step.std) == pytest.approx(eta * math.sqrt(-dt), rel=1e-12)
+
+
 def final_variance(num_steps: int, name: str) -> float:
     """Variance at sigma 0 of the exact model of N(0, 0.5^2) data, by recursion over the steps."""
     data, variance = 0.25, 1.0
@@ -100,9 +118,10 @@ def final_variance(num_steps: int, name: str) -> float:
     return variance
 
 
-def test_flow_sde_keeps_the_marginals_as_the_steps_grow() -> None:
-    few, many = (abs(final_variance(count, "flow_sde") - 0.25) for count in (10, 640))
-    assert many < 0.002 < few / 5
+@pytest.mark.parametrize("name", ["flow_sde", "dance"])
+def test_an_sde_keeps_the_marginals_as_the_steps_grow(name: str) -> None:
+    few, many = (abs(final_variance(count, name) - 0.25) for count in (10, 640))
+    assert many < min(0.002, few / 5)
     assert abs(final_variance(640, "cps") - 0.25) > 0.02  # what cps does not promise
 
 
@@ -153,11 +172,11 @@ def test_guard_is_the_ratio_without_its_bias_and_spread() -> None:
     torch.testing.assert_close(guard_log_ratio(move), move.std * (log_ratio(move) + bias))
 
 
-@pytest.mark.parametrize("name", RATIO_LOSSES)
+@pytest.mark.parametrize("name", ["clip", "guard"])
 def test_the_ratio_losses_equal_ppo_row_by_row(name: str) -> None:
     move, limit = a_move(), 0.05
     advantages = torch.tensor([1.5, -2.0, 0.3], dtype=torch.float64)
-    loss, metrics = RATIO_LOSSES[name](move, advantages, clip_range=limit)
+    loss, metrics = RATIO_LOSSES[name](move, advantages, limit=limit)
     logs = (guard_log_ratio if name == "guard" else log_ratio)(move).tolist()
     for row, log in enumerate(logs):
         a, ratio = float(advantages[row]), math.exp(log)
@@ -165,6 +184,62 @@ def test_the_ratio_losses_equal_ppo_row_by_row(name: str) -> None:
         wanted /= -float(move.dt[row]) if name == "guard" else 1
         assert float(loss[row]) == pytest.approx(wanted, rel=1e-9)
     assert float(metrics["ratio_max"]) == pytest.approx(math.exp(max(logs)))
+
+
+def test_dppo_leaves_out_what_is_far_off_and_goes_farther() -> None:
+    assert "dppo" in RATIO_LOSSES
+    dims, std = 50, 0.4
+    noise = normal(6, dims)
+    size = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.01, 0.01], dtype=torch.float64)
+    way = torch.tensor([1, 1, -1, -1, 1, -1], dtype=torch.float64)
+    shift = (size * way)[:, None] * noise.sign()
+    advantages = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+    given = shift.clone().requires_grad_()
+    move = PolicyMove(noise, given, torch.full((6,), std).double(), -torch.ones(6).double())
+    loss, metrics = dppo_loss(move, advantages, limit=0.01)
+    loss.sum().backward()
+    far = []
+    for row in range(6):
+        old, new = (
+            torch.distributions.Normal(m, std)
+            for m in (torch.zeros(dims).double(), shift[row] * std)
+        )
+        log = float((new.log_prob(noise[row] * std) - old.log_prob(noise[row] * std)).mean())
+        divergence = float(torch.distributions.kl_divergence(old, new).mean())
+        a = float(advantages[row])
+        far.append(divergence >= 0.01 and a * log > 0)
+        wanted = 0.0 if far[-1] else -a * math.exp(log)
+        assert float(loss[row].detach()) == pytest.approx(wanted, rel=1e-9)
+        assert bool(given.grad[row].abs().max() > 0) != far[-1]
+    assert far == [True, False, False, True, False, False]
+    assert float(metrics["masked_fraction"]) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("weight", MATCHING_POWERS)
+def test_awm_equals_its_formula(weight: str) -> None:
+    clean, noise, velocity = normal(3, 4, 2), normal(3, 4, 2, seed=1), normal(3, 4, 2, seed=2)
+    sigma = torch.tensor([0.2, 0.6, 1.0], dtype=torch.float64)
+    found = matching_likelihood(velocity, clean, noise, sigma=sigma, weight=weight)
+    logs = []
+    for row, s in enumerate(sigma.tolist()):
+        gap = velocity[row].numpy() + clean[row].numpy() - noise[row].numpy()
+        error = float(np.mean(gap**2))
+        logs.append({
+            "uniform": -error,
+            "sigma": -s * error,
+            "sigma2": -s * s * error,
+            "huber": -s * (math.sqrt(error + 1e-10) - 1e-5),
+            "ghuber": -4 * s * (math.sqrt(math.sqrt(error + 1e-10)) - 10**-2.5),
+        }[weight])  # fmt: skip
+    assert found.tolist() == pytest.approx(logs, rel=1e-9)
+    advantages = torch.tensor([9.0, -2.0, 1.0], dtype=torch.float64)
+    old = found + torch.tensor([-0.5, 0.1, 0.02], dtype=torch.float64)
+    loss, _ = awm_loss(found, old, advantages, limit=0.2, advantage_limit=4.0)
+    for row, (ratio, a) in enumerate(
+        zip((math.exp(0.5), math.exp(-0.1), math.exp(-0.02)), (1.0, -0.5, 0.25))
+    ):
+        wanted = -min(a * ratio, a * min(max(ratio, 0.8), 1.2))
+        assert float(loss[row]) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_log_ratio_shrinks_with_the_root_of_the_dims() -> None:

@@ -29,3 +29,20 @@ def test_the_policy_learns_to_hear_the_target(tmp_path: Path) -> None:
     rewards = [line["reward/emotion"] for line in read_log(tmp_path / "log.jsonl")]
     assert sum(rewards[:3]) / 3 == pytest.approx(WITHOUT_HEARING, abs=0.03)
     assert sum(rewards[-8:]) / 8 > WITHOUT_HEARING + 0.02
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        ("loss.kind=awm", "loss.clip_range=1"),
+        ("loss.kind=dppo", "loss.dppo_threshold=0.01", "rollout.dynamics=dance",
+         "rollout.eta=0.5", "rollout.same_noise=true"),
+    ],
+    ids=["awm", "dppo-dance"],
+)  # fmt: skip
+def test_the_other_losses_learn_to_hear_it_too(tmp_path: Path, variant: tuple[str, ...]) -> None:
+    config = load_config(preset_path("smoke"), (*SETTINGS, *variant, "steps=16"))
+    policy = Policy(SmokeFamily(), config.model)
+    Trainer(config, policy, build_rewards(config.reward), drawn_prompts(), folder=tmp_path).fit()
+    rewards = [line["reward/emotion"] for line in read_log(tmp_path / "log.jsonl")]
+    assert max(rewards[:3]) < 0.8 and sum(rewards[-4:]) / 4 > WITHOUT_HEARING + 0.01

@@ -13,10 +13,11 @@ from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
 from training.rewards.models import brightness, build_rewards
 from training.rewards.stack import ReadingCache, RewardStack
+from training.rl.forward import forward_update, old_likelihoods
 from training.rl.policy import Policy
 from training.rl.rollout import RolloutPlan, roll_out
 from training.rl.trainer import Trainer
-from training.rl.updates import forward_update, old_means, replay_rows, reverse_update
+from training.rl.updates import old_means, replay_rows, reverse_update
 from training.runs import run_state
 from training.runs.tracking import Phases, read_log
 from training.settings.config import TrainConfig
@@ -84,7 +85,7 @@ def test_the_first_replay_has_a_log_ratio_of_exactly_zero_for_any_split(micro_ba
     assert after["log_ratio_abs"] > 0
 
 
-@pytest.mark.parametrize("kind", ["clip", "guard", "nft"])
+@pytest.mark.parametrize("kind", ["clip", "guard", "dppo", "nft", "awm"])
 def test_any_micro_batch_split_gives_the_same_gradient(kind: str) -> None:
     found = []
     for size in (32, 5):
@@ -93,8 +94,10 @@ def test_any_micro_batch_split_gives_the_same_gradient(kind: str) -> None:
         old = trainer.policy.snapshot()
         batch = a_batch(trainer)
         moved_policy(trainer, 1e-3)
-        if kind == "nft":
-            forward_update(trainer.policy, batch, slice(0, 16), config, old=old)
+        if config.loss.forward:
+            with trainer.policy.using(old):
+                was = old_likelihoods(trainer.policy, batch, slice(0, 16), config)
+            forward_update(trainer.policy, batch, slice(0, 16), config, old=old, likelihoods=was)
         else:
             with trainer.policy.using(old):
                 means = old_means(trainer.policy, batch, slice(0, 16), config)

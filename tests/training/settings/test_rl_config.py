@@ -35,7 +35,9 @@ def test_every_preset_loads_and_comes_back_from_its_own_dump(name: str, tmp_path
 
 
 def test_the_named_presets_are_there() -> None:
-    assert {"paper", "fast", "nft", "tiny", "tiny-long", "smoke"} <= set(preset_names())
+    assert {"paper", "fast", "nft", "awm", "dppo", "dance", "tiny", "tiny-long", "smoke"} <= set(
+        preset_names()
+    )
 
 
 def test_settings_may_stand_before_and_after_options(
@@ -77,8 +79,8 @@ def test_overrides_reach_their_field_with_its_type() -> None:
         ("rollout.group_size=1", "rollout.group_size is 1, but a group needs peers"),
         ("rollout.window=9", "rollout.window is 9.*first 5 of 10"),
         ("rollout.eta=nan", "rollout.eta is nan"),
-        ("rollout.dynamics=csp", "rollout.dynamics is 'csp'. Known: cps, flow_sde"),
-        ("loss.kind=gaurd", "Known: clip, guard, nft"),
+        ("rollout.dynamics=csp", "rollout.dynamics is 'csp'. Known: cps, flow_sde, ddim, dance"),
+        ("loss.kind=gaurd", "Known: clip, guard, dppo, nft, awm"),
         ("reward.pick_score=1", "set reward.pick_path"),
         ("reward.scorer=server", "set reward.server"),
         ("reward.emotion=0", "Every reward weight is 0"),
