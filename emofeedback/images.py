@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import io
 import math
 from pathlib import Path
@@ -127,6 +128,20 @@ def thumbnail(png: bytes, side: int, *, quality: int = 85) -> str:
     stream = io.BytesIO()
     small.save(stream, format="JPEG", quality=quality)
     return data_uri(stream.getvalue(), "jpeg")
+
+
+def from_data_uri(uri: str) -> Tensor:
+    """The picture [H, W, 3] float32 in 0..1 of a base64 data URI; nothing is fetched.
+
+    Raises: ImageError: no such URI, or as `open_picture`.
+    """
+    head, _, data = uri.partition(",")
+    if not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise ImageError(f"The picture {uri[:40]!r} is no data:image/...;base64 URI.")
+    try:
+        return from_png(base64.b64decode(data, validate=True))
+    except binascii.Error as error:
+        raise ImageError(f"The picture's base64 cannot be read ({error}).") from error
 
 
 def data_uri(data: bytes, kind: str) -> str:

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, EmoFeedbackError
+from ..errors import ConfigError, EmoFeedbackError, ImageError
 from ..lvlm.folder import load_folder
 from ..lvlm.local import TransformersLvlm
 from ..lvlm.server.allowed import LOOPBACK, USUAL_PORTS
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._send(200, answer_chat(self.server.lvlm, json.loads(data)))
-        except (ConfigError, ValueError) as error:
+        except (ConfigError, ImageError, ValueError) as error:
             self._refuse(400, str(error))
         except EmoFeedbackError as error:
             self._refuse(500, str(error))

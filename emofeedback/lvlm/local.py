@@ -21,11 +21,11 @@ from .base import (
     ProgressCallback,
     PromptSet,
     Rating,
-    TokenLogprobs,
     Written,
 )
 from .branches import joint_digits, with_suffix
 from .constrained import OPENED, AnswerShapes, ShapedAnswer, answer_shapes
+from .logprobs import told_logprobs
 from .pictures import LONG_SIDE, SquareProcessor, to_pictures
 from .prompts import load_prompt
 from .readout import (
@@ -292,25 +292,6 @@ class TransformersLvlm:
 
     def _placed(self, needed: int) -> AbstractContextManager[torch.device]:
         return nullcontext(self.model.device) if self.place is None else self.place(needed)
-
-
-def told_logprobs(
-    tokenizer: Any, ids: Tensor, logits: Sequence[Tensor], top: int
-) -> tuple[TokenLogprobs, ...]:
-    """What the model thought of each written token: itself first, then the `top` likeliest.
-
-    Args:
-        ids: [T] of the written tokens; special ones are left out.
-        logits: one [1, vocabulary] a token; none gives nothing.
-    """
-    told = []
-    for token, at in zip(ids.tolist(), logits, strict=False):
-        if token in tokenizer.all_special_ids:
-            continue
-        chances = at[0].float().log_softmax(-1)
-        likeliest = [token, *chances.topk(top).indices.tolist()]
-        told.append(tuple((tokenizer.decode([each]), float(chances[each])) for each in likeliest))
-    return tuple(told)
 
 
 def ratings_of(

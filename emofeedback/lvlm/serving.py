@@ -5,18 +5,14 @@ Data alone: sockets are the business of `python -m emofeedback serve`.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..images import from_data_uri
 from .base import DEFAULT_PROMPTS, TAUGHT, Ask, Written, unwatched
 from .local import TransformersLvlm
 
@@ -40,7 +36,7 @@ def model_list(lvlm: TransformersLvlm) -> dict[str, Any]:
 def answer_chat(lvlm: TransformersLvlm, body: Any) -> dict[str, Any]:
     """The answer to POST /v1/chat/completions: one choice, with log-probabilities where wanted.
 
-    Raises: ConfigError: a request that cannot be answered; says why. ScorerError.
+    Raises: ConfigError, ImageError: a request that cannot be answered; says why. ScorerError.
     """
     ask = ask_of(body)
     written = lvlm.write([ask], unwatched)[0]
@@ -67,7 +63,8 @@ def answer_chat(lvlm: TransformersLvlm, body: Any) -> dict[str, Any]:
 def ask_of(body: Any) -> Ask:
     """A chat request as a question: its text and, at most, one picture.
 
-    Raises: ConfigError: no chat request, streaming, several answers, or a picture by address.
+    Raises: ConfigError: no chat request, streaming, or several answers. ImageError: a picture by
+        address, or one that cannot be read.
     """
     if not isinstance(body, Mapping):
         raise ConfigError("The body is no JSON table. Send a chat completion request.")
@@ -119,26 +116,12 @@ def _content(messages: Any) -> tuple[str, Tensor | None]:
             if part.get("type") == "text":
                 texts.append(str(part.get("text", "")))
             elif part.get("type") == "image_url":
-                pictures.append(_picture(str((part.get("image_url") or {}).get("url", ""))))
+                pictures.append(from_data_uri(str((part.get("image_url") or {}).get("url", ""))))
             else:
                 raise ConfigError(f"A part of type {part.get('type')!r} is not served here.")
     if len(pictures) > 1:
         raise ConfigError(f"The request has {len(pictures)} pictures; ask about one at a time.")
     return "\n".join(texts), pictures[0] if pictures else None
-
-
-def _picture(url: str) -> Tensor:
-    """A data URL as [H, W, 3] in 0..1; nothing is fetched."""
-    from PIL import Image, UnidentifiedImageError
-
-    head, _, data = url.partition(",")
-    if not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise ConfigError(f"The picture {url[:40]!r} is no data:image/...;base64 URL.")
-    try:
-        picture = Image.open(io.BytesIO(base64.b64decode(data, validate=True))).convert("RGB")
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError) as error:
-        raise ConfigError(f"The picture cannot be read ({error}).") from error
-    return torch.from_numpy(np.array(picture)).float() / 255
 
 
 def _listed(written: Written) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ PIXEL = {"type": "image_url", "image_url": {"url": data_uri(to_png(torch.zeros(8
         (message(TEXT, PIXEL, PIXEL), "has 2 pictures"),
         (message({"type": "image_url", "image_url": {"url": "http://a/b.png"}}), "no data:image"),
         (message({"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}}),
-         "cannot be read"),
+         "picture"),
         (message({"type": "audio"}), "'audio' is not served"),
     ],
 )  # fmt: skip
