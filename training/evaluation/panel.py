@@ -59,7 +59,7 @@ def open_panel(options: EvaluationOptions) -> Panel:
             raise ConfigError(
                 "The drawn world's judge knows drawn pictures only. Give --judge-server URL "
                 "--judge-model NAME of a vision-language model, or --head FILE, that was not the "
-                "reward of the training (--server URL --server-model NAME for scorer and judge in one)."
+                "reward of the training (--server URL --server-model NAME for both in one)."
             )
         chosen = load_scorer() if scorer is None else ServerReader(scorer).scorer
         return Panel(chosen, None, WORLD_JUDGE, circular=False)

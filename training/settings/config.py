@@ -15,6 +15,7 @@ from ..formulas.losses import MATCHING_POWERS, RATIO_LOSSES
 from .choices import check_choice
 from .ranges import check_ranges
 from .scorer import ScorerConfig
+from .start import StartConfig
 
 FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
@@ -276,33 +277,6 @@ class WatchConfig:
 
     def __post_init__(self) -> None:
         check_ranges("watch", self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartConfig:
-    """What stage `adapter` learns from."""
-
-    loss: str = "pictures"
-    """pictures: drawn ones with known emotions (embedded only). From pairs of prompts, for every
-    family: features (EmotiCrafter's residual of embeddings) or velocity (the same picture)."""
-    pairs: str = "phrases"
-    """Table with columns neutral, emotional, valence, arousal; phrases: our own affect phrases."""
-    count: int = 512
-    """Of our own pairs."""
-    strength: float = 1.5
-    """features: how much of the way to the emotional prompt is gone; 1.5 as EmotiCrafter."""
-    steps: int = 10
-    """velocity: sampler steps of the way on which latents are met ..."""
-    replayed: int = 3
-    """... and at how many of them the velocities are compared."""
-
-    def __post_init__(self) -> None:
-        check_ranges("start", self)
-        check_choice("start.loss", self.loss, ("pictures", "features", "velocity"))
-        if self.replayed > self.steps:
-            raise ConfigError(
-                f"start.replayed is {self.replayed}, more than the {self.steps} of start.steps."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
