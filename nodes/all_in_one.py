@@ -13,7 +13,7 @@ from ..emofeedback.loop.steps import start_loop
 from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
 from .comfy.live import run_id
-from .comfy.refiners import refiner_of
+from .comfy.reuse import FAILURES, DrawnPictures, remembering_refiner, remembering_scorer
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
@@ -94,6 +94,11 @@ class EmotionFeedback(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """What failed is asked for again."""
+        return FAILURES.count
+
+    @classmethod
     def execute(
         cls,
         target: Emotion,
@@ -108,18 +113,22 @@ class EmotionFeedback(io.ComfyNode):
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
         state = start_loop(prompt, target, policy_from(inputs), seed=seed)
         settings = SamplerSettings(target=target, **sampling)
-        loop, rewriting = SampledLoop(settings, state.policy.rounds), refiner_of(refiner)
+        loop, rewriting = SampledLoop(settings, state.policy.rounds), remembering_refiner(refiner)
         if first_prompt == REWRITTEN:
             state = rewrite_first_prompt(state, rewriting, loop)
-        *_, state = run_loop(
+        begun, drawn = state, DrawnPictures([*SamplerSettings.widget_names(), "target"])
+        for state in run_loop(
             loop.generate,
-            scorer,
+            remembering_scorer(scorer),
             rewriting,
-            state,
+            begun,
             observer=loop,
             route=prompts,
             steps_per_picture=settings.steps,
-        )
+            at_hand=drawn.at_hand,
+        ):
+            FAILURES.note(state)
+            drawn.keep(state)
         values, shown = result_values(state, run_id(state))
         return io.NodeOutput(*values, ui=shown)
 

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..emofeedback.errors import ConfigError
 from ..emofeedback.pictures.circumplex import readings_chart, trajectory_chart
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Reading
+from ..emofeedback.records.reading import Outcome
 from ..emofeedback.records.state import LoopState
 from .widgets.chart import size_input, theme_input
 from .widgets.names import EMOTION_CHART, END_LOOP, SCORE_EMOTION
@@ -55,7 +55,7 @@ class EmotionChart(io.ComfyNode):
         size: int,
         theme: str,
         state: LoopState | None = None,
-        readings: tuple[Reading, ...] | None = None,
+        readings: tuple[Outcome, ...] | None = None,
         target: Emotion | None = None,
     ) -> io.NodeOutput:
         if state is not None:

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..emofeedback.pictures.cue_overlay import cue_pictures
-from ..emofeedback.records.reading import Reading
+from ..emofeedback.records.reading import Outcome
 from .widgets.chart import size_input, theme_input
 from .widgets.names import CUES_ON_PICTURE, SCORE_EMOTION, SCORE_ROUND
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket
@@ -41,6 +41,6 @@ class CuesOnPicture(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images: Tensor, readings: tuple[Reading, ...], theme: str, size: int
+        cls, images: Tensor, readings: tuple[Outcome, ...], theme: str, size: int
     ) -> io.NodeOutput:
         return io.NodeOutput(cue_pictures(images, readings, size=size, theme=theme))

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.pictures.grid import AXES, answers_to, error_map_chart, sweep_chart
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Reading
+from ..emofeedback.records.reading import Outcome
 from .widgets.chart import size_input, theme_input
 from .widgets.names import EMOTION_ERROR_MAP, EMOTION_GRID, EMOTION_SWEEP, SCORE_EMOTION
 from .widgets.sockets import RESEARCH_CATEGORY, EmotionSocket, ReadingsSocket
@@ -47,7 +47,7 @@ class EmotionErrorMap(io.ComfyNode):
     def execute(
         cls,
         targets: list[Emotion],
-        readings: list[tuple[Reading, ...]],
+        readings: list[tuple[Outcome, ...]],
         theme: list[str],
         size: list[int],
     ) -> io.NodeOutput:
@@ -88,7 +88,7 @@ class EmotionSweep(io.ComfyNode):
     def execute(
         cls,
         targets: list[Emotion],
-        readings: list[tuple[Reading, ...]],
+        readings: list[tuple[Outcome, ...]],
         axis: list[str],
         theme: list[str],
         size: list[int],

@@ -21,7 +21,7 @@ from ..emofeedback.reading.values import (
     value_of,
 )
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import Reading
+from ..emofeedback.records.reading import Outcome, Reading
 from .widgets.names import EMOTION_NUMBERS, FILTER_BY_EMOTION, SCORE_EMOTION, SCORE_ROUND
 from .widgets.sockets import SCORE_CATEGORY, EmotionSocket, ReadingsSocket
 
@@ -90,7 +90,7 @@ class EmotionNumbers(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, readings: tuple[Reading, ...], of: str, target: Emotion | None = None
+        cls, readings: tuple[Outcome, ...], of: str, target: Emotion | None = None
     ) -> io.NodeOutput:
         columns = (numbers_of(readings, name, of, target) for name in VALUES)
         numbers = [
@@ -98,10 +98,12 @@ class EmotionNumbers(io.ComfyNode):
             for column in columns
         ]
         if of == MEAN:
-            emotions = [Emotion(numbers[0][0], numbers[1][0])]
-        else:
-            emotions = [reading.emotion for reading in chosen_readings(readings, of, target)]
-        return io.NodeOutput(*numbers, [file_words(emotion) for emotion in emotions])
+            return io.NodeOutput(*numbers, [file_words(Emotion(numbers[0][0], numbers[1][0]))])
+        words = [
+            file_words(each.emotion) if isinstance(each, Reading) else ExecutionBlocker(None)
+            for each in chosen_readings(readings, of, target)
+        ]
+        return io.NodeOutput(*numbers, words)
 
 
 class FilterByEmotion(io.ComfyNode):
@@ -162,7 +164,7 @@ class FilterByEmotion(io.ComfyNode):
     def execute(
         cls,
         images: Tensor,
-        readings: tuple[Reading, ...],
+        readings: tuple[Outcome, ...],
         by: str,
         passes: str,
         threshold: float,

@@ -16,7 +16,9 @@ from ..emofeedback.records.prompt import (
     checked_prompt,
 )
 from ..emofeedback.records.reading import (
+    Outcome,
     Reading,
+    measured,
 )
 from ..emofeedback.records.request import (
     RefineRequest,
@@ -64,7 +66,7 @@ class RefinePrompt(io.ComfyNode):
         cls,
         prompt: str,
         images: Tensor,
-        readings: tuple[Reading, ...],
+        readings: tuple[Outcome, ...],
         target: Emotion,
         refiner: Scorer | None = None,
     ) -> io.NodeOutput:
@@ -74,14 +76,16 @@ class RefinePrompt(io.ComfyNode):
                 f"{len(images)} images came with {len(readings)} readings. Connect the same "
                 f"images here and to the {SCORE_EMOTION} node that made the readings."
             )
+        read = [i for i, outcome in enumerate(readings) if isinstance(outcome, Reading)]
+        found = tuple(measured(readings))
         stop_if_interrupted()
         request = RefineRequest(
             artist_prompt=prompt,
             prompt=prompt,
-            images=images,
-            readings=tuple(readings),
+            images=images[read],
+            readings=found,
             target=target,
-            best=rank_readings(readings, target)[0],
+            best=rank_readings(found, target)[0],
         )
         refinement = refiner_of(refiner).refine(request)
         text = suggestions_in_words(refinement)

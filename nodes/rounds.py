@@ -11,6 +11,7 @@ from torch import Tensor, stack
 
 from ..emofeedback.images import from_png
 from ..emofeedback.loop.driver import accepted, read_round, refine_round
+from ..emofeedback.loop.steps import check_read
 from ..emofeedback.reading.base import (
     Scorer,
 )
@@ -19,6 +20,7 @@ from .comfy.bridge import (
     show_text,
 )
 from .comfy.reuse import (
+    FAILURES,
     keep_pictures,
     pictures_at_hand,
     remembering_refiner,
@@ -64,10 +66,16 @@ class ScoreRound(io.ComfyNode):
                     display_name="state", tooltip=f"To {REFINE_ROUND} or {END_LOOP}."
                 ),
                 ReadingsSocket.Output(
-                    display_name="readings", tooltip="One reading a candidate of this round."
+                    display_name="readings",
+                    tooltip="One reading a candidate of this round, or why there is none.",
                 ),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """Readings that failed are asked for again."""
+        return FAILURES.count
 
     @classmethod
     def check_lazy_status(
@@ -90,9 +98,11 @@ class ScoreRound(io.ComfyNode):
             generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
             reused=reused,
         )
+        FAILURES.note(scored)
+        keep_pictures(state, scored)
+        check_read(scored)
         if scored.just_skipped:
             return io.NodeOutput(scored, ExecutionBlocker(None))  # no readings: nothing to run on
-        keep_pictures(state, scored)
         readings = scored.rounds[-1].readings
         show_text(readings_in_words(readings))
         return io.NodeOutput(scored, readings)
@@ -122,11 +132,17 @@ class RefineRound(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """A prompt that could not be asked for is asked for again."""
+        return FAILURES.count
+
+    @classmethod
     def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
         state = accepted(state, PAGE)
         if state.done or state.just_skipped:
             return io.NodeOutput(state, state.prompt, "")
         refined, _ = refine_round(state, remembering_refiner(refiner), PAGE)
+        FAILURES.note(refined)
         refinement = refined.rounds[-1].refinement
         text = suggestions_in_words(refinement) if refinement else ""
         show_text(text)

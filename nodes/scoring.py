@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError
+from ..emofeedback.errors import ConfigError, ScorerAnswerError
 from ..emofeedback.images import check_images
 from ..emofeedback.loop.ranking import rank_readings
-from ..emofeedback.reading.base import (
-    Scorer,
-)
+from ..emofeedback.reading.base import Scorer
+from ..emofeedback.reading.outcomes import read_each
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.reading import (
-    Reading,
-)
+from ..emofeedback.records.reading import Outcome, Unread
 from .comfy.bridge import show_text, stop_if_interrupted
+from .comfy.reuse import FAILURES
 from .comfy.words import readings_in_words
 from .widgets.names import SCORE_EMOTION, SELECT_BY_EMOTION
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
@@ -50,10 +50,17 @@ class ScoreEmotion(io.ComfyNode):
                 ),
             ],
             outputs=[
-                ReadingsSocket.Output(display_name="readings", tooltip="One reading a picture."),
+                ReadingsSocket.Output(
+                    display_name="readings", tooltip="One reading a picture, or why there is none."
+                ),
                 io.String.Output(display_name="text", tooltip="The readings in words."),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """Readings that failed are asked for again."""
+        return FAILURES.count
 
     @classmethod
     def execute(
@@ -62,7 +69,11 @@ class ScoreEmotion(io.ComfyNode):
         images = check_images(images)
         stop_if_interrupted()
         read = scorer.explain if explain else scorer.score
-        readings = read(images, prompt=prompt.strip() or None)
+        readings = read_each(lambda part: read(part, prompt=prompt.strip() or None), images)
+        unread = [outcome for outcome in readings if isinstance(outcome, Unread)]
+        FAILURES.count += bool(unread)
+        if len(unread) == len(readings):
+            raise ScorerAnswerError(unread[0].why)
         text = readings_in_words(readings)
         show_text(text)
         return io.NodeOutput(tuple(readings), text)
@@ -112,7 +123,7 @@ class SelectByEmotion(io.ComfyNode):
     def execute(
         cls,
         images: Tensor,
-        readings: tuple[Reading, ...],
+        readings: tuple[Outcome, ...],
         target: Emotion,
         count: int,
         content_floor: float = 0.0,

@@ -15,7 +15,7 @@ def loop_cost(state: LoopState) -> dict[str, float]:
     made: tuple[RoundRecord | SkippedRound, ...] = (*rounds, *skipped)
     seconds = {
         "generate_seconds": sum(record.generate_seconds for record in made),
-        "score_seconds": sum(record.score_seconds for record in rounds),
+        "score_seconds": sum(record.score_seconds for record in made),
         "refine_seconds": sum(record.refine_seconds for record in rounds)
         + (first.seconds if first else 0.0),
     }

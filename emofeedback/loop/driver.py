@@ -6,20 +6,29 @@ the same loop without a refiner, so both compare at equal cost.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import torch
 from torch import Tensor
 
+from ..errors import ScorerError
+from ..images import from_png
 from ..reading.base import Scorer
+from ..records.reading import Unread
 from ..records.state import LoopState
 from ..refining.base import Refiner
+from ..refining.falling_back import RulesInstead
 from .candidate_prompts import SHARED, refined_prompts
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
+from .report import unread_in_words
 from .steps import (
     accept_best,
+    check_read,
     cut_short,
+    ended_by,
     read_candidates,
     record_refinement,
     record_scores,
@@ -28,8 +37,18 @@ from .steps import (
     round_seed,
 )
 
+log = logging.getLogger(__name__)
+
 Generate = Callable[[Sequence[str], int], Tensor]
 """(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
+AtHand = Callable[[Sequence[str], int], tuple[bytes, ...]]
+"""The same pictures as PNG bytes, where an earlier run made them; else ()."""
+
+
+def nothing_at_hand(prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
+    """Every picture is made."""
+    del prompts, seed
+    return ()
 
 
 def rewrite_first_prompt(
@@ -59,6 +78,10 @@ def read_round(
 ) -> LoopState:
     """The state after the coming round: its pictures read, or thrown away if that is wanted.
 
+    A picture that cannot be read has no reading and says why. A scorer that cannot be asked at all
+    ends the loop with the best picture so far; the state may then be done without any reading, see
+    `steps.check_read`.
+
     Args:
         images: [B, H, W, 3] float in 0..1.
         explain: also ask for the causes in the best candidate.
@@ -71,8 +94,12 @@ def read_round(
         made = 0 if reused else len(images)
         return _without_round(state, wish, observer, made, generate_seconds, steps)
     observer.told(state, READING)
-    started = time.perf_counter()
-    readings = read_candidates(scorer, images, state, explain=explain)
+    started, failure = time.perf_counter(), ""
+    try:
+        readings = read_candidates(scorer, images, state, explain=explain)
+    except ScorerError as error:
+        failure = str(error)
+        readings = [Unread(why=failure)] * len(images)
     state = record_scores(
         state,
         images,
@@ -83,6 +110,10 @@ def read_round(
         steps=steps,
         reused=reused,
     )
+    for told in unread_in_words(state.made[-1]):
+        log.warning("%s", told)
+    if failure:
+        state = ended_by(state, failure)
     observer.told(state)
     return state
 
@@ -109,7 +140,10 @@ def refine_round(
     Args:
         route: one of `ROUTES`.
         prompts: the last round's, one a candidate, where they may differ.
-    Raises: LoopError: no round was read, or it was refined already. ScorerError.
+    Raises: LoopError: no round was read, or it was refined already.
+
+    A refiner whose answers cannot be used is replaced by the rules; one that cannot be asked ends
+    the loop with the best picture so far.
     """
 
     def tick() -> None:
@@ -117,9 +151,18 @@ def refine_round(
 
     tick()
     request = refine_request(state)
-    prompts = prompts or (request.prompt,) * len(request.images)
-    prompts, refinement = refined_prompts(route, refiner, request, prompts, tick=tick)
-    state = record_refinement(state, refinement)
+    was_read = state.rounds[-1].was_read
+    prompts = prompts or (request.prompt,) * len(was_read)
+    read = tuple(prompt for prompt, known in zip(prompts, was_read, strict=True) if known)
+    try:
+        made, refinement = refined_prompts(route, RulesInstead(refiner), request, read, tick=tick)
+    except ScorerError as error:
+        log.warning("The prompt was not rewritten: %s", error)
+        state = ended_by(state, str(error))
+    else:
+        state = record_refinement(state, refinement)
+        # candidates that could not be read go on from the best one's prompt
+        prompts = (*made, *(refinement.prompt,) * (len(prompts) - len(made)))
     observer.told(state)
     return state, prompts
 
@@ -134,6 +177,7 @@ def run_loop(
     route: str = SHARED,
     explain: bool = True,
     steps_per_picture: int = 0,
+    at_hand: AtHand = nothing_at_hand,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -142,13 +186,20 @@ def run_loop(
         refiner: None keeps the prompt: best-of-N, whose readings nobody has to explain.
         route: one of `ROUTES`: how the candidates' prompts differ.
         steps_per_picture: for the cost report.
+        at_hand: asked before `generate`.
+    Raises: ScorerError: the loop has ended, and no picture was read.
     """
     prompts = (state.prompt,) * state.policy.candidates
     while not state.done:
-        observer.told(state, MAKING)
+        reused = at_hand(prompts, round_seed(state))
+        observer.told(state, "" if reused else MAKING)
         started = time.perf_counter()
         try:
-            images = generate(prompts, round_seed(state))
+            images = (
+                torch.stack([from_png(data) for data in reused])
+                if reused
+                else generate(prompts, round_seed(state))
+            )
         except CutShort:
             seconds = time.perf_counter() - started
             wish = observer.cut_wanted(state) or "skip"
@@ -161,13 +212,15 @@ def run_loop(
                 observer,
                 explain=explain and refiner is not None,
                 prompts=prompts,
-                generate_seconds=time.perf_counter() - started,
-                steps=steps_per_picture * len(images),
+                generate_seconds=0.0 if reused else time.perf_counter() - started,
+                steps=0 if reused else steps_per_picture * len(images),
+                reused=reused,
             )
         state = accepted(state, observer)
         if refiner is not None and not state.done and not state.just_skipped:
             state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
         yield state
+    check_read(state)
 
 
 def _without_round(

@@ -21,6 +21,7 @@ from .report import (
     loop_warnings,
     refinement_values,
     round_values,
+    unread_in_words,
 )
 from .stopping import STOP_REASONS
 
@@ -58,7 +59,12 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
         if record.refinement is not None
     ]
     events += [
-        {"kind": "skipped", "round": skipped.number, **_so_far(state)}
+        {
+            "kind": "skipped",
+            "round": skipped.number,
+            "unread": unread_in_words(skipped),
+            **_so_far(state),
+        }
         for skipped in state.skipped[told.skipped :]
     ]
     ends = final and state.done and not told.ended
@@ -102,6 +108,7 @@ def _round(record: RoundRecord, state: LoopState) -> Event:
     return {
         "kind": "round",
         **round_values(record, state.target),
+        "unread": unread_in_words(record),
         "thumbnails": [
             thumbnail(image, THUMBNAIL_SIDE, quality=JPEG_QUALITY) for image in record.images
         ],

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ..reading.base import Scorer
 from ..reading.scorer import UNEXPLAINED
-from ..records.reading import Reading
+from ..records.reading import Reading, measured
 from ..records.refinement import Refinement
 from ..records.request import RefineRequest
-from ..records.state import RoundRecord
+from ..records.state import RoundRecord, SkippedRound
 from ..refining.base import Refiner
 
 PICTURE_BYTES = 1 << 29  # PNG, of all rounds together: some 300 pictures of 1024 px
@@ -68,8 +68,8 @@ class LoopMemory:
     readings: Bounded[list[Reading]] = field(default_factory=lambda: Bounded(READINGS))
     refinements: Bounded[Refinement] = field(default_factory=lambda: Bounded(REFINEMENTS))
 
-    def keep_pictures(self, key: Hashable, record: RoundRecord) -> None:
-        """Keeps the pictures of a finished round."""
+    def keep_pictures(self, key: Hashable, record: RoundRecord | SkippedRound) -> None:
+        """Keeps the pictures of a round, whether they could be read or not."""
         self.pictures.keep(key, record.images, sum(map(len, record.images)))
 
 
@@ -149,7 +149,7 @@ def _pixels(images: Tensor) -> str:
 def _question(request: RefineRequest) -> str:
     """Names all that a refiner may look at, but for what it cost."""
     history = [
-        (record.prompts, record.best, _free(list(record.readings)), _clause(record))
+        (record.prompts, record.best, _free(measured(record.readings)), _clause(record))
         for record in request.history
     ]
     asked = (request.artist_prompt, request.prompt, request.target, request.best)

@@ -6,21 +6,25 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from ..records.emotion import Emotion
-from ..records.reading import Reading
+from ..records.reading import Outcome, Unread
 from ..records.state import Best, LoopState, RoundRecord
 
 
-def _rank(reading: Reading, target: Emotion, floor: float) -> tuple[bool, float]:
-    """Sort key: candidates above the content floor by gap, then the others by content."""
+def _rank(reading: Outcome, target: Emotion, floor: float) -> tuple[int, float]:
+    """Sort key: by gap above the content floor, then by content, then what has no reading."""
+    if isinstance(reading, Unread):
+        return 2, 0.0
     if reading.content is not None and reading.content < floor:
-        return True, -reading.content
-    return False, target.gap_from(reading.emotion).size
+        return 1, -reading.content
+    return 0, target.gap_from(reading.emotion).size
 
 
 def rank_readings(
-    readings: Sequence[Reading], target: Emotion, *, content_floor: float = 0.0
+    readings: Sequence[Outcome], target: Emotion, *, content_floor: float = 0.0
 ) -> list[int]:
-    """Indices of the readings, best first: smallest gap size, those below the floor last.
+    """Indices of the readings, best first: smallest gap size, then those below the floor.
+
+    Pictures without a reading come last.
 
     Raises: ConfigError: there are no readings.
     """
@@ -37,7 +41,6 @@ def best_after(state: LoopState, record: RoundRecord) -> Best:
     if state.best is None:
         return new
     floor = state.policy.content_floor
-    old_reading = state.rounds[state.best.round_index].readings[state.best.candidate]
-    old_rank = _rank(old_reading, state.target, floor)
-    new_rank = _rank(record.readings[record.best], state.target, floor)
+    old_rank = _rank(state.best_reading, state.target, floor)
+    new_rank = _rank(record.best_reading, state.target, floor)
     return new if new_rank < old_rank else state.best

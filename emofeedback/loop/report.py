@@ -11,8 +11,9 @@ from typing import Any
 
 from ..errors import LoopError
 from ..records.emotion import Emotion, Gap
+from ..records.reading import Outcome, Unread, measured
 from ..records.refinement import Refinement
-from ..records.state import LoopState, RoundRecord
+from ..records.state import LoopState, RoundRecord, SkippedRound
 from .cost import loop_cost
 from .prompt_changes import prompt_changes
 
@@ -25,7 +26,7 @@ def loop_report(state: LoopState) -> Values:
     """Everything about a run except its pixels.
 
     Returns: `prompt`, `target`, `policy`, `first_refinement`, `rounds`, `skipped`, `best`,
-        `stop_reason`, `cost` and `warnings`.
+        `stop_reason`, `failure`, `cost` and `warnings`.
     Raises: LoopError: no round has run.
     """
     if state.best is None:
@@ -39,14 +40,15 @@ def loop_report(state: LoopState) -> Values:
         "seed": state.seed,
         "first_refinement": first and refinement_values(first, state.artist_prompt),
         "rounds": [round_values(record, state.target) for record in state.rounds],
-        "skipped": [asdict(record) for record in state.skipped],
+        "skipped": [skipped_values(record) for record in state.skipped],
         "best": {
             **best_values(state),
             "prompt": best_round.prompts[state.best.candidate],
             "seed": best_round.seed,
-            "reading": best_round.readings[state.best.candidate].as_dict(),
+            "reading": state.best_reading.as_dict(),
         },
         "stop_reason": state.stop_reason,
+        "failure": state.failure,
         "cost": cost_values(state),
         "warnings": loop_warnings(state),
     }
@@ -63,10 +65,7 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "suggestions": [asdict(suggestion) for suggestion in record.suggestions],
         "next_prompt": refinement.prompt if refinement else None,
         "refiner": refinement.refiner if refinement else None,
-        "readings": [
-            reading.as_dict() | {"gap": _gap(target.gap_from(reading.emotion))}
-            for reading in record.readings
-        ],
+        "readings": [_outcome_values(outcome, target) for outcome in record.readings],
         "best": record.best + 1,
         "gap": _gap(record.gap),
         "seconds": round(record.seconds, 3),
@@ -76,6 +75,26 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "steps": record.steps,
         "tokens": record.tokens,
         "reused": record.reused,
+    }
+
+
+def _outcome_values(outcome: Outcome, target: Emotion) -> Values:
+    """A reading and its gap, or `unread`: why there is none."""
+    if isinstance(outcome, Unread):
+        return outcome.as_dict()
+    return outcome.as_dict() | {"gap": _gap(target.gap_from(outcome.emotion))}
+
+
+def skipped_values(record: SkippedRound) -> Values:
+    """A round without a reading; `unread` says why for each picture, where it was not skipped."""
+    return {
+        "number": record.number,
+        "pictures": record.pictures,
+        "generate_seconds": round(record.generate_seconds, 3),
+        "score_seconds": round(record.score_seconds, 3),
+        "steps": record.steps,
+        "unread": [outcome.why for outcome in record.unread],
+        "prompts": list(record.prompts),
     }
 
 
@@ -107,15 +126,28 @@ def cost_values(state: LoopState) -> Values:
 
 
 def loop_warnings(state: LoopState) -> list[str]:
-    """Every distinct warning of the run's readings and refinements, in order of appearance."""
+    """What ended the loop early, pictures without a reading, and every distinct warning."""
     first = state.first_refinement
-    found: dict[str, None] = dict.fromkeys(first.warnings if first else ())
-    for record in state.rounds:
-        for reading in record.readings:
+    found = dict.fromkeys([state.failure] if state.failure else [])
+    found |= dict.fromkeys(first.warnings if first else ())
+    for record in state.made:
+        found |= dict.fromkeys(unread_in_words(record))
+        if isinstance(record, SkippedRound):
+            continue
+        for reading in measured(record.readings):
             found |= dict.fromkeys(reading.warnings)
         if record.refinement:
             found |= dict.fromkeys(record.refinement.warnings)
     return list(found)
+
+
+def unread_in_words(record: RoundRecord | SkippedRound) -> list[str]:
+    """A sentence for each picture of a round that has no reading."""
+    return [
+        f"Round {record.number}, picture {number} was not read: {outcome.why}"
+        for number, outcome in enumerate(record.outcomes, 1)
+        if isinstance(outcome, Unread)
+    ]
 
 
 def _emotion(emotion: Emotion) -> Values:

@@ -69,28 +69,37 @@ def _rows(report: Values) -> Iterator[Values]:
     best = (report["best"]["round"], report["best"]["candidate"])
     for record in report["rounds"]:
         for number, reading in enumerate(record["readings"], start=1):
-            content = reading["content"]
             row = {
                 "round": record["round"],
                 "candidate": number,
                 "best_of_round": int(number == record["best"]),
                 "best_of_all": int((record["round"], number) == best),
                 "seed": record["seed"],
-                "valence": round(reading["valence"], 4),
-                "arousal": round(reading["arousal"], 4),
-                "uncertainty_valence": round(reading["uncertainty"][0], 4),
-                "uncertainty_arousal": round(reading["uncertainty"][1], 4),
-                **{f"gap_{axis}": round(gap, 4) for axis, gap in reading["gap"].items()},
-                "content": "" if content is None else round(content, 4),
-                "clipped": int(reading["clipped"]),
-                "words": ", ".join(reading["words"]),
-                "cues": ", ".join(cue["name"] for cue in reading["cues"]),
-                "model": reading["model"],
-                "calibration": reading["calibration"],
                 "prompt": record["prompts"][number - 1],
-                "warnings": " ".join(reading["warnings"]),
+                **_measures(reading),
             }
             yield {name: as_cell(value) for name, value in row.items()}
+
+
+def _measures(reading: Values) -> Values:
+    """Columns of a candidate's reading; only why there is none, where there is none."""
+    if "unread" in reading:
+        return {"warnings": f"not read: {reading['unread']}"}
+    content = reading["content"]
+    return {
+        "valence": round(reading["valence"], 4),
+        "arousal": round(reading["arousal"], 4),
+        "uncertainty_valence": round(reading["uncertainty"][0], 4),
+        "uncertainty_arousal": round(reading["uncertainty"][1], 4),
+        **{f"gap_{axis}": round(gap, 4) for axis, gap in reading["gap"].items()},
+        "content": "" if content is None else round(content, 4),
+        "clipped": int(reading["clipped"]),
+        "words": ", ".join(reading["words"]),
+        "cues": ", ".join(cue["name"] for cue in reading["cues"]),
+        "model": reading["model"],
+        "calibration": reading["calibration"],
+        "warnings": " ".join(reading["warnings"]),
+    }
 
 
 def _chart(state: LoopState, theme: str) -> str:
@@ -98,13 +107,14 @@ def _chart(state: LoopState, theme: str) -> str:
     return data_uri(to_png(chart[0]), "png")
 
 
-def _thumbnails(state: LoopState, tick: Callable[[], None]) -> list[list[str]]:
-    count = sum(len(record.images) for record in state.rounds)
+def _thumbnails(state: LoopState, tick: Callable[[], None]) -> dict[int, list[str]]:
+    """By the number of the round."""
+    count = sum(len(record.images) for record in state.made)
     side = round(max(SMALLEST, THUMBNAIL * min(1.0, (MANY / count) ** 0.5)))
-    found: list[list[str]] = []
-    for record in state.rounds:
-        found.append([])
+    found: dict[int, list[str]] = {}
+    for record in state.made:
+        found[record.number] = []
         for data in record.images:
             tick()
-            found[-1].append(thumbnail(data, side))
+            found[record.number].append(thumbnail(data, side))
     return found

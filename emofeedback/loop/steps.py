@@ -8,17 +8,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..errors import LoopError
+from ..errors import LoopError, ScorerError
 from ..images import check_images, from_png, to_png
-from ..reading.base import (
-    Scorer,
-)
+from ..reading.base import Scorer
+from ..reading.outcomes import read_each
 from ..records.emotion import Emotion
 from ..records.prompt import (
     checked_prompt,
 )
 from ..records.reading import (
+    Outcome,
     Reading,
+    Unread,
+    measured,
     with_explanation,
 )
 from ..records.refinement import (
@@ -74,30 +76,41 @@ def round_seed(state: LoopState) -> int:
     return (state.seed + offset + len(state.skipped)) % (MAX_SEED + 1)
 
 
+NO_CAUSES = "The causes in this picture could not be asked for: "
+
+
 def read_candidates(
     scorer: Scorer, images: Tensor, state: LoopState, *, explain: bool = True
-) -> list[Reading]:
+) -> list[Outcome]:
     """Scores a round's candidates in one batch and, if asked, explains the best one.
 
     The explained reading keeps the quick reading's emotion and uncertainty, so that all candidates
-    are compared by one method; it adds words, cues and rationale.
+    are compared by one method; it adds words, cues and rationale. A picture that cannot be read
+    has the reason in its place.
 
-    Raises: ImageError, ScorerError.
+    Raises: ImageError. ScorerError: the scorer cannot be asked.
     """
     images = check_images(images)
-    readings = scorer.score(images, prompt=state.artist_prompt)
-    if explain:
-        floor = state.policy.content_floor
-        best = rank_readings(readings, state.target, content_floor=floor)[0]
-        explanation = scorer.explain(images[best : best + 1])[0]
-        readings[best] = with_explanation(readings[best], explanation)
-    return readings
+    found = read_each(lambda part: scorer.score(part, prompt=state.artist_prompt), images)
+    floor = state.policy.content_floor
+    best = rank_readings(found, state.target, content_floor=floor)[0]
+    reading = found[best]
+    if explain and isinstance(reading, Reading):
+        found[best] = _explained(scorer, images[best : best + 1], reading)
+    return found
+
+
+def _explained(scorer: Scorer, image: Tensor, reading: Reading) -> Reading:
+    try:
+        return with_explanation(reading, scorer.explain(image)[0])
+    except ScorerError as error:  # what was measured is not lost with its causes
+        return replace(reading, warnings=(*reading.warnings, f"{NO_CAUSES}{error}"))
 
 
 def record_scores(
     state: LoopState,
     images: Tensor,
-    readings: Sequence[Reading],
+    readings: Sequence[Outcome],
     *,
     prompts: Sequence[str] = (),
     generate_seconds: float = 0.0,
@@ -105,11 +118,11 @@ def record_scores(
     steps: int = 0,
     reused: Sequence[bytes] = (),
 ) -> LoopState:
-    """Adds a scored round; the returned state may be done.
+    """Adds a scored round, or an unread one if no picture was read; the state may be done.
 
     Args:
         images: [B, H, W, 3] float in 0..1.
-        readings: one an image.
+        readings: one an image, or why there is none.
         prompts: one an image where they differ; default: the state's prompt for all.
         reused: the images as PNG bytes, where an earlier run made them.
     Raises: LoopError: the loop is done, or counts differ. ImageError: unusable images.
@@ -123,25 +136,58 @@ def record_scores(
             f"{len(images)} images came with {len(readings)} readings and {len(prompts)} prompts; "
             "each image needs one of each."
         )
+    pictures = tuple(reused) or tuple(to_png(image) for image in images)
+    seed = round_seed(state)
     floor = state.policy.content_floor
     best = rank_readings(readings, state.target, content_floor=floor)[0]
+    read = readings[best]
+    told = [repr(each.emotion) if isinstance(each, Reading) else each.why for each in readings]
+    event = [prompts, seed, list(pictures), told]
+    if isinstance(read, Unread):
+        unread = SkippedRound(
+            number=state.coming_round,
+            pictures=0 if reused else len(pictures),
+            generate_seconds=generate_seconds,
+            score_seconds=score_seconds,
+            steps=steps,
+            unread=tuple(each for each in readings if isinstance(each, Unread)),
+            images=pictures,
+            prompts=prompts,
+            seed=seed,
+        )
+        after = state.advanced(event, skipped=(*state.skipped, unread))
+        reason = stop_reason(after)
+        return replace(after, stop_reason=reason, failure=read.why if reason == "unread" else "")
     record = RoundRecord(
         number=state.coming_round,
         prompts=prompts,
-        seed=round_seed(state),
-        images=tuple(reused) or tuple(to_png(image) for image in images),
+        seed=seed,
+        images=pictures,
         readings=tuple(readings),
         best=best,
-        gap=state.target.gap_from(readings[best].emotion),
+        gap=state.target.gap_from(read.emotion),
         generate_seconds=generate_seconds,
         score_seconds=score_seconds,
         steps=steps,
-        tokens=sum(reading.tokens for reading in readings),
+        tokens=sum(reading.tokens for reading in measured(readings)),
         reused=bool(reused),
     )
-    event = [prompts, record.seed, list(record.images), [r.emotion.__repr__() for r in readings]]
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
     return replace(scored, stop_reason=stop_reason(scored))
+
+
+def ended_by(state: LoopState, failure: str) -> LoopState:
+    """The loop ends with the best picture so far, since a scorer or refiner cannot be asked."""
+    return state.advanced(["failed", failure], stop_reason="scorer", failure=failure)
+
+
+def check_read(state: LoopState) -> None:
+    """A loop that is done without any reading has nothing to hand on.
+
+    Raises: ScorerError: with what the scorer failed.
+    """
+    if state.done and state.best is None:
+        raise ScorerError(f"The loop ended without a reading: {state.failure}")
 
 
 def accept_best(state: LoopState) -> LoopState:
@@ -210,7 +256,7 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
 
 
 def refine_request(state: LoopState) -> RefineRequest:
-    """What to ask a refiner after the last scored round.
+    """What to ask a refiner after the last scored round, of its pictures that were read.
 
     Raises: LoopError: no round has been scored yet.
     """
@@ -219,13 +265,14 @@ def refine_request(state: LoopState) -> RefineRequest:
             "No round has been scored yet; score a round's pictures before it is refined."
         )
     record = state.rounds[-1]
+    read = [index for index, was_read in enumerate(record.was_read) if was_read]
     return RefineRequest(
         artist_prompt=state.artist_prompt,
         prompt=record.prompt,
-        images=torch.stack([from_png(data) for data in record.images]),
-        readings=record.readings,
+        images=torch.stack([from_png(record.images[index]) for index in read]),
+        readings=tuple(measured(record.readings)),
         target=state.target,
-        best=record.best,
+        best=read.index(record.best),
         history=state.rounds[:-1],
     )
 

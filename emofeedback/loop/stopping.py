@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..records.state import Best, LoopState
+from ..records.state import LoopState
 from .cost import loop_cost
 
 STOP_REASONS = {
@@ -11,6 +11,8 @@ STOP_REASONS = {
     "patience": "no better picture any more",
     "time budget": "time is up",
     "accepted": "accepted by you",
+    "scorer": "the scorer or the refiner failed",
+    "unread": "no picture could be read",
 }
 """Why a loop has stopped, as reports name it, and in words for the page."""
 
@@ -19,8 +21,8 @@ def stop_reason(state: LoopState) -> str:
     """Why the loop should stop now, empty while it should go on."""
     policy, best = state.policy, state.best
     if best is None:
-        return ""
-    if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state, best):
+        return "unread" if state.coming_round > policy.rounds else ""
+    if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state):
         return "tolerance"
     if state.coming_round > policy.rounds:
         return "rounds"
@@ -31,6 +33,6 @@ def stop_reason(state: LoopState) -> str:
     return ""
 
 
-def _content_passes(state: LoopState, best: Best) -> bool:
-    content = state.rounds[best.round_index].readings[best.candidate].content
+def _content_passes(state: LoopState) -> bool:
+    content = state.best_reading.content
     return content is None or content >= state.policy.content_floor

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..plane.words import RUSSELL_ANGLES, preset_emotion
 from ..records.emotion import LIMIT, NEUTRAL_RADIUS, Emotion
-from ..records.reading import Reading
-from ..records.state import LoopState
+from ..records.reading import Outcome, Reading, measured
+from ..records.state import LoopState, RoundRecord
 from .theme import Theme, blank_figure, canvas_of, picture_of, style_axes, theme_named
 
 if TYPE_CHECKING:
@@ -38,15 +38,21 @@ class ChartRound:
 
 def trajectory_chart(state: LoopState, *, size: int = 640, theme: str = "light") -> Tensor:
     """The path of a loop over the plane, [1, size, size, 3] in 0..1."""
-    rounds = [ChartRound(record.readings, record.best, record.number) for record in state.rounds]
+    rounds = [_chart_round(record) for record in state.rounds]
     return circumplex_chart(rounds, state.target, size=size, theme=theme)
 
 
+def _chart_round(record: RoundRecord) -> ChartRound:
+    """The candidates that were read."""
+    best = sum(record.was_read[: record.best])
+    return ChartRound(tuple(measured(record.readings)), best, record.number)
+
+
 def readings_chart(
-    readings: Sequence[Reading], target: Emotion | None, *, size: int = 640, theme: str = "light"
+    readings: Sequence[Outcome], target: Emotion | None, *, size: int = 640, theme: str = "light"
 ) -> Tensor:
     """Loose readings on the plane, [1, size, size, 3] in 0..1."""
-    rounds = [ChartRound(tuple(readings), None)]
+    rounds = [ChartRound(tuple(measured(readings)), None)]
     return circumplex_chart(rounds, target, size=size, theme=theme)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..images import check_images
-from ..records.reading import Cue, Reading
+from ..records.reading import Cue, Outcome, Reading
 from .boxes import Place, place_of
 from .theme import Theme, theme_named
 
@@ -42,7 +42,7 @@ class Sheet:
 
 
 def cue_pictures(
-    images: Tensor, readings: Sequence[Reading], *, size: int = 768, theme: str = "light"
+    images: Tensor, readings: Sequence[Outcome], *, size: int = 768, theme: str = "light"
 ) -> Tensor:
     """Each picture that has cues, with numbered boxes on it and the list of its cues below.
 
@@ -60,7 +60,11 @@ def cue_pictures(
             f"{len(images)} images came with {len(readings)} readings. Connect the same images "
             "here and to the node that made the readings."
         )
-    told = [index for index, reading in enumerate(readings) if shown_cues(reading)]
+    told = {
+        index: reading
+        for index, reading in enumerate(readings)
+        if isinstance(reading, Reading) and shown_cues(reading)
+    }
     if not told:
         raise ConfigError(
             "No reading names a visible cue. Switch 'explain' on where the pictures are read; a "
@@ -68,9 +72,9 @@ def cue_pictures(
         )
     letters = max(11, round(size * LETTERS))
     font = _font(letters)
-    texts = {index: _list_lines(readings[index], font, size - 2 * letters) for index in told}
+    texts = {i: _list_lines(reading, font, size - 2 * letters) for i, reading in told.items()}
     sheet = Sheet(size, letters, max(map(len, texts.values())), font, colours)
-    pages = [_page(images[index], readings[index], texts[index], sheet) for index in told]
+    pages = [_page(images[i], reading, texts[i], sheet) for i, reading in told.items()]
     return torch.stack(pages)
 
 

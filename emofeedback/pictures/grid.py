@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..plane.metrics import axis_metrics
 from ..records.emotion import LIMIT, Emotion
-from ..records.reading import Reading
+from ..records.reading import Outcome, Reading, measured
 from .theme import Theme, blank_figure, picture_of, style_axes, theme_named
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Answer:
 
 
 def answers_to(
-    targets: Sequence[Emotion], readings: Sequence[Sequence[Reading]]
+    targets: Sequence[Emotion], readings: Sequence[Sequence[Outcome]]
 ) -> tuple[Answer, ...]:
-    """Each target with the readings of its pictures.
+    """Each target with the readings of its pictures, those that could not be read left out.
 
     Args:
         targets: in the order in which pictures were made.
@@ -58,7 +58,7 @@ def answers_to(
     return tuple(
         Answer(target, reading)
         for target, group in zip(targets, groups, strict=True)
-        for reading in group
+        for reading in measured(group)
     )
 
 

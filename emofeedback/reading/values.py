@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..errors import ConfigError
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion
-from ..records.reading import Reading
+from ..records.reading import Outcome, Unread, measured
 
 VALENCE, AROUSAL, GAP, UNCERTAINTY, CONTENT = VALUES = (
     "valence",
@@ -20,12 +20,14 @@ VALENCE, AROUSAL, GAP, UNCERTAINTY, CONTENT = VALUES = (
 BEST, MEAN, WORST, EACH = CHOICES = ("best", "mean", "worst", "each")
 
 
-def value_of(reading: Reading, name: str, target: Emotion | None = None) -> float | None:
-    """One of `VALUES` of a reading, None where it is not known.
+def value_of(reading: Outcome, name: str, target: Emotion | None = None) -> float | None:
+    """One of `VALUES` of a reading, None where it is not known or there is no reading.
 
     Valence and arousal are scale points; the gap is the distance to the target and the uncertainty
     the mean of both standard deviations, in scale points; content is 0..1.
     """
+    if isinstance(reading, Unread):
+        return None
     if name == VALENCE:
         return reading.emotion.valence
     if name == AROUSAL:
@@ -38,24 +40,27 @@ def value_of(reading: Reading, name: str, target: Emotion | None = None) -> floa
 
 
 def chosen_readings(
-    readings: Sequence[Reading], which: str, target: Emotion | None = None
-) -> list[Reading]:
-    """All readings for "each" and "mean", else the one nearest to the target or farthest from it.
+    readings: Sequence[Outcome], which: str, target: Emotion | None = None
+) -> list[Outcome]:
+    """What is known of each picture for "each", all readings for "mean", else one reading.
+
+    The best is the nearest to the target, the worst the farthest from it.
 
     Raises: ConfigError: no readings, or no target for the best or the worst.
     """
-    if not readings:
+    read = measured(readings)
+    if not read:
         raise ConfigError("There are 0 readings. Score at least one image first.")
     if which in (EACH, MEAN):
-        return list(readings)
+        return list(readings if which == EACH else read)
     if target is None:
         raise ConfigError(f"The {which} reading is {which} for a target: connect one.")
     pick = min if which == BEST else max
-    return [pick(readings, key=lambda reading: target.gap_from(reading.emotion).size)]
+    return [pick(read, key=lambda reading: target.gap_from(reading.emotion).size)]
 
 
 def numbers_of(
-    readings: Sequence[Reading], name: str, which: str, target: Emotion | None = None
+    readings: Sequence[Outcome], name: str, which: str, target: Emotion | None = None
 ) -> list[float | None]:
     """One of `VALUES` for each chosen reading; the mean is one value, of those that are known.
 
@@ -75,7 +80,7 @@ def file_words(emotion: Emotion) -> str:
 
 
 def split_by(
-    readings: Sequence[Reading],
+    readings: Sequence[Outcome],
     name: str,
     threshold: float,
     *,

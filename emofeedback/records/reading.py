@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -64,6 +65,30 @@ class Reading:
         record = asdict(self) | {"valence": self.emotion.valence, "arousal": self.emotion.arousal}
         del record["emotion"]
         return {name: list(v) if isinstance(v, tuple) else v for name, v in record.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Stands where a reading would, of a picture that could not be read.
+
+    Args:
+        why: what the scorer said, or what was wrong with its answer.
+    """
+
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON report."""
+        return {"unread": self.why}
+
+
+Outcome = Reading | Unread
+"""What asking a scorer about one picture came to."""
+
+
+def measured(outcomes: Sequence[Outcome]) -> list[Reading]:
+    """The readings among the outcomes, in order."""
+    return [outcome for outcome in outcomes if isinstance(outcome, Reading)]
 
 
 def with_explanation(reading: Reading, explanation: Reading) -> Reading:

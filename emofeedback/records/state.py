@@ -17,7 +17,7 @@ from .emotion import Emotion, Gap
 from .prompt import (
     checked_prompt,
 )
-from .reading import Reading
+from .reading import Outcome, Reading, Unread
 from .refinement import (
     Refinement,
     Suggestion,
@@ -85,6 +85,7 @@ class RoundRecord:
         number: 1 for the first round.
         prompts: what each candidate was generated from; equal unless prompts differ by candidate.
         images: PNG bytes, one a candidate.
+        readings: one a candidate; at least one of them was read.
         best: index of the round's best candidate.
         gap: target minus the best candidate's reading.
         steps: generator steps spent (pictures x sampler steps); 0 where unknown.
@@ -96,7 +97,7 @@ class RoundRecord:
     prompts: tuple[str, ...]
     seed: int
     images: tuple[bytes, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[Outcome, ...]
     best: int
     gap: Gap
     refinement: Refinement | None = None
@@ -113,6 +114,23 @@ class RoundRecord:
         return self.prompts[self.best]
 
     @property
+    def best_reading(self) -> Reading:
+        """The reading of the round's best candidate."""
+        reading = self.readings[self.best]
+        assert isinstance(reading, Reading), "a picture without a reading cannot win"
+        return reading
+
+    @property
+    def was_read(self) -> tuple[bool, ...]:
+        """Which candidates have a reading."""
+        return tuple(isinstance(outcome, Reading) for outcome in self.readings)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One a candidate, as of a round without a reading."""
+        return self.readings
+
+    @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What the refiner proposed after this round, empty if it was not asked."""
         return self.refinement.suggestions if self.refinement else ()
@@ -125,18 +143,35 @@ class RoundRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedRound:
-    """A round that the artist threw away before it was read; it counts as a round and as cost.
+    """A round without a reading; it counts as a round and as cost.
+
+    The artist threw it away before it was read, or none of its pictures could be read: then they
+    are kept.
 
     Args:
         number: its place among all rounds, 1 for the first.
-        pictures: how many were made for it.
+        pictures: how many were made for it; none where an earlier run made them.
         steps: generator steps spent; 0 where unknown.
+        unread: why each picture could not be read; empty where the artist threw it away.
+        images: PNG bytes, one for each of `unread`.
+        prompts: what each was generated from.
+        seed: of the round.
     """
 
     number: int
     pictures: int = 0
     generate_seconds: float = 0.0
     steps: int = 0
+    score_seconds: float = 0.0
+    unread: tuple[Unread, ...] = ()
+    images: tuple[bytes, ...] = ()
+    prompts: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One a picture, none of them a reading."""
+        return self.unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +192,10 @@ class LoopState(Mapping[str, Any]):
         prompt: what the coming round generates from.
         seed: the loop's own seed; `loop.steps.round_seed` derives each round's.
         rounds: finished rounds, oldest first.
-        skipped: rounds thrown away unread, oldest first.
+        skipped: rounds without a reading, oldest first.
         best: best picture so far, None before the first round.
         stop_reason: empty while the loop goes on.
+        failure: what a scorer or refiner failed with that ended the loop; else empty.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
         at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
@@ -174,6 +210,7 @@ class LoopState(Mapping[str, Any]):
     skipped: tuple[SkippedRound, ...] = ()
     best: Best | None = None
     stop_reason: str = ""
+    failure: str = ""
     first_refinement: Refinement | None = None
     digest: str = ""
     at_hand: tuple[bytes, ...] = ()
@@ -210,8 +247,19 @@ class LoopState(Mapping[str, Any]):
 
     @property
     def just_skipped(self) -> bool:
-        """The round before the coming one was thrown away unread."""
+        """The round before the coming one has no reading."""
         return bool(self.skipped) and self.skipped[-1].number == self.coming_round - 1
+
+    @property
+    def best_reading(self) -> Reading:
+        """The reading of the best picture so far; only where `best` is known."""
+        return self.best_round.best_reading
+
+    @property
+    def made(self) -> tuple[RoundRecord | SkippedRound, ...]:
+        """Every round whose pictures are kept, oldest first."""
+        kept = [record for record in self.skipped if record.unread]
+        return tuple(sorted((*self.rounds, *kept), key=lambda record: record.number))
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""

@@ -12,6 +12,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ..records.emotion import Emotion
+from ..records.reading import Reading
 from ..records.refinement import (
     Refinement,
     Suggestion,
@@ -109,7 +110,7 @@ def tried_so_far(request: RefineRequest) -> list[Tried]:
     tried: list[Tried] = []
     for record in request.history:
         pairs = zip(record.prompts, record.readings, strict=True)
-        tried += [(named_cues(prompt), reading.emotion) for prompt, reading in pairs]
+        tried += [(named_cues(p), read.emotion) for p, read in pairs if isinstance(read, Reading)]
     cues = named_cues(request.prompt)
     return tried + [(cues, reading.emotion) for reading in request.readings]
 

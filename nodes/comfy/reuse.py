@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
+
+from comfy_execution.graph_utils import is_link
 
 from ...emofeedback.errors import LoopError
 from ...emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
 from ...emofeedback.loop.steps import round_seed
 from ...emofeedback.reading.base import Scorer
+from ...emofeedback.records.reading import Reading
 from ...emofeedback.records.state import LoopState
 from ...emofeedback.refining.base import Refiner
 from .bridge import running_node_id, running_prompt
@@ -26,6 +29,25 @@ from .refiners import refiner_of
 from .signatures import NoSignature, Outputs, signature_of
 
 MEMORY = LoopMemory()
+
+
+class Failures:
+    """How often a node went on in spite of a failure.
+
+    That is a success to ComfyUI, whose cache would bring it back at every Run: the count stands in
+    the fingerprint of the nodes that ask.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, state: LoopState) -> None:
+        """Counts what the last step of a loop could not do."""
+        unread = state.made and not all(isinstance(o, Reading) for o in state.made[-1].outcomes)
+        self.count += bool(state.failure or unread)
+
+
+FAILURES = Failures()
 
 
 def with_pictures_at_hand(state: LoopState) -> tuple[LoopState, frozenset[int]]:
@@ -71,14 +93,47 @@ def pictures_at_hand(state: LoopState) -> tuple[bytes, ...]:
 
 
 def keep_pictures(before: LoopState, scored: LoopState) -> None:
-    """Keeps what Score Round has just read, if it can be told from all else.
+    """Keeps what Score Round has just asked about, if it can be told from all else.
 
     Args:
         before: the state that it was given.
     """
     key = _key_here(before)
-    if key:
-        MEMORY.keep_pictures(key, scored.rounds[-1])
+    if key and scored.made and scored.made[-1].number == before.coming_round:
+        MEMORY.keep_pictures(key, scored.made[-1])
+
+
+class DrawnPictures:
+    """What the loop that one node draws itself finds of earlier runs.
+
+    Args:
+        drawn: names of the node's inputs that pictures depend on, prompt and seed apart.
+    """
+
+    def __init__(self, drawn: Sequence[str]) -> None:
+        graph, node_id = _here()
+        inputs = {} if graph is None else graph.inputs(node_id)
+        try:
+            self._node: Hashable = tuple(
+                signature_of(graph, inputs[name], {}) if is_link(inputs[name]) else inputs[name]
+                for name in drawn
+                if graph is not None and name in inputs
+            )
+        except NoSignature:
+            self._node = ()
+
+    def at_hand(self, prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
+        """The pictures of these prompts, () where none are known."""
+        return MEMORY.pictures.get(self._key(prompts, seed)) or ()
+
+    def keep(self, state: LoopState) -> None:
+        """Keeps the pictures of the last round."""
+        if self._node and state.made:
+            record = state.made[-1]
+            MEMORY.keep_pictures(self._key(record.prompts, record.seed), record)
+
+    def _key(self, prompts: Sequence[str], seed: int) -> Hashable:
+        return self._node, tuple(prompts), seed
 
 
 def remembering_scorer(scorer: Scorer) -> Scorer:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...emofeedback.records.reading import Reading
+from ...emofeedback.records.reading import Outcome, Unread, measured
 from ...emofeedback.records.refinement import Refinement
 from ...emofeedback.records.state import LoopState
 
 
-def readings_in_words(readings: Sequence[Reading]) -> str:
+def readings_in_words(readings: Sequence[Outcome]) -> str:
     """A list with one line a picture, then every distinct warning; plain text and Markdown."""
     lines = [f"{number}. {_reading_in_words(r)}" for number, r in enumerate(readings, 1)]
-    warnings = dict.fromkeys(warning for r in readings for warning in r.warnings)
+    warnings = dict.fromkeys(warning for r in measured(readings) for warning in r.warnings)
     return "\n".join([*lines, *(f"\nWarning: {warning}" for warning in warnings)])
 
 
@@ -32,8 +32,9 @@ def suggestions_in_words(refinement: Refinement) -> str:
 def round_in_words(state: LoopState) -> str:
     """A line about the last round and the best picture so far."""
     if state.just_skipped:
-        line = f"round {state.coming_round - 1} of {state.policy.rounds}: skipped"
-        return f"{line}; stopped: {state.stop_reason}" if state.done else line
+        unread = "not read" if state.skipped[-1].unread else "skipped"
+        line = f"round {state.coming_round - 1} of {state.policy.rounds}: {unread}"
+        return f"{line}; {_stopped(state)}" if state.done else line
     assert state.best is not None, "only rounds that were read or skipped are shown"
     record, best = state.rounds[-1], state.best
     line = (
@@ -42,11 +43,17 @@ def round_in_words(state: LoopState) -> str:
     )
     # The page breaks longer texts of a node in the middle of a word.
     done = f"best gap {best.gap.size:.2f} in round {state.best_round.number}"
-    return f"{done}; stopped: {state.stop_reason}" if state.done else line
+    return f"{done}; {_stopped(state)}" if state.done else line
 
 
-def _reading_in_words(reading: Reading) -> str:
+def _stopped(state: LoopState) -> str:
+    return f"stopped: {state.failure or state.stop_reason}"
+
+
+def _reading_in_words(reading: Outcome) -> str:
     """One reading as a line for people."""
+    if isinstance(reading, Unread):
+        return f"not read: {reading.why}"
     spread = "±{:.2f} / ±{:.2f}".format(*reading.uncertainty)
     clipped = " (beyond the scale, moved to its end)" if reading.clipped else ""
     content = "" if reading.content is None else f", shows the prompt {reading.content:.0%}"

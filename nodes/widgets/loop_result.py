@@ -31,7 +31,8 @@ def result_outputs() -> list[io.Output]:
         ),
         io.String.Output(display_name="prompt", tooltip="The prompt that made the best picture."),
         ReadingsSocket.Output(
-            display_name="readings", tooltip="One reading for each picture of 'all', in order."
+            display_name="readings",
+            tooltip="One reading for each picture of 'all', in order, or why there is none.",
         ),
         io.String.Output(
             display_name="report",
@@ -62,7 +63,7 @@ def result_values(
         lambda: from_png(state.best_image).unsqueeze(0),
         lambda: _all_pictures(state),
         lambda: state.best_round.prompts[state.best.candidate],
-        lambda: tuple(reading for record in state.rounds for reading in record.readings),
+        lambda: tuple(outcome for record in state.made for outcome in record.outcomes),
         lambda: report,
         lambda: trajectory_chart(state),
         lambda: state,
@@ -84,7 +85,7 @@ def shown_meanwhile(run_id: str) -> dict[str, Any]:
 
 def _all_pictures(state: LoopState) -> Tensor:
     """[N, H, W, 3]; pictures of another size than the first are fitted to it, as one batch asks."""
-    stored = [data for record in state.rounds for data in record.images]
+    stored = [data for record in state.made for data in record.images]
     height, width, _ = from_png(stored[0]).shape
     batch = torch.empty(len(stored), height, width, 3)
     for place, data in zip(batch, stored, strict=True):

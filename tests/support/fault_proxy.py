@@ -16,6 +16,9 @@ from urllib.request import Request, urlopen
 
 LONG_S = 30.0
 """Longer than any test waits."""
+AWAY = ("busy", "broken", "half", "drip", "silent", "reset", "elsewhere", "no_key")
+"""Faults that say nothing of a picture: the server cannot be asked."""
+FAULTS = (*AWAY, "garbage", "page", "other", "no_wishes")
 
 
 class FaultProxy:
@@ -23,14 +26,16 @@ class FaultProxy:
 
     Args:
         behind: base URL of the real server, "" for none.
+        port: of its own; 0 takes any that is free.
 
     `reply` is what it answers itself: JSON, or a function of the request that returns JSON, bytes,
     or either with a status before it.
     """
 
-    def __init__(self, behind: str = "") -> None:
+    def __init__(self, behind: str = "", port: int = 0) -> None:
         self.behind = behind
         self.faults: deque[str] = deque()
+        self.staying, self.plain_left = "", 0
         self.reply: dict[str, Any] | Callable[[dict[str, Any]], Any] | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -41,11 +46,21 @@ class FaultProxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def fail_after(self, plain: int, fault: str) -> None:
+        """Every request meets the fault once so many were handed on; "" ends that."""
+        self.staying, self.plain_left = fault, plain
+
+    def next_fault(self) -> str:
+        if self.faults:
+            return self.faults.popleft()
+        self.plain_left -= 1
+        return self.staying if self.plain_left < 0 else ""
 
     def close(self) -> None:
         self.closing.set()
@@ -68,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner.at_once += 1
         owner.most_at_once = max(owner.most_at_once, owner.at_once)
         try:
-            fault = owner.faults.popleft() if owner.faults else ""
+            fault = owner.next_fault()
             if fault:
                 getattr(self, fault)()
             else:

@@ -13,12 +13,14 @@
  * @property {string} thumbnail data URL
  */
 
+/** @typedef {{unread: string, thumbnail: string}} Unread a picture without a reading, and why */
+
 /**
  * @typedef {object} Round
  * @property {number} number
  * @property {string} prompt
  * @property {number} best which candidate is its best, counted from 1
- * @property {Candidate[]} candidates
+ * @property {(Candidate | Unread)[]} candidates
  */
 
 /** @typedef {{text: string, change: "same" | "added" | "removed"}} Piece */
@@ -74,16 +76,33 @@ export function emptyRun() {
 /** @param {unknown} value */
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+/**
+ * @param {Candidate | Unread | undefined} candidate
+ * @returns {candidate is Candidate}
+ */
+export function wasRead(candidate) {
+  return candidate !== undefined && !("unread" in candidate);
+}
+
 /** @param {any} candidate */
 function isCandidate(candidate) {
+  if (!/^data:image\/jpeg;base64,[\w+/=]*$/.test(candidate?.thumbnail)) return false;
+  if (typeof candidate.unread === "string") return true;
   return (
-    [candidate?.valence, candidate?.arousal, candidate?.gap?.size].every(isNumber) &&
+    [candidate.valence, candidate?.arousal, candidate?.gap?.size].every(isNumber) &&
     candidate.uncertainty?.length === 2 &&
     candidate.uncertainty.every(isNumber) &&
     Array.isArray(candidate.words) &&
-    Array.isArray(candidate.cues) &&
-    /^data:image\/jpeg;base64,[\w+/=]*$/.test(candidate.thumbnail)
+    Array.isArray(candidate.cues)
   );
+}
+
+/**
+ * @param {Run} run
+ * @param {any} texts
+ */
+function warn(run, texts) {
+  if (Array.isArray(texts)) run.warnings = [...new Set([...run.warnings, ...texts.map(String)])];
 }
 
 /** @type {Record<string, (run: Run, event: any) => void>} */
@@ -98,7 +117,8 @@ const TAKE = {
       ...reading,
       thumbnail: thumbnails[index],
     }));
-    if (!candidates.every(isCandidate) || !candidates[best - 1]) return;
+    if (!candidates.every(isCandidate) || !wasRead(candidates[best - 1])) return;
+    warn(run, event.unread);
     run.rounds.set(number, { number, prompt, best, candidates });
   },
   refined(run, event) {
@@ -107,6 +127,7 @@ const TAKE = {
   },
   skipped(run, event) {
     run.skipped.add(event.round);
+    warn(run, event.unread);
   },
   doing(run, event) {
     const { what, round, skippable } = event;

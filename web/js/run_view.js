@@ -2,7 +2,7 @@
 
 import { html } from "./element.js";
 import { inWords } from "./plane.js";
-import { costInWords, emptyRun, roundsOf } from "./run_model.js";
+import { costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
 import { drawRun } from "./trajectory.js";
 
 /** @typedef {import("./run_model.js").Run} Run */
@@ -209,6 +209,7 @@ function reasonsOf(refinement) {
  */
 function wordsOf(round, run) {
   const best = round.candidates[round.best - 1];
+  if (!wasRead(best)) return [];
   const refinement = run.refinements.get(round.number);
   // What the rationale says anyway is not said twice.
   const cues = best.cues

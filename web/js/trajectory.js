@@ -2,7 +2,7 @@
 
 import { svg } from "./element.js";
 import { LIMIT } from "./plane.js";
-import { roundsOf } from "./run_model.js";
+import { roundsOf, wasRead } from "./run_model.js";
 
 /** @typedef {import("./run_model.js").Run} Run */
 /** @typedef {import("./run_model.js").Candidate} Candidate */
@@ -39,6 +39,7 @@ export function drawRun(run) {
     const colour = roundColour(rounds.length > 1 ? place / (rounds.length - 1) : 0);
     const group = svg("g", { fill: colour, stroke: colour });
     for (const [index, candidate] of round.candidates.entries()) {
+      if (!wasRead(candidate)) continue;
       const isBest = index === round.best - 1;
       if (isBest || most <= MOST_ELLIPSES) group.append(ellipse(candidate));
       group.append(dot(candidate, isBest, spots.length));
@@ -46,11 +47,15 @@ export function drawRun(run) {
     }
     element.append(group);
   }
-  const path = rounds.map((round) => at(round.candidates[round.best - 1]).join(",")).join(" ");
+  const path = rounds
+    .map((round) => round.candidates[round.best - 1])
+    .filter(wasRead)
+    .map((best) => at(best).join(","))
+    .join(" ");
   element.append(svg("polyline", { points: path, class: "emofb-path" }));
   if (run.plan) element.append(...target(run.plan.target, run.plan.tolerance));
   const best = run.best && run.rounds.get(run.best.round)?.candidates[run.best.candidate - 1];
-  if (best) {
+  if (best && wasRead(best)) {
     const [cx, cy] = at(best);
     element.append(svg("circle", { cx, cy, r: 0.19, class: "emofb-best" }));
   }

@@ -8,6 +8,8 @@ from .allowed import KEY_VARIABLE
 from .connection import Server
 from .keys import without_key
 
+THIS_QUESTION = "The server does not take this question; does its model see pictures?"
+
 
 class RefusedError(Exception):
     """A server does not take a question as it stands.
@@ -47,9 +49,11 @@ def refusal(server: Server, status: int, told: str) -> ScorerError:
     elif status in (408, 429) or status >= 500:
         hint = "Look at the server's own log."
     else:
-        hint = "The server does not take this question; does its model see pictures?"
+        hint = THIS_QUESTION
+    # Of the server, or of this question alone, as a filter's refusal of a picture.
+    kind = ScorerAnswerError if hint is THIS_QUESTION else ScorerError
     told = shortened(without_key(told, server.key))
-    return ScorerError(f"{server.name} answered with status {status}: {told}. {hint}")
+    return kind(f"{server.name} answered with status {status}: {told}. {hint}")
 
 
 def foreign(server: Server, told: str) -> ScorerAnswerError:
