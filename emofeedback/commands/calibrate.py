@@ -14,7 +14,9 @@ from ..reading.calibration import (
     save_calibration,
 )
 from .reading import (
+    SCORER_SETTINGS,
     add_reading_arguments,
+    kept_readings,
     open_scorer,
     rated_pictures,
     read_all,
@@ -42,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
         model=options.model,
         encoders=options.encoder,
     )
-    readings = read_all(scorer, pictures)
+    settings = {name: getattr(options, name) for name in SCORER_SETTINGS}
+    kept = kept_readings(options.out, scorer, settings)
+    pictures, readings = read_all(scorer, pictures, kept=kept, unreadable=options.unreadable)
     fit = fit_calibration(
         options.name or options.out.stem,
         [(p.emotion.valence, p.emotion.arousal) for p in pictures],

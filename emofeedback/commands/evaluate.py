@@ -18,7 +18,9 @@ from ..reading.calibration import pearson
 from ..reading.rated import RatedPicture
 from ..records.reading import Reading
 from .reading import (
+    SCORER_SETTINGS,
     add_reading_arguments,
+    kept_readings,
     open_scorer,
     rated_pictures,
     read_all,
@@ -46,7 +48,11 @@ def run(options: argparse.Namespace) -> int:
         model=options.model,
         encoders=options.encoder,
     )
-    readings = read_all(scorer, pictures)
+    kept = None
+    if options.json:
+        settings = {name: getattr(options, name) for name in (*SCORER_SETTINGS, "calibration")}
+        kept = kept_readings(options.json, scorer, settings)
+    pictures, readings = read_all(scorer, pictures, kept=kept, unreadable=options.unreadable)
     measured = {axis: agreement(pictures, readings, axis) for axis in ("valence", "arousal")}
     log.info("%s on %d pictures", scorer.name, len(pictures))
     log.info("axis        r  Spearman    MAE   always 0   within one sd (honest: 68 %)")

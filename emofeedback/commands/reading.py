@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ImageError, ScorerAnswerError, ScorerError
 from ..images import load_picture
 from ..reading.base import (
     Scorer,
 )
 from ..reading.calibration import load_calibration
+from ..reading.kept import ENDING, KeptReadings, picture_digest
 from ..reading.rated import RatedPicture, read_ratings
 from ..reading.scorer import EXPECTED, WAYS, LvlmScorer
-from ..records.reading import (
-    Reading,
-)
+from ..records.files import check_writable
+from ..records.reading import Reading
 
 log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
+UNREADABLE = 0.05
+SCORER_SETTINGS = ("scorer", "model", "adapter", "reading", "encoder")
+"""Options that readings depend on."""
 SCALE_HELP = (
     "of the ratings: LOW..HIGH, or one an axis: -3..3,0..6; or a name as sam9; OASIS names its own"
 )
@@ -33,6 +38,12 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     add_scorer_arguments(parser)
     parser.add_argument("--scale", default="", help=SCALE_HELP)
     parser.add_argument("--most", type=int, default=0, help="only the first N pictures; 0 is all")
+    parser.add_argument(
+        "--unreadable",
+        type=float,
+        default=UNREADABLE,
+        help="share of the pictures that may have no reading; default: %(default)s",
+    )
 
 
 def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,15 +112,91 @@ def rated_pictures(path: Path, *, scale: str, most: int) -> list[RatedPicture]:
     return found[:most] if most else found
 
 
-def read_all(scorer: Scorer, pictures: Sequence[RatedPicture]) -> list[Reading]:
-    """One reading a picture, with progress on standard error; then what they warn of, counted."""
-    readings: list[Reading] = []
+def read_all(
+    scorer: Scorer,
+    pictures: Sequence[RatedPicture],
+    *,
+    kept: KeptReadings | None = None,
+    unreadable: float = UNREADABLE,
+) -> tuple[list[RatedPicture], list[Reading]]:
+    """The pictures that could be read, and a reading of each, told as they come.
+
+    Args:
+        kept: readings of an earlier run are taken from it, new ones added.
+        unreadable: share of the pictures that may have no reading; they are left out and told.
+    Raises: ScorerAnswerError: more than that could not be read. ScorerError: the scorer cannot be
+        asked. ConfigError: the readings cannot be kept.
+    """
+    found: list[tuple[RatedPicture, Reading]] = []
+    unread: list[str] = []
     for number, picture in enumerate(pictures, 1):
-        readings += scorer.score(load_picture(picture.path))
+        try:
+            found.append((picture, _read(scorer, picture.path, kept)))
+        except (ImageError, ScorerAnswerError) as error:
+            unread.append(f"{picture.path.name}: {error}")
+            log.warning("not read: %s", unread[-1])
+            if len(unread) > unreadable * len(pictures):
+                raise ScorerAnswerError(
+                    f"{len(unread)} of {number} pictures could not be read, more than "
+                    f"{unreadable:.0%} of all {len(pictures)}; the last one: {unread[-1]} Look at "
+                    "the pictures and the scorer, or allow more with --unreadable."
+                ) from error
+        except ScorerError as error:
+            raise type(error)(f"{error}{_how_to_go_on(kept)}") from error
         if sys.stderr.isatty() or number % 100 == 0 or number == len(pictures):
             sys.stderr.write(f"\r{number} of {len(pictures)} pictures read")
     sys.stderr.write("\n")
+    if unread:
+        log.info("%d of %d pictures could not be read and are left out", len(unread), len(pictures))
+    readings = [reading for _, reading in found]
     told = [warning for reading in readings for warning in reading.warnings]
     for warning in dict.fromkeys(told):
         log.info("%d of %d pictures: %s", told.count(warning), len(readings), warning)
-    return readings
+    return [picture for picture, _ in found], readings
+
+
+def _read(scorer: Scorer, path: Path, kept: KeptReadings | None) -> Reading:
+    try:
+        digest = picture_digest(path)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be opened ({error}).") from error
+    reading = None if kept is None else kept.get(digest)
+    if reading is None:
+        (reading,) = scorer.score(load_picture(path))
+        if kept is not None:
+            kept.keep(digest, path.name, reading)
+    return reading
+
+
+def _how_to_go_on(kept: KeptReadings | None) -> str:
+    if kept is None:
+        return ""
+    return f" The {len(kept)} readings so far are in {kept.path}: the same command goes on from it."
+
+
+def kept_readings(out: Path, scorer: Scorer, settings: Mapping[str, object]) -> KeptReadings:
+    """The readings beside an output, which is tried for writing, too.
+
+    Args:
+        settings: of the scorer; files and folders count with what lies in them.
+    Raises: ConfigError: one of both cannot be written.
+    """
+    try:
+        check_writable(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error}). Choose another file.") from error
+    told = [scorer.name, [(name, _stamp(value)) for name, value in sorted(settings.items())]]
+    digest = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
+    kept = KeptReadings(out.with_name(out.name + ENDING), digest)
+    if len(kept):
+        log.info("Going on from %d readings in %s.", len(kept), kept.path)
+    return kept
+
+
+def _stamp(value: object) -> object:
+    """A setting, and the sizes and dates of the files that it names."""
+    path = Path(str(value).partition(":")[2] or str(value)) if value else None
+    if path is None or not path.exists():
+        return value
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [value, [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]]

@@ -25,6 +25,10 @@ from ..records.files import write_json
 
 CALIBRATION_FILE = "calibration.json"
 FEWEST = 10
+FEWEST_THEMES = 5
+RESAMPLES = 2000
+LEAST_SPREAD = 0.1
+"""In scale points: nobody's ratings are known better, whatever the readings state."""
 FOLDS = 5
 MAX_SCALE = 5.0
 Floats = Sequence[float] | np.ndarray
@@ -108,9 +112,10 @@ def fit_calibration(
         ratings: what people felt, (valence, arousal) on [-3, 3].
         readings: what the uncalibrated scorer read, in the same order.
         themes: of each picture, for cross-validation.
-        spreads: the readings' stated standard deviations; without them the calibration only scales
-            what a reading states.
-    Raises: ConfigError: too few pictures, counts that differ, a single theme.
+        spreads: the readings' stated standard deviations; without them nothing of what is missed
+            counts as stated.
+    Raises: ConfigError: too few pictures or themes, counts that differ, ratings or readings that do
+        not vary, or readings that say nothing sure of the ratings.
     """
     given = {"ratings": ratings, "readings": readings, "themes": themes, "spreads": spreads}
     counts = {what: len(values) for what, values in given.items() if values is not None}
@@ -122,16 +127,61 @@ def fit_calibration(
             f"{len(ratings)} rated pictures are too few to fit a map on; rate {FEWEST} or more, "
             "better some hundred."
         )
+    if len(set(themes)) < FEWEST_THEMES:
+        raise ConfigError(
+            f"{len(set(themes))} themes are too few to say what holds for others; rate pictures of "
+            f"{FEWEST_THEMES} or more, or leave the column out if each shows something else."
+        )
     folds = theme_folds(themes)
     true, read = np.asarray(ratings, float), np.asarray(readings, float)
+    for axis, what in enumerate(("valence", "arousal")):
+        _check_slope(true[:, axis], read[:, axis], themes, what)
     maps = [fit_axis(true[:, axis], read[:, axis]) for axis in (0, 1)]
     fits = [axis_fit(true[:, axis], read[:, axis], folds) for axis in (0, 1)]
     scale, offset = (maps[0][0], maps[1][0]), (maps[0][1], maps[1][1])
-    left = (0.0, 0.0)
-    if spreads is not None:
-        after = np.stack([held_out(true[:, axis], read[:, axis], folds)[0] for axis in (0, 1)], 1)
-        left = unexplained_spread(true - after, np.asarray(spreads, float) * scale)
+    after = np.stack([held_out(true[:, axis], read[:, axis], folds)[0] for axis in (0, 1)], 1)
+    stated = np.zeros_like(true) if spreads is None else np.asarray(spreads, float) * scale
+    left = unexplained_spread(true - after, stated)
     return CalibrationFit(Calibration(name, scale, offset, left), *fits)
+
+
+def slope_interval(ratings: Floats, readings: Floats, themes: Sequence[str]) -> tuple[float, float]:
+    """Where the slope of ratings over readings lies with 95 %, by drawing whole themes anew.
+
+    Pictures of a theme are alike: each alone would count as more than it says.
+    """
+    x, y = np.asarray(readings, float), np.asarray(ratings, float)
+    names, places = np.unique(np.asarray(themes), return_inverse=True)
+    values = (np.ones_like(x), x, y, x * x, x * y)
+    sums = np.stack([np.bincount(places, value, len(names)) for value in values], 1)
+    drawn = np.random.default_rng(0).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), RESAMPLES
+    )
+    count, sum_x, sum_y, squares, products = (drawn @ sums).T
+    spread = squares - sum_x**2 / count
+    together = products - sum_x * sum_y / count
+    slopes = np.divide(together, spread, out=np.zeros_like(spread), where=spread > 1e-9)
+    low, high = np.quantile(slopes, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _check_slope(
+    ratings: np.ndarray, readings: np.ndarray, themes: Sequence[str], what: str
+) -> None:
+    """Raises: ConfigError: no map from these readings to these ratings means anything."""
+    for name, values in (("ratings", ratings), ("readings", readings)):
+        if np.ptp(values) < 1e-6:
+            raise ConfigError(
+                f"All {name} of {what} are {values[0]:.2f}, so nothing can be fitted. "
+                "Rate pictures that differ in it, or use another scorer."
+            )
+    low, high = slope_interval(ratings, readings, themes)
+    if low <= 0:
+        raise ConfigError(
+            f"The readings of {what} do not follow the ratings: the slope lies between {low:.2f} "
+            f"and {high:.2f} (95 %), which touches 0. A calibration would answer the mean, sure of "
+            "itself. Rate more pictures, or use another scorer."
+        )
 
 
 def unexplained_spread(residuals: np.ndarray, stated: np.ndarray) -> tuple[float, float]:
@@ -139,11 +189,12 @@ def unexplained_spread(residuals: np.ndarray, stated: np.ndarray) -> tuple[float
 
     A residual's variance is the reading's own, which it states, and that of everything else: other
     themes, people who differ, a map that is not a line. With u for the latter, the mean of r^2 is
-    that of s^2 + u^2; u is 0 where the stated spread is too wide already.
+    that of s^2 + u^2; u is `LEAST_SPREAD` where the stated spread is wide enough already.
 
     Args: residuals r and stated standard deviations s, [N, 2] in scale points.
     """
-    valence, arousal = np.sqrt(np.clip((residuals**2 - stated**2).mean(0), 0, None))
+    left = (residuals**2 - stated**2).mean(0)
+    valence, arousal = np.sqrt(np.clip(left, LEAST_SPREAD**2, None))
     return float(valence), float(arousal)
 
 
@@ -211,7 +262,7 @@ def load_calibration(path: Path) -> Calibration:
         ) from error
     numbers = (*made.scale, *made.offset, *made.unexplained)
     usable = all(math.isfinite(number) and abs(number) <= 100 for number in numbers)
-    if not usable or min(made.unexplained) < 0:
+    if not usable or min(made.unexplained) < 0 or min(made.scale) <= 0:
         raise ConfigError(f"{path} holds the map {numbers}, which no fit gives. Make it again.")
     return made
 

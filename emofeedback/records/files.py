@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,19 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         else:
             partial.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Tries to write where a file shall be, and leaves what is there.
+
+    Raises: OSError: it cannot be written.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as tried:
+        tried.write(b"0")
+        tried.flush()
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 2) -> Path:

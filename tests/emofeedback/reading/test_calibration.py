@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +14,16 @@ from PIL import Image
 
 from emofeedback.__main__ import main
 from emofeedback.commands.evaluate import agreement
+from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError, ImageError
 from emofeedback.images import load_picture
 from emofeedback.reading.calibration import (
+    LEAST_SPREAD,
     fit_axis,
     fit_calibration,
     load_calibration,
     save_calibration,
+    slope_interval,
     theme_folds,
 )
 from emofeedback.reading.rated import RatedPicture, read_ratings
@@ -64,10 +68,31 @@ def test_a_theme_is_never_on_both_sides(themes, folds):
     assert sum(map(len, names)) == len(set(themes))
 
 
-def test_a_scorer_that_knows_nothing_is_calibrated_to_the_mean():
-    scale, offset = fit_axis([1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
-    assert (scale, offset) == (0.0, 2.0)
+def test_a_scorer_that_knows_nothing_is_refused():
+    ratings, readings, themes = rated_world()
     assert fit_axis([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])[0] == 0.0  # never turned round
+    flat = [(0.5, arousal) for _, arousal in readings]
+    for rated, read, told in (
+        (flat, readings, "All ratings of valence are 0.50"),
+        (ratings, flat, "All readings of valence are 0.50"),
+        (ratings, [(v, a) for (v, _), (a, _) in zip(readings, RNG.normal(size=(120, 2)))],
+         r"arousal do not follow the ratings: the slope lies between -0\.\d\d and 0\.\d\d"),
+        (ratings, [(-v, a) for v, a in readings], "valence do not follow"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=told):
+            fit_calibration("x", rated, read, themes)
+    with pytest.raises(ConfigError, match="4 themes are too few"):
+        fit_calibration("x", ratings, readings, [theme[-1] for theme in ["aa", "b", "c", "d"] * 30])
+
+
+def test_whole_themes_are_drawn_anew_for_the_slopes_interval():
+    ratings, readings, _ = rated_world()
+    y, x = np.array(ratings)[:, 0], np.array(readings)[:, 0]
+    low, high = slope_interval(y, x, [str(index) for index in range(120)])
+    residual = y - np.polyval(np.polyfit(x, y, 1), x)
+    error = residual.std(ddof=2) / (x.std() * math.sqrt(120))
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)
+    assert low < np.polyfit(x, y, 1)[0] < high
 
 
 def test_the_calibrated_spread_accounts_for_what_held_out_pictures_show():
@@ -81,7 +106,10 @@ def test_the_calibrated_spread_accounts_for_what_held_out_pictures_show():
     assert np.corrcoef(spread[:, 0], own[:, 0])[0, 1] > 0.9  # less sure stays less sure
     assert 0.25 < fit.calibration.unexplained[0] < 0.35
     unsure = fit_calibration("unsure", ratings, readings, themes, [(2.0, 2.0)] * 600)
-    assert unsure.calibration.unexplained == (0.0, 0.0)
+    assert unsure.calibration.unexplained == (LEAST_SPREAD, LEAST_SPREAD)
+    assert min(fit.calibration.spread(0.0, 0.0)) >= LEAST_SPREAD  # never sure of itself
+    silent = fit_calibration("silent", ratings, readings, themes)
+    assert silent.calibration.spread(0.0, 0.0)[0] == pytest.approx(0.3, abs=0.05)
     with pytest.raises(ConfigError, match="600 themes, 599 spreads"):
         fit_calibration("x", ratings, readings, themes, own.tolist()[1:])
 
@@ -99,6 +127,7 @@ def test_a_calibration_survives_its_file_and_a_broken_file_is_refused(tmp_path):
     assert load_calibration(path) == fit.calibration
     for text in ("{}", "[1]", "{", '{"name":"x","scale":[1],"offset":[0,0]}',
                  '{"name":"x","scale":[NaN,1],"offset":[0,0]}',
+                 '{"name":"x","scale":[0,1],"offset":[0,0]}',
                  '{"name":"x","scale":[1,1],"offset":[0,0],"unexplained":[0,-1]}'):  # fmt: skip
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=r"oasis.json (is not a calibration|holds the map)"):
@@ -182,26 +211,57 @@ def test_agreement_tells_errors_and_whether_the_spread_is_honest():
     assert found["constant_error"] == pytest.approx(2 / 3)
 
 
-def test_the_commands_fit_and_measure_on_rated_pictures(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
+@pytest.fixture(scope="module")
+def rated_folder(tmp_path_factory) -> Path:
+    """Pictures whose ratings follow what the embedded scorer reads, and one that is none."""
+    folder, scorer = tmp_path_factory.mktemp("rated"), load_scorer()
     rows = ["file,valence,arousal,theme"]
-    for index in range(12):
-        noise = RNG.integers(0, 255, (32, 32, 3), dtype=np.uint8) // (1 + index % 4)
-        Image.fromarray(noise).save(tmp_path / f"{index}.png")
-        rows.append(f"{index}.png,{1 + index % 9},{9 - index % 9},{'abc'[index % 3]}")
-    (tmp_path / "ratings.csv").write_text("\n".join(rows), encoding="utf-8")
-    out = tmp_path / "fit.json"
-    assert main(["calibrate", str(tmp_path), "--scale", "sam9", "--out", str(out)]) == 0
+    for index in range(24):
+        grain = RNG.integers(0, 255, (32, 32, 3), dtype=np.uint8) // (1 + index % 4)
+        path = folder / f"{index}.png"
+        Image.fromarray(grain // 2 + RNG.integers(0, 127, 3, dtype=np.uint8)).save(path)
+        (reading,) = scorer.score(load_picture(path))
+        felt = (reading.emotion.valence, reading.emotion.arousal)
+        valence, arousal = (float(np.clip(0.8 * x + RNG.normal(0, 0.02), -3, 3)) for x in felt)
+        rows.append(f"{index}.png,{valence:.3f},{arousal:.3f},{'abcdef'[index % 6]}")
+    (folder / "24.png").write_text("no picture", encoding="utf-8")
+    (folder / "ratings.csv").write_text("\n".join([*rows, "24.png,0,0,a"]), encoding="utf-8")
+    return folder
+
+
+def test_the_commands_fit_and_measure_on_rated_pictures(rated_folder, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    out, scale = tmp_path / "fit.json", "--scale=-3..3"
+    assert main(["calibrate", str(rated_folder), scale, "--out", str(out)]) == 0
     assert "after (held-out themes)" in caplog.text
+    assert "1 of 25 pictures could not be read and are left out" in caplog.text
     record = json.loads(out.read_text(encoding="utf-8"))
-    assert record["valence"]["count"] == 12 and record["scorer"] == "embedded"
+    assert record["valence"]["count"] == 24 and record["scorer"] == "embedded"
     assert "valence {:.2f}, arousal {:.2f}, added".format(*record["unexplained"]) in caplog.text
     report = tmp_path / "report.json"
-    options = ["--scale", "sam9", "--calibration", str(out), "--json", str(report)]
-    assert main(["evaluate", "scorer", str(tmp_path), *options]) == 0
-    assert len(json.loads(report.read_text(encoding="utf-8"))["readings"]) == 12
-    assert main(["evaluate", "scorer", str(tmp_path), "--scorer", "gpt"]) == 2
-    assert (
-        "Write embedded, folder:PATH, server:URL, or head:FILE" in caplog.text
-        or "scale" in caplog.text
-    )
+    options = [scale, "--calibration", str(out), "--json", str(report)]
+    assert main(["evaluate", "scorer", str(rated_folder), *options]) == 0
+    assert len(json.loads(report.read_text(encoding="utf-8"))["readings"]) == 24
+    assert main(["evaluate", "scorer", str(rated_folder), scale, "--scorer", "gpt"]) == 2
+    assert "Write embedded, folder:PATH, server:URL, or head:FILE" in caplog.text
+
+
+def test_a_calibration_goes_on_from_what_was_read(rated_folder, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    out, kept = tmp_path / "fit.json", tmp_path / "fit.json.readings.jsonl"
+    command = ["calibrate", str(rated_folder), "--scale=-3..3", "--out", str(out)]
+    assert main([*command, "--unreadable", "0"]) == 2
+    assert "more than 0% of all 25; the last one: 24.png" in caplog.text
+    whole = kept.read_bytes()
+    assert main(command) == 0 and kept.read_bytes() == whole  # nothing was read twice
+    written = out.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])  # in the middle of a line
+    assert main(command) == 0
+    assert out.read_bytes() == written
+    lines = [json.loads(line) for line in kept.read_bytes().splitlines() if line.endswith(b"}")]
+    assert len({line["picture"] for line in lines}) == len(lines) == 24
+    out.unlink()
+    out.mkdir()
+    kept.unlink()
+    assert main(command) == 2 and not kept.exists()
+    assert "fit.json cannot be written" in caplog.text
