@@ -14,12 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import ScorerAnswerError
 from ..images import from_png
 from ..loop.cost import loop_cost
 from ..loop.driver import Generate
 from ..loop.ranking import rank_readings
+from ..loop.report import unread_in_words
 from ..reading.base import Scorer
 from ..records.emotion import Emotion
+from ..records.reading import measured
 from ..records.state import LoopState
 from ..refining.cues import named_cues
 from .systems import System
@@ -126,6 +129,7 @@ def run_trial(
     Args:
         floor: no picture of less content is handed out while there is another.
         saved: seconds that an earlier system's painting spared this one.
+    Raises: ScorerAnswerError: a picture could not be read. ScorerError: no scorer can be asked.
     """
     started = time.perf_counter()
     state = system.run(pair.prompt, pair.target, paint, scorer, seed=pair.seed, floor=floor)
@@ -137,7 +141,10 @@ def _measured(
     system: System, pair: Pair, state: LoopState, judge: Judge, seconds: float, floor: float
 ) -> tuple[Trial, Tensor]:
     images = torch.stack([from_png(data) for record in state.rounds for data in record.images])
-    readings = [reading for record in state.rounds for reading in record.readings]
+    readings = [reading for record in state.rounds for reading in measured(record.readings)]
+    unread = [why for record in state.made for why in unread_in_words(record)]
+    if unread:  # systems are compared picture by picture: none may have fewer chances
+        raise ScorerAnswerError(f"{system.name} on {pair.prompt!r} cannot be compared: {unread[0]}")
     shots = tuple(
         Shot(
             (seen.valence, seen.arousal),
