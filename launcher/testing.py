@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import web
+from .frontend import VARIABLE, ensure_frontend
 from .places import ROOT, Places
 from .steps import StartError, die_with_parent, end_process, say
 
@@ -18,6 +19,7 @@ CHECKS = {
     "mypy": ["mypy"],
     "mypy of nodes": ["mypy", "-p", "pack.nodes"],
 }
+FRONTEND_HELP = "run only the browser's tests, on this version of ComfyUI's page"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -45,22 +47,35 @@ def run(arguments: Sequence[str], tree: Path) -> int:
         say(f"FAILED: {name} (see above)")
     if missing:
         say(f"The browser tests are skipped: {missing}.")
-    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
-    pytest = [
-        *("pytest", "-c", "tests/pytest.ini", *arguments),
-        *([] if named else ["tests"]),
-        *(["--ignore=tests/browser"] if missing else []),
-    ]
-    code = _module(pytest, COMFYUI_PATH=str(tree))
+    command = [*_pytest(arguments, "tests"), *(["--ignore=tests/browser"] if missing else [])]
+    code = _module(command, COMFYUI_PATH=str(tree))
     return code or bool(failed)
 
 
 def run_lowest(arguments: Sequence[str], tree: Path, python: Path) -> int:
     """Runs pytest on the library and the nodes with another Python; returns the exit code."""
-    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
-    what = [] if named else ["tests/emofeedback", "tests/nodes"]
-    command = ["pytest", "-c", "tests/pytest.ini", *arguments, *what]
+    command = _pytest(arguments, "tests/emofeedback", "tests/nodes")
     return _module(command, python, COMFYUI_PATH=str(tree))
+
+
+def run_on_frontend(places: Places, version: str, arguments: Sequence[str], tree: Path) -> int:
+    """Runs the browser's tests on another page than ComfyUI's own; 0 where it cannot be had.
+
+    Raises: StartError: the browser is missing, or the version is not a pinned one.
+    """
+    if missing := _missing_for_browser():
+        raise StartError(f"The browser tests cannot run: {missing}.")
+    page = ensure_frontend(places, version)
+    if page is None:
+        return 0
+    command = _pytest(arguments, "tests/browser")
+    return _module(command, COMFYUI_PATH=str(tree), **{VARIABLE: str(page)})
+
+
+def _pytest(arguments: Sequence[str], *folders: str) -> list[str]:
+    """Its command: on the folders, unless the arguments name files of their own."""
+    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
+    return ["pytest", "-c", "tests/pytest.ini", *arguments, *(() if named else folders)]
 
 
 def _missing_for_browser() -> str:

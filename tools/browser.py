@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
 
 from launcher.comfyui import ensure_base
+from launcher.frontend import VARIABLE
 from launcher.places import Places
 from launcher.server import ComfyServer
 from launcher.testing import BROWSERS
@@ -218,14 +220,14 @@ class Canvas:
         """Waits until every node of a type shows at least `count` loaded pictures."""
         self.page.wait_for_function(PICTURES, arg=[node_type, count], timeout=PATIENCE_MS)
 
-    def run(self) -> Shown:
-        """Presses Run and waits for the end."""
-        self.press_run()
+    def run(self, button: Locator | None = None) -> Shown:
+        """Presses Run, or another button that runs, and waits for the end."""
+        self.press_run(button)
         return self.wait_for_end()
 
-    def press_run(self) -> None:
+    def press_run(self, button: Locator | None = None) -> None:
         self.page.evaluate(LISTEN, EVENTS)
-        self.page.get_by_role("button", name="Run", exact=True).first.click()
+        (button or self.page.get_by_role("button", name="Run", exact=True).first).click()
 
     def wait_for_end(self) -> Shown:
         self.page.wait_for_function(ENDED, timeout=PATIENCE_MS)
@@ -233,14 +235,19 @@ class Canvas:
 
 
 def make_server(tree: Path, folder: Path, *arguments: str, port: int | None = None) -> ComfyServer:
-    """A ComfyUI with this pack alone, its files in `folder`; previews of latents are on."""
+    """A ComfyUI with this pack alone, its files in `folder`; previews of latents are on.
+
+    Its page is another one where `start.py test --frontend` says so.
+    """
+    page = os.environ.get(VARIABLE)
+    another = ("--front-end-root", page) if page else ()
     return ComfyServer(
         Path(sys.executable),
         tree,
         ensure_base(Places(folder)),
         log=folder / "server.log",
         port=port,
-        arguments=("--cpu", "--preview-method", "latent2rgb", *arguments),
+        arguments=("--cpu", "--preview-method", "latent2rgb", *another, *arguments),
     )
 
 
