@@ -11,7 +11,7 @@ from emofeedback.records.emotion import CATEGORIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "web" / "js").glob("*.js"))
-MOST_KB = 60
+MOST_KB = 35
 MAX_LINES = 350
 
 

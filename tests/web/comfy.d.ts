@@ -1,8 +1,17 @@
 // The small part of ComfyUI's page that web/js uses; its own types are 10 MB and name far more.
 
 declare namespace Comfy {
+  interface Slot {
+    name: string;
+    label?: string;
+    localized_name?: string;
+    link?: number | null;
+    widget?: object;
+  }
+
   interface Widget {
     name: string;
+    label?: string;
     value: unknown;
     element?: HTMLElement;
     options?: { values?: unknown };
@@ -23,7 +32,8 @@ declare namespace Comfy {
     graph?: Graph | null;
     subgraph?: Graph;
     widgets?: Widget[];
-    inputs?: { name: string; link?: number | null }[];
+    inputs?: Slot[];
+    outputs?: Slot[];
     onConfigure?: (...rest: any[]) => unknown;
     onConnectionsChange?: (...rest: any[]) => unknown;
     onExecuted?: (...rest: any[]) => unknown;
@@ -66,6 +76,8 @@ declare namespace Comfy {
     canvas: {
       graph: Graph | null;
       canvas: HTMLCanvasElement;
+      default_connection_color_byType: Record<string, string>;
+      constructor: { link_type_colors: Record<string, string> };
       emitBeforeChange(): void;
       emitAfterChange(): void;
     };

@@ -3,6 +3,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { html } from "./element.js";
+import { colourSockets, neededWidth } from "./looks.js";
 import { remount } from "./mounts.js";
 import { addPad } from "./pad_widget.js";
 import { Panels } from "./run_widget.js";
@@ -10,8 +11,7 @@ import { SETTINGS, applyDefaults } from "./settings.js";
 
 const PAD_NODE = "EmoFB_EmotionTarget";
 const LOOP_NODES = ["EmoFB_EndLoop", "EmoFB_EmotionFeedback"];
-// A new node without widgets is too narrow for its own title; a panel needs lines to read.
-const LEAST_WIDTH = 210;
+const LEAST_WIDTH = 210; // a panel needs lines to read
 const PANEL_WIDTH = 360;
 
 const panels = new Panels(app, api);
@@ -41,6 +41,9 @@ app.registerExtension({
   setup() {
     const href = new URL("../css/emofeedback.css", import.meta.url).href;
     document.head.append(html("link", { rel: "stylesheet", href }));
+    const { canvas } = app;
+    const types = canvas.constructor.link_type_colors;
+    colourSockets([canvas.default_connection_color_byType, types], document.body.style);
     panels.listen();
     app.canvas.canvas.addEventListener("litegraph:set-graph", remountSoon);
   },
@@ -53,7 +56,7 @@ app.registerExtension({
     }
     const isLoop = LOOP_NODES.includes(node.comfyClass);
     if (isLoop) panels.add(node);
-    widen(node, isLoop ? PANEL_WIDTH : LEAST_WIDTH);
+    widen(node, Math.max(isLoop ? PANEL_WIDTH : LEAST_WIDTH, neededWidth(node)));
   },
   afterConfigureGraph() {
     panels.recallAll();
