@@ -87,6 +87,12 @@ def test_a_picture_of_a_help_page_holds_its_graph(canvas: Canvas) -> None:
     assert canvas.errors == []
 
 
+# Newer pages keep a block's values apart from those inside.
+ENCODE, AVOIDED = "CLIPTextEncode", "fog"
+WRITE = """([name, value]) => { const widget = app.graph.nodes[0].widgets.find(
+    widget => [widget.name, widget.label].includes(name)); widget.value = value; }"""
+
+
 def test_the_blueprint_is_a_loop_that_can_be_queued(canvas: Canvas) -> None:
     page = canvas.page
     page.evaluate("() => app.graph.clear()")
@@ -96,11 +102,14 @@ def test_the_blueprint_is_a_loop_that_can_be_queued(canvas: Canvas) -> None:
     page.mouse.click(800, 500)  # newer pages let the node hang on the pointer until a click
     page.wait_for_function(HAS, arg=NAME, timeout=PATIENCE_MS)
     canvas.shoot("blueprint")
+    page.evaluate(WRITE, ["what to avoid", AVOIDED])
     graph = canvas.submitted()
     kinds = {node["class_type"] for node in graph.values()}
     assert {kind for kind, _, _ in WIDGETS} <= kinds
     (start,) = [key for key, each in graph.items() if each["class_type"] == "EmoFB_StartLoop"]
     (end,) = [each for each in graph.values() if each["class_type"] == "EmoFB_EndLoop"]
     assert ":" in start  # inside the block
+    texts = [each["inputs"]["text"] for each in graph.values() if each["class_type"] == ENCODE]
+    assert sorted(texts, key=str) == sorted([[start, 1], AVOIDED], key=str)
     assert end["inputs"]["start"] == [start, 0]
     assert canvas.errors == []

@@ -20,7 +20,7 @@ INSIDE = (
     "EmoFB_StartLoop", "CLIPTextEncode", "EmptySD3LatentImage", "KSampler", "VAEDecode",
     "EmoFB_ScoreRound", "EmoFB_RefineRound", "EmoFB_EndLoop",
 )  # fmt: skip
-# What the block shows of the nodes inside: (node type, its title, widget).
+# What the block shows of the nodes inside: (node type, its title, widget), and of another name.
 WIDGETS = (
     ("EmoFB_StartLoop", "", "prompt"),
     ("CLIPTextEncode", "What to avoid", "text"),
@@ -33,6 +33,7 @@ WIDGETS = (
     ("KSampler", "", "steps"),
     ("KSampler", "", "cfg"),
 )
+NAMES = {("CLIPTextEncode", "text"): "what to avoid"}
 # Names on the block's edge, by the socket type of what comes in.
 EDGE = {
     "EMO_EMOTION": "emotion", "CLIP": "clip", "MODEL": "model", "VAE": "vae",
@@ -56,10 +57,13 @@ def blueprint(workflow: Workflow) -> Workflow:
         "flags": {},
         "order": 0,
         "mode": 0,
-        "inputs": [{"name": e["name"], "type": e["type"], "link": None} for e in graph.inputs],
+        "inputs": [
+            {"name": e["name"], "type": e["type"], "link": None, **graph.shown.get(e["name"], {})}
+            for e in graph.inputs
+        ],
         "outputs": [{"name": e["name"], "type": e["type"], "links": []} for e in graph.outputs],
-        "properties": {"proxyWidgets": _proxies(inside)},
-        "widgets_values": [],
+        "properties": {},
+        "widgets_values": graph.values,
         "title": NAME,
     }
     return {
@@ -72,15 +76,6 @@ def blueprint(workflow: Workflow) -> Workflow:
         "definitions": {"subgraphs": [_definition(graph)]},
         "extra": {},
     }
-
-
-def _proxies(inside: list[dict[str, Any]]) -> list[list[str]]:
-    return [
-        [str(node["id"]), widget]
-        for kind, title, widget in WIDGETS
-        for node in inside
-        if node["type"] == kind and title in ("", node.get("title"))
-    ]
 
 
 class _Cut:
@@ -97,6 +92,13 @@ class _Cut:
             if target in ids:
                 crossing = self._cross_in(kind, number) if origin not in ids else (origin, slot)
                 self._link(number, crossing, (target, target_slot), kind)
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.values: list[Any] = []
+        for kind, title, widget in WIDGETS:
+            self._show_widget(
+                next(n for n in inside if n["type"] == kind and title in ("", n.get("title"))),
+                widget,
+            )
         self._hand_out(next(node for node in inside if node["type"] == "EmoFB_EndLoop"))
         kept = {link["id"] for link in self.links}
         for node in inside:
@@ -112,6 +114,18 @@ class _Cut:
                 return INPUT_NODE, slot
         self.inputs.append(_edge(EDGE[kind], kind, [number]))
         return INPUT_NODE, len(self.inputs) - 1
+
+    def _show_widget(self, node: dict[str, Any], widget: str) -> None:
+        """A widget on the block, which feeds the one inside."""
+        socket = next(i for i, entry in enumerate(node["inputs"]) if entry["name"] == widget)
+        kind = node["inputs"][socket]["type"]
+        name = NAMES.get((node["type"], widget), widget)
+        self.last_link += 1
+        node["inputs"][socket]["link"] = self.last_link
+        self._link(self.last_link, (INPUT_NODE, len(self.inputs)), (node["id"], socket), kind)
+        self.inputs.append(_edge(name, kind, [self.last_link]))
+        self.shown[name] = {"label": name, "widget": {"name": name}}
+        self.values.append(_value_of(node, widget))
 
     def _hand_out(self, end: dict[str, Any]) -> None:
         for slot, output in enumerate(end["outputs"]):
@@ -136,6 +150,15 @@ class _Cut:
                 "type": kind,
             }
         )
+
+
+def _value_of(node: dict[str, Any], widget: str) -> Any:
+    """A widget's value; behind a seed the file also holds what becomes of it after a run."""
+    names = []
+    for entry in node["inputs"]:
+        if "widget" in entry:
+            names += [entry["name"], None] if entry["name"] == "seed" else [entry["name"]]
+    return node["widgets_values"][names.index(widget)]
 
 
 def _edge(name: str, kind: str, links: list[int]) -> dict[str, Any]:
