@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from emofeedback.images import open_picture
 from launcher.client import fetch_image, run_graph
@@ -24,7 +24,14 @@ from .stand_ins import drawn_twin
 
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
-SIDE = 512
+SIDE, STRIP = 512, 44
+# Model file -> what people call it; thumbnails show the file's name where it is not listed.
+MODELS = {
+    "flux1-dev.safetensors": "FLUX.1-dev",
+    "sd3.5_medium.safetensors": "Stable Diffusion 3.5 Medium",
+    "sd_xl_base_1.0.safetensors": "SDXL",
+    "z_image_turbo_bf16.safetensors": "Z-Image-Turbo",
+}
 
 
 def tidy(_server: ComfyServer) -> Iterator[Path]:
@@ -48,7 +55,8 @@ def make_twins(server: ComfyServer) -> Iterator[Path]:
 def make_thumbnails(server: ComfyServer) -> Iterator[Path]:
     """A square picture of each workflow's results, as workflows/NAME.jpg.
 
-    Where the files of a real family are not there, the embedded models run the same graph.
+    Where the files of a real family are not there, the embedded models run the same graph; a line
+    names the model that the workflow is for.
     """
     for file in FILES:
         graph = json.loads((WORKFLOWS / "api" / file.name).read_text(encoding="utf-8"))
@@ -56,8 +64,24 @@ def make_thumbnails(server: ComfyServer) -> Iterator[Path]:
         whole = pictures.get("grid") or pictures.get("sheet")
         thumbnail = whole or _best_over_chart(pictures)
         target = file.with_suffix(".jpg")
-        thumbnail.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(target, quality=88)
+        whole = thumbnail.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        name_model(whole, file).save(target, quality=88)
         yield target
+
+
+def name_model(picture: Image.Image, workflow: Path) -> Image.Image:
+    """The picture with a line below it: which model the workflow draws with."""
+    nodes = json.loads(workflow.read_text(encoding="utf-8"))["nodes"]
+    files = [model["name"] for node in nodes for model in node["properties"].get("models", [])]
+    text = "embedded models, nothing to download"
+    if files:  # the picture is not theirs: nobody has these files here
+        text = f"{MODELS.get(files[0], files[0])} (picture: embedded models)"
+    named = picture.copy()
+    draw = ImageDraw.Draw(named)
+    draw.rectangle((0, SIDE - STRIP, SIDE, SIDE), fill="#1b1b1f")
+    font = ImageFont.load_default(0.42 * STRIP)
+    draw.text((SIDE / 2, SIDE - STRIP / 2), text, fill="white", font=font, anchor="mm")
+    return named
 
 
 def make_screenshot(server: ComfyServer) -> Iterator[Path]:
