@@ -264,11 +264,12 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def open_canvas(browser: Browser, server: ComfyServer, *, nodes_2: bool) -> Iterator[Canvas]:
     """The page of a server in one of its two render modes."""
-    # Without the first, a new visitor gets a template chooser on top of the canvas; the last two
-    # keep a changed page from asking whether it may be left, and models that are not there from
-    # being offered on top of the canvas.
+    # Without the first two, a new visitor gets a template chooser, and tours, on top of the page;
+    # the last two keep a changed page from asking whether it may be left, and models that are not
+    # there from being offered on top of the canvas.
     settings = {
         "Comfy.TutorialCompleted": True,
+        "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],
         "Comfy.VueNodes.Enabled": nodes_2,
         "Comfy.Window.UnloadConfirmation": False,
         "Comfy.Workflow.ShowMissingModelsWarning": False,

@@ -25,6 +25,7 @@ from .stand_ins import drawn_twin
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
 SIDE, STRIP = 512, 44
+SETTLE_MS = 800  # nodes are drawn some frames after a file has opened
 # Model file -> what people call it; thumbnails show the file's name where it is not listed.
 MODELS = {
     "flux1-dev.safetensors": "FLUX.1-dev",
@@ -99,6 +100,26 @@ def make_screenshot(server: ComfyServer) -> Iterator[Path]:
         yield target
 
 
+def make_first_screens(server: ComfyServer) -> Iterator[Path]:
+    """How every workflow opens on a small screen, on one sheet: docs/pictures/first-screens.jpg."""
+    width, height = 1366, 768
+    across = 3
+    rows = -(-len(FILES) // across)
+    sheet = Image.new("RGB", (across * width // 2, rows * height // 2))
+    with chromium() as browser, open_canvas(browser, server, nodes_2=True) as canvas:
+        canvas.page.set_viewport_size({"width": width, "height": height})
+        for index, file in enumerate(FILES):
+            canvas.drop(file, fit=False)
+            canvas.page.wait_for_timeout(SETTLE_MS)
+            screen = open_picture(canvas.page.screenshot())
+            place = (index % across * width // 2, index // across * height // 2)
+            small = screen.resize((width // 2, height // 2), Image.Resampling.LANCZOS)
+            sheet.paste(small, place)
+    target = ROOT / "docs" / "pictures" / "first-screens.jpg"
+    sheet.save(target, quality=85)
+    yield target
+
+
 def _saved_pictures(server: ComfyServer, graph: Graph) -> dict[str, Image.Image]:
     """Runs a graph; name under emofeedback/ -> the last picture saved there."""
     found = {}
@@ -129,6 +150,7 @@ MAKERS = {
     "twins": make_twins,
     "thumbnails": make_thumbnails,
     "screenshot": make_screenshot,
+    "screens": make_first_screens,
 }
 
 
