@@ -153,7 +153,7 @@ def _from_server(kind: dict[str, Any]) -> Scorer:
         kind["model_name"],
         timeout_s=kind["timeout"],
         at_once=kind["at_once"],
-        thought_tokens=kind.get("thought_tokens") or 0,  # graphs of before do not name it
+        thought_tokens=kind.get("thought_tokens") or 0,
     )
     return _scorer(lvlm, kind)
 

@@ -93,6 +93,7 @@ def server_inputs() -> list[io.Input]:
             default=0,
             min=0,
             max=32_768,
+            optional=True,  # graphs of before do not name it
             advanced=True,
             tooltip="Tokens that a thinking model may spend before each written answer. 0 asks it "
             "not to think. Ratings by expected value are always asked for without a thought.",
