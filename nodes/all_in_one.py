@@ -22,6 +22,7 @@ from .widgets.names import EMOTION_FEEDBACK, ENCODE_EMOTION
 from .widgets.policy import policy_from, policy_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
+    prompt_input,
     refiner_input,
     scorer_input,
     seed_input,
@@ -47,13 +48,9 @@ class EmotionFeedback(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="Its VAE."),
                 scorer_input("The model that reads the pictures."),
                 target_input(),
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
+                prompt_input(
+                    "What the picture shows. These words stay in every round.",
                     placeholder="a boat on the sea",
-                    tooltip="What the picture shows. These words stay in every round.",
                 ),
                 io.String.Input(
                     "negative",

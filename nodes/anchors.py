@@ -18,9 +18,9 @@ from .comfy.bridge import stop_if_interrupted
 from .comfy.conditioning_checks import check_finite
 from .comfy.refiners import refiner_of
 from .comfy.steering import EncodedAnchors, attach_anchors
-from .comfy.text import encode_text, prompt_input
+from .comfy.text import encode_text
 from .widgets.names import EMOTION_GUIDER, EMOTION_MODEL_PATCH, EMOTION_SAMPLER, ENCODE_ANCHORS
-from .widgets.sockets import STEER_CATEGORY, refiner_input
+from .widgets.sockets import STEER_CATEGORY, prompt_input, refiner_input
 
 
 class EncodeAnchors(io.ComfyNode):

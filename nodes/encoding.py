@@ -10,9 +10,8 @@ from ..emofeedback.control.mixing import Entry
 from ..emofeedback.records.emotion import Emotion
 from .comfy.emotion_encoding import ADAPTER, METHODS, encode_emotion
 from .comfy.steering import required_anchors
-from .comfy.text import prompt_input
 from .widgets.names import ENCODE_ANCHORS, ENCODE_EMOTION
-from .widgets.sockets import CATEGORY, EmotionSocket
+from .widgets.sockets import CATEGORY, EmotionSocket, prompt_input
 from .widgets.steering import strength_input
 
 

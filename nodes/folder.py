@@ -17,7 +17,7 @@ from ..emofeedback.reading.base import Scorer
 from ..emofeedback.reading.folder import pictures_in, score_folder
 from .comfy.bridge import show_text, stop_if_interrupted
 from .widgets.names import SCORE_FOLDER
-from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input
+from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, prompt_input, scorer_input
 
 
 class ScoreFolder(io.ComfyNode):
@@ -46,13 +46,9 @@ class ScoreFolder(io.ComfyNode):
                     tooltip="The table in the output folder. Pictures that are in it already are "
                     "not read again; those that failed are.",
                 ),
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the pictures should show. With it, the table also says how far "
-                    "each still shows that.",
+                prompt_input(
+                    "What the pictures should show. With it, the table also says how far each "
+                    "still shows that."
                 ),
             ],
             outputs=[

@@ -48,6 +48,7 @@ from .widgets.sockets import (
     RESEARCH_CATEGORY,
     EmotionSocket,
     StateSocket,
+    prompt_input,
     refiner_input,
     seed_input,
     target_input,
@@ -113,13 +114,9 @@ class StartLoop(io.ComfyNode):
                 "while loop",
             ],
             inputs=[
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
+                prompt_input(
+                    "What the picture shows. These words stay in every round.",
                     placeholder="a boat on the sea",
-                    tooltip="What the picture shows. These words stay in every round.",
                 ),
                 target_input(),
                 *policy_inputs(),

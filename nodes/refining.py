@@ -27,7 +27,7 @@ from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.refiners import refiner_of
 from .comfy.words import suggestions_in_words
 from .widgets.names import REFINE_PROMPT, SCORE_EMOTION
-from .widgets.sockets import CATEGORY, ReadingsSocket, refiner_input, target_input
+from .widgets.sockets import CATEGORY, ReadingsSocket, prompt_input, refiner_input, target_input
 
 
 class RefinePrompt(io.ComfyNode):
@@ -43,13 +43,7 @@ class RefinePrompt(io.ComfyNode):
             "Your words stay; an affect clause is added.",
             search_aliases=["rewrite prompt", "prompt feedback", "enhance prompt", "suggestions"],
             inputs=[
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="The prompt that the pictures were made from.",
-                ),
+                prompt_input("The prompt that the pictures were made from."),
                 io.Image.Input("images", tooltip="Pictures made from the prompt."),
                 ReadingsSocket.Input("readings", tooltip=f"Their readings, from {SCORE_EMOTION}."),
                 target_input(),

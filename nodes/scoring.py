@@ -18,7 +18,13 @@ from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.reuse import FAILURES
 from .comfy.words import readings_in_words
 from .widgets.names import SCORE_EMOTION, SELECT_BY_EMOTION
-from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket, scorer_input, target_input
+from .widgets.sockets import (
+    SCORE_CATEGORY,
+    ReadingsSocket,
+    prompt_input,
+    scorer_input,
+    target_input,
+)
 
 
 class ScoreEmotion(io.ComfyNode):
@@ -35,13 +41,9 @@ class ScoreEmotion(io.ComfyNode):
             inputs=[
                 io.Image.Input("images", tooltip="The pictures to read, one reading each."),
                 scorer_input("The model that reads the pictures."),
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the pictures should show. With it, each reading also says how "
-                    "far the picture still shows that.",
+                prompt_input(
+                    "What the pictures should show. With it, each reading also says how "
+                    "far the picture still shows that."
                 ),
                 io.Boolean.Input(
                     "explain",

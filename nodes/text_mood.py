@@ -20,7 +20,7 @@ from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.model_folders import find_lexicon, list_lexicons
 from .comfy.words import readings_in_words
 from .widgets.names import EMOTION_CHART, EMOTION_OF_TEXT
-from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket
+from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, ScorerSocket, prompt_input
 
 
 class EmotionOfText(io.ComfyNode):
@@ -36,13 +36,9 @@ class EmotionOfText(io.ComfyNode):
             "from there: by a vision-language model, or by a table of phrases.",
             search_aliases=["prompt mood", "sentiment", "text emotion", "read prompt"],
             inputs=[
-                io.String.Input(
-                    "prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
+                prompt_input(
+                    "The words to read, as you would give them to the generator.",
                     placeholder="a lonely boat under a dark storm sky",
-                    tooltip="The words to read, as you would give them to the generator.",
                 ),
                 ScorerSocket.Input(
                     "scorer",

@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_api.latest import io
-
 from ...emofeedback.errors import ConfigError
 from ..widgets.names import LOAD_EMBEDDED
-
-
-def prompt_input() -> io.Input:
-    """The prompt, as CLIP Text Encode takes it."""
-    return io.String.Input(
-        "prompt",
-        default="",
-        multiline=True,
-        dynamic_prompts=True,
-        tooltip="What the picture shows.",
-    )
 
 
 def encode_text(clip: Any, text: str) -> list[Any]:

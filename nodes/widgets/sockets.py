@@ -29,6 +29,20 @@ def target_input() -> io.Input:
     )
 
 
+def prompt_input(
+    tooltip: str = "What the picture shows.", *, placeholder: str | None = None
+) -> io.Input:
+    """A prompt, as CLIP Text Encode takes it."""
+    return io.String.Input(
+        "prompt",
+        default="",
+        multiline=True,
+        dynamic_prompts=True,
+        placeholder=placeholder,
+        tooltip=tooltip,
+    )
+
+
 def scorer_input(tooltip: str) -> io.Input:
     """A scorer; the tooltip says what it is used for here."""
     return ScorerSocket.Input("scorer", tooltip=tooltip)
