@@ -11,14 +11,14 @@ import numpy as np
 
 from emofeedback.errors import ConfigError
 from emofeedback.images import open_picture
+from emofeedback.lvlm.base import DEFAULT_PROMPTS, PromptSet, prompt_set
+from emofeedback.lvlm.folder import folder_settings
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.reading.rated import find_picture
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.tables import number, read_rows
 
 from ..settings.scorer import ScorerConfig
-
-RATE, EXPLAIN, REASON = "drawn_rate_v1", "drawn_explain_v1", "scorer_reason_v1"
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,18 @@ class Example:
     cues: tuple[str, ...] | None = None
 
 
+def prompts_of(config: ScorerConfig) -> PromptSet:
+    """What the model is asked with in training, and so by nodes, rewards and evaluations after."""
+    if not config.path:
+        return prompt_set("drawn_v1")
+    settings = folder_settings(Path(config.path))
+    return prompt_set(str(settings.get("prompts", DEFAULT_PROMPTS)))
+
+
 def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, Any]]:
     """The dataset as TRL wants it: a prompt with its picture, and columns for the rewards."""
-    asked = [RATE, EXPLAIN] if not config.path else [REASON]
+    prompts = prompts_of(config)
+    asked = [prompts.digits, prompts.explain]
     if not config.multi_task:
         asked = asked[:1]
     found = []

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
+from emofeedback.lvlm.folder import SETTINGS, folder_settings
 
 from ..runs.tracking import LOG_FILE
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
-from .data import read_examples, rows
+from .data import prompts_of, read_examples, rows
 from .measure import held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
@@ -61,12 +62,12 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
         model, losses = supervised_start(
             model, processor, asked,
             steps=scorer.supervised_steps, rate=scorer.supervised_rate,
-            batch=min(scorer.batch, 8), seed=config.seed, thoughts=bool(scorer.path), lora=lora,
+            batch=min(scorer.batch, 8), seed=config.seed, lora=lora,
         )  # fmt: skip
         log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None
     if held_out:
-        before = held_out_gaps(model, processor, held_out, embedded=not scorer.path)
+        before = held_out_gaps(model, processor, held_out, scorer)
     else:
         log.warning(
             "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "
@@ -106,7 +107,7 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     trained = trainer.model.merge_and_unload()
     _save(trained, processor, scorer, folder / "scorer")
     if before is not None:
-        after = held_out_gaps(trained, processor, held_out, embedded=not scorer.path)
+        after = held_out_gaps(trained, processor, held_out, scorer)
         report(before, after, folder)
 
 
@@ -200,6 +201,8 @@ def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> Non
     model.save_pretrained(folder)
     if config.path:
         processor.save_pretrained(folder)
+        settings = folder_settings(Path(config.path)) | {"prompts": prompts_of(config).name}
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
         return
     for name in FILES:
         if not (folder / name).is_file():

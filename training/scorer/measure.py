@@ -16,7 +16,7 @@ from torch import Tensor
 from emofeedback.plane.metrics import paired_difference
 
 from ..settings.scorer import ScorerConfig
-from .data import Example, drawn_examples
+from .data import Example, drawn_examples, prompts_of
 
 log = logging.getLogger(__name__)
 HELD_OUT_SEED = 7_000_000
@@ -41,16 +41,12 @@ def held_out_examples(
 
 
 def held_out_gaps(
-    model: Any, processor: Any, examples: Sequence[Example], *, embedded: bool
+    model: Any, processor: Any, examples: Sequence[Example], config: ScorerConfig
 ) -> np.ndarray:
-    """Absolute gaps [N, 2] of expected-value readings, as the nodes read.
-
-    Args:
-        embedded: asked as the embedded model is, else as any vision-language model.
-    """
+    """Absolute gaps [N, 2] of expected-value readings, as the nodes read and ask."""
     from tqdm import tqdm
 
-    read = (_embedded_reader if embedded else _any_reader)(model.eval(), processor)
+    read = _reader(model.eval(), processor, config)
     gaps = []
     for example in tqdm(examples, desc="held-out pictures"):
         image = torch.from_numpy(np.asarray(example.image)).float().unsqueeze(0) / 255
@@ -78,23 +74,14 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
     )  # fmt: skip
 
 
-def _embedded_reader(model: Any, processor: Any) -> Reader:
+def _reader(model: Any, processor: Any, config: ScorerConfig) -> Reader:
     from emofeedback.embedded.scorer import load_lvlm
-
-    square = replace(load_lvlm().processor, tokenizer=processor.tokenizer)
-    return _reader(model, square, "drawn_v1")
-
-
-def _any_reader(model: Any, processor: Any) -> Reader:
-    return _reader(model, processor, "viewer_v1")
-
-
-def _reader(model: Any, processor: Any, prompts: str) -> Reader:
-    from emofeedback.lvlm.base import PROMPT_SETS
     from emofeedback.lvlm.local import TransformersLvlm
     from emofeedback.reading.scorer import LvlmScorer
 
-    lvlm = TransformersLvlm(model, processor, "scorer in training", PROMPT_SETS[prompts])
+    if not config.path:
+        processor = replace(load_lvlm().processor, tokenizer=processor.tokenizer)
+    lvlm = TransformersLvlm(model, processor, "scorer in training", prompts_of(config))
     scorer = LvlmScorer(lvlm)
 
     def read(image: Tensor) -> tuple[float, float]:

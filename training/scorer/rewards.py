@@ -1,7 +1,7 @@
 """Rewards of a scorer's written answers, in the form that TRL calls them: one number a completion.
 
-Answers may be two digits, a JSON object, or `<think>..</think><answer>{JSON}</answer>`. What cannot
-be read is worth nothing, and never a random number.
+Answers may be two digits, or a JSON object, after `<think>..</think>` where one was asked for. What
+cannot be read is worth nothing, and never a random number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emofeedback.records.emotion import Emotion, clipped_emotion, from_scale
 
 THRESHOLD = 0.525
 """Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""
-THOUGHT = re.compile(r"\s*<think>.+?</think>\s*<answer>.+?</answer>\s*", re.DOTALL)
+THOUGHT = re.compile(r"\s*<think>.+?</think>\s*(<answer>.+?</answer>|\{.+\})\s*", re.DOTALL)
 RewardFn = Callable[..., list[float]]
 
 

@@ -15,17 +15,17 @@ from emofeedback.records.emotion import Emotion, to_scale
 IGNORED = -100
 
 
-def right_answer(row: dict[str, Any], *, thoughts: bool) -> str:
-    """What a scorer should have written: two digits, or JSON after its thoughts.
+def right_answer(row: dict[str, Any]) -> str:
+    """What a scorer should have written, in the form that its prompt asks for: two digits, or JSON,
+    after its thoughts where they are asked for.
 
     Args:
         row: of the dataset: prompt, valence, arousal on [-3, 3], cues.
-        thoughts: the prompt asks for <think> and <answer>.
     """
     digits = [round(to_scale(row[axis], "sam9")) for axis in ("valence", "arousal")]
     asked = row["prompt"][0]["content"][-1]["text"]
     if "JSON" not in asked:
-        return "".join(str(digit) for digit in digits)
+        return ("," if "comma" in asked else "").join(str(digit) for digit in digits)
     cues = list(row["cues"] or ())
     record = {
         "valence": digits[0],
@@ -34,15 +34,15 @@ def right_answer(row: dict[str, Any], *, thoughts: bool) -> str:
         "cues": cues,
     }
     answer = json.dumps(record, separators=(",", ":"))
-    if not thoughts:
+    if "<think>" not in asked:
         return answer
     seen = f"I see {', '.join(cues)}." if cues else "Nothing stands out."
-    return f"<think>{seen}</think><answer>{answer}</answer>"
+    return f"<think>{seen}</think>{answer}"
 
 
 def supervised_start(
     model: Any, processor: Any, rows: Sequence[dict[str, Any]], *, steps: int, rate: float,
-    batch: int, seed: int, thoughts: bool, lora: Any,
+    batch: int, seed: int, lora: Any,
 ) -> tuple[Any, list[float]]:  # fmt: skip
     """Train a LoRA on right answers and merge it.
 
@@ -60,7 +60,7 @@ def supervised_start(
     random, losses = np.random.default_rng(seed), []
     for _ in tqdm(range(steps), desc="supervised start"):
         chosen = [rows[index] for index in random.integers(len(rows), size=batch)]
-        inputs = answered(processor, chosen, thoughts=thoughts).to(trained.device)
+        inputs = answered(processor, chosen).to(trained.device)
         loss = trained(**inputs).loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -71,14 +71,14 @@ def supervised_start(
     return merged.requires_grad_(True), losses
 
 
-def answered(processor: Any, rows: Sequence[dict[str, Any]], *, thoughts: bool) -> Any:
+def answered(processor: Any, rows: Sequence[dict[str, Any]]) -> Any:
     """Model inputs of prompts with their right answers; labels fall on the answers only."""
     prompts = [
         processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
         for row in rows
     ]
     end = processor.tokenizer.eos_token
-    answers = [right_answer(row, thoughts=thoughts) + end for row in rows]
+    answers = [right_answer(row) + end for row in rows]
     images = [[row["image"]] for row in rows]
     side, processor.tokenizer.padding_side = processor.tokenizer.padding_side, "right"
     try:

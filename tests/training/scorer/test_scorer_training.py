@@ -14,6 +14,10 @@ from safetensors.torch import load_file, save_file
 from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.embedded.weights import FOLDER
 from emofeedback.errors import ConfigError
+from emofeedback.lvlm.base import PROMPT_SETS, PromptSet
+from emofeedback.lvlm.folder import folder_settings
+from emofeedback.lvlm.prompts import load_prompt
+from emofeedback.lvlm.ratings import plain_rating
 from emofeedback.records.emotion import Emotion
 from training.scorer.data import drawn_examples, read_examples, rows
 from training.scorer.grpo import load_scorer_model
@@ -104,6 +108,8 @@ def test_one_step_by_the_command_line_leaves_a_model_that_loads(
     table = json.loads((run / "table.json").read_text())
     assert table["pictures"] == (4 if kind == "embedded" else 2)  # a fifth of the rated ones
     assert table["mae_before"] > 0
+    taught = "viewer_v1" if kind == "qwen3" else "drawn_v1"
+    assert folder_settings(run / "scorer")["prompts"] == taught  # what it will be asked with
     if kind == "embedded":
         assert load_lvlm(run / "scorer").processor.side == load_lvlm().processor.side
 
@@ -151,29 +157,34 @@ def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompt
     config = ScorerConfig(pictures=2)
     model, processor = load_scorer_model(config)
     asked = rows(drawn_examples(2, seed=0, split="train"), config)
-    inputs = answered(processor, asked, thoughts=False)
+    inputs = answered(processor, asked)
     for row, ids, labels in zip(asked, inputs["input_ids"], inputs["labels"]):
         taught = processor.tokenizer.decode(ids[labels != -100])
-        assert taught == right_answer(row, thoughts=False) + processor.tokenizer.eos_token
-        assert (
-            read_answer(taught).emotion.gap_from(Emotion(row["valence"], row["arousal"])).size < 0.6
-        )
+        assert taught == right_answer(row) + processor.tokenizer.eos_token
+        told = read_answer(right_answer(row)).emotion
+        assert told.gap_from(Emotion(row["valence"], row["arousal"])).size < 0.6
     lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
     trained, losses = supervised_start(
         model, processor, asked,
-        steps=5, rate=5e-3, batch=2, seed=0, thoughts=False, lora=lora,
+        steps=5, rate=5e-3, batch=2, seed=0, lora=lora,
     )  # fmt: skip
     assert losses[-1] < losses[0]
     assert not any("lora" in name for name, _ in trained.named_parameters())
 
 
-def test_right_answers_read_back_in_every_form() -> None:
-    row = {
-        "prompt": [{"content": [{"text": "Answer with JSON."}]}],
-        "valence": 1.5, "arousal": -1.5, "cues": ["warm light"],
-    }  # fmt: skip
-    for thoughts in (False, True):
-        text = right_answer(row, thoughts=thoughts)
+@pytest.mark.parametrize("prompts", PROMPT_SETS.values(), ids=lambda prompts: prompts.name)
+def test_right_answers_read_back_in_every_form(prompts: PromptSet) -> None:
+    for question in (prompts.digits, prompts.explain):
+        row = {
+            "prompt": [{"content": [{"text": load_prompt(question)}]}],
+            "valence": 1.5, "arousal": -1.5, "cues": ["warm light"],
+        }  # fmt: skip
+        text = right_answer(row)
         read = read_answer(text)
         assert (read.emotion.valence, read.emotion.arousal) == (1.5, -1.5)
-        assert read.cues == ("warm light",) and format_reward([text]) == [1.0]
+        assert format_reward([text]) == [1.0]
+        assert ("<think>" in text) == (question == "viewer_explain_v1")
+        if question == prompts.explain:
+            assert read.cues == ("warm light",)
+        else:
+            assert plain_rating(text, adjoining=prompts.filled) == (7, 3)
