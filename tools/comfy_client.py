@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import struct
 import sys
 import uuid
 from collections import Counter
@@ -24,6 +25,7 @@ CACHE_MODES = {
     "lru": ("--cache-lru", "200"),
     "none": ("--cache-none",),
 }
+TEXT_MESSAGE = 3  # ComfyUI's number for it, before the node's id and the text
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows" / "api"
 # What keeps a run short without changing what it does.
@@ -45,6 +47,8 @@ class Run:
     events: list[Event] = field(default_factory=list)
     refusal: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    """What nodes showed: (node id, text), oldest first."""
 
     @property
     def executions(self) -> Counter[str]:
@@ -130,6 +134,7 @@ class Comfy:
                 message = await socket.receive(timeout=240)
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     assert message.type is aiohttp.WSMsgType.BINARY, self.server.tail()
+                    run.texts += _text_in(message.data)
                     continue
                 event = json.loads(message.data)
                 if event["data"].get("prompt_id") == reply["prompt_id"]:
@@ -138,6 +143,14 @@ class Comfy:
                         watch(event)
             run.outputs = await _history(session, reply["prompt_id"])
         return run
+
+
+def _text_in(data: bytes) -> list[tuple[str, str]]:
+    """The node and the text of a binary message, nothing if it is a picture."""
+    kind, length = struct.unpack(">II", data[:8])
+    if kind != TEXT_MESSAGE:
+        return []
+    return [(data[8 : 8 + length].decode(), data[8 + length :].decode())]
 
 
 async def _history(session: aiohttp.ClientSession, prompt_id: str) -> dict[str, Any]:
