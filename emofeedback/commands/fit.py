@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         for encoder in encoders
     ]
     with torch.inference_mode():
-        outliers = np.concatenate([_features(encoders, made) for made in _strangers(pictures)])
+        outliers = np.concatenate([_features(encoders, made) for made in strangers(pictures)])
         known = _features(encoders, probe())[0]
     ratings = np.array([(p.emotion.valence, p.emotion.arousal) for p in pictures])
     themes = [picture.theme for picture in pictures]
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _strangers(pictures: Sequence[RatedPicture]) -> list[Tensor]:
+def strangers(pictures: Sequence[RatedPicture]) -> list[Tensor]:
     """What the head should know as foreign: noise and shapes, and drawn pictures unless rated."""
     shown = [load_picture(picture.path) for picture in pictures[:: max(1, len(pictures) // 50)]]
     photographs = np.mean([load_detector().foreign(image)[0] for image in shown]) > 0.5

@@ -10,6 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from emofeedback.embedded.picture_encoder import open_any_encoder
+from emofeedback.reading.head_fit import fit_head
+from emofeedback.reading.heads import save_head
+from emofeedback.reading.preprocessing import probe
+
 VISION = {
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -56,6 +61,20 @@ def vision_folder(folder: Path, kind: str) -> Path:
         model = transformers.CLIPModel(config)
     model.save_pretrained(folder)
     return folder
+
+
+def head_on(spec: str, path: Path) -> Path:
+    """A head that finds bright pictures pleasant, on one encoder."""
+    encoder = open_any_encoder(spec)
+    levels = torch.linspace(0.1, 0.9, 40)
+    pictures = levels[:, None, None, None].expand(-1, 32, 32, 3)
+    features = encoder.features(pictures).double().numpy()
+    ratings = torch.stack([4 * levels - 2, 2 - 4 * levels], 1).double().numpy()
+    themes = [str(number // 2) for number in range(40)]
+    known = encoder.features(probe())[0].double().numpy()
+    facts = {"encoders": [encoder.as_dict()]}
+    save_head(fit_head([features], ratings, themes, features + 9, known, facts), path)
+    return path
 
 
 def onnx_network(path: Path) -> Path:

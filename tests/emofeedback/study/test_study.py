@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny_encoders import head_on
 
 from emofeedback.__main__ import main
 from emofeedback.embedded.scorer import load_scorer
@@ -21,11 +22,13 @@ def test_a_study_goes_on_where_it_was_and_says_what_it_found(
 ) -> None:
     prompts, out = tmp_path / "prompts.txt", tmp_path / "run"
     prompts.write_text("# mine\na boat on the sea\n", encoding="utf-8")
+    head = head_on("embedded", tmp_path / "head.safetensors")
     asked = ["study", str(prompts), "--judge", "embedded", "--out", str(out), "--feelings", "2,2",
+             "--scorer", f"head:{head}",
              "--rounds", "1", "--candidates", "1", "--steps", "2"]  # fmt: skip
     with caplog.at_level("INFO"):
         assert main(asked) == 0
-    assert "which flatters" in caplog.text and "| always neutral | 2.83 |" in caplog.text
+    assert "The judge never chose." in caplog.text and "| always neutral | 2.83 |" in caplog.text
     figures = json.loads((out / "figures.json").read_text())
     kept = sorted(out.glob("0*.json"))
     assert len(kept) == len(figures) == 5

@@ -4,32 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_encoders import onnx_network
+from tiny_encoders import head_on, onnx_network
 
 from emofeedback.embedded.picture_encoder import open_any_encoder
 from emofeedback.errors import ConfigError
-from emofeedback.reading.head_fit import fit_head
 from emofeedback.reading.head_scorer import open_head
-from emofeedback.reading.heads import save_head
-from emofeedback.reading.preprocessing import probe
 from training.evaluation.compare import picture_reader
 from training.evaluation.options import EvaluationOptions
 from training.rewards.models import build_rewards
 from training.settings.config import RewardConfig
-
-
-def head_on(spec: str, path: Path) -> Path:
-    """A head that finds bright pictures pleasant, on one encoder."""
-    encoder = open_any_encoder(spec)
-    levels = torch.linspace(0.1, 0.9, 40)
-    pictures = levels[:, None, None, None].expand(-1, 32, 32, 3)
-    features = encoder.features(pictures).double().numpy()
-    ratings = torch.stack([4 * levels - 2, 2 - 4 * levels], 1).double().numpy()
-    themes = [str(number // 2) for number in range(40)]
-    known = encoder.features(probe())[0].double().numpy()
-    facts = {"encoders": [encoder.as_dict()]}
-    save_head(fit_head([features], ratings, themes, features + 9, known, facts), path)
-    return path
 
 
 def test_a_head_rewards_as_it_reads_and_pulls_pictures_towards_the_target(tmp_path: Path) -> None:
