@@ -156,6 +156,19 @@ def test_a_round_whose_way_changes_half_way_is_read_again(proxy):
     assert {rating.valence for rating in ratings} == {(1.5, 0.75)}
     assert {rating.warnings for rating in ratings} == {(NO_LOGPROBS,)}
 
+    answers.clear()
+
+    def losing_its_schema(request):
+        answers.append(request)
+        held = "response_format" in request
+        if len(answers) > 2 and held:
+            return 400, {"error": {"message": "no schema now"}}
+        return reply("{}" if held else "freely")
+
+    proxy.reply = losing_its_schema
+    asks = [Ask(picture, "What?", schema={"type": "object"}) for picture in PICTURES]
+    assert {told.text for told in endpoint(proxy).write(asks, unwatched)} == {"freely"}
+
 
 def test_log_probabilities_for_some_pictures_only_are_asked_for_again_then_left_out(proxy):
     asked = []
