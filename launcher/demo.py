@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ REPORT_KEY = "emofb_report"  # under it, End Emotion Loop leaves its report in t
 PICTURES = ("best", "candidates", "chart")  # saved as emofeedback/NAME
 LARGEST = 3.0
 MAX_SEED = 2**64 - 1
+MAX_ROUNDS, MAX_CANDIDATES = 100, 64  # of emofeedback/records/state.py; a test holds them
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,9 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = "wanted arousal, -3 calm to 3 activated (default: %(default)s)"
     parser.add_argument("--arousal", type=_coordinate, default=-1.6, help=text, metavar="A")
     text = "generate-score-refine passes at most (default: %(default)s)"
-    parser.add_argument("--rounds", type=_count, default=3, help=text, metavar="N")
+    parser.add_argument("--rounds", type=_at_most(MAX_ROUNDS), default=3, help=text, metavar="N")
     text = "pictures a round (default: %(default)s)"
-    parser.add_argument("--candidates", type=_count, default=4, help=text, metavar="N")
+    parser.add_argument(
+        "--candidates", type=_at_most(MAX_CANDIDATES), default=4, help=text, metavar="N"
+    )
     parser.add_argument("--seed", type=_seed, default=1, help="default: %(default)s", metavar="N")
     text = "folder that gets a demo-DATE-TIME folder (default: output in the project)"
     parser.add_argument("--output", type=Path, default=ROOT / "output", help=text)
@@ -202,11 +206,18 @@ def _coordinate(text: str) -> float:
     return value
 
 
-def _count(text: str) -> int:
-    value: int = _number(text, int)
-    if value < 1:
-        raise ArgumentTypeError(f"{text} makes no picture; give 1 or more")
-    return value
+def _at_most(most: int) -> Callable[[str], int]:
+    """A reader of a number from 1 to `most`, as the node's widget takes it."""
+
+    def read(text: str) -> int:
+        value: int = _number(text, int)
+        if value < 1:
+            raise ArgumentTypeError(f"{text} makes no picture; give 1 or more")
+        if value > most:
+            raise ArgumentTypeError(f"{text} is more than the {most} that the loop takes")
+        return value
+
+    return read
 
 
 def _seed(text: str) -> int:

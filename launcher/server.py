@@ -174,9 +174,10 @@ def check_port(port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            told = getattr(error, "strerror", None) or error
             raise StartError(
-                f"Port {port} cannot be used on {HOST}: {error.strerror}. "
+                f"Port {port} cannot be used on {HOST}: {told}. "
                 "Give another --port, or none: a free one is then picked."
             ) from error
 

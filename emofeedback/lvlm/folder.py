@@ -22,6 +22,7 @@ from .lora import merge_lora
 from .patches import embed_whole_patches
 from .pictures import SquareProcessor
 from .precision import fast_dtype
+from .promises import refuse_empty_promises
 
 SETTINGS = "emofeedback.json"
 HUB_ATTENTION = re.compile(r'"\w*attn_implementation\w*"\s*:\s*"[^"]*/[^"]*"')
@@ -94,6 +95,7 @@ def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any
             f"A model folder needs transformers ({error}). Run: pip install transformers"
         ) from error
     _refuse_redirections(folder)
+    refuse_empty_promises(folder)
     try:
         if square:
             tokenizer = AutoTokenizer.from_pretrained(

@@ -184,13 +184,13 @@ class TransformersLvlm:
         """Inputs where the model is, pictures in its precision.
 
         Kinds of tokens are left out where the model does not ask for them: those of transformers
-        before 5.1 find pictures by their placeholders.
+        before 5.1 find pictures by their placeholders. A wrapper that names nothing gets all.
         """
         named = inspect.signature(self.model.forward).parameters
         return {
             key: value.to(device, self.model.dtype if value.is_floating_point() else None)
             for key, value in inputs.items()
-            if key != "mm_token_type_ids" or key in named
+            if key != "mm_token_type_ids" or key in named or "input_ids" not in named
         }
 
     def _at_once(self, images: Tensor) -> int:

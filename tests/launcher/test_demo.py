@@ -38,15 +38,3 @@ def test_the_demo_leaves_pictures_and_a_report_that_agree(
         assert shown.tobytes() == candidate.tobytes()
     assert all(str(folder / name) in output for name in names)
     assert f"gap {report['best']['gap']['size']:.2f}" in output
-
-
-def test_what_the_server_refuses_is_told_with_node_and_value(
-    start, made_home: Path, tmp_path: Path
-) -> None:
-    child = start("demo", "--rounds", "5000", "--output", str(tmp_path), home=made_home)
-    output = child.communicate(timeout=120)[0]
-    assert child.returncode == 1
-    assert "EmoFB_StartLoop" in output
-    assert "5000" in output
-    assert "Traceback" not in output
-    assert list(tmp_path.iterdir()) == []

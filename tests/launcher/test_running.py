@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from emofeedback.records.state import MAX_CANDIDATES, MAX_ROUNDS
 from launcher.server import HOST
 
 
@@ -72,6 +73,8 @@ def test_an_output_folder_that_takes_no_files_is_named_before_anything_is_made(
         (["--arousal", "nan"], "nan lies outside the scale"),
         (["--rounds", "0"], "0 makes no picture"),
         (["--candidates", "-2"], "-2 makes no picture"),
+        (["--rounds", str(MAX_ROUNDS + 1)], "is more than the 100 that the loop takes"),
+        (["--candidates", str(MAX_CANDIDATES + 1)], "is more than the 64 that the loop takes"),
         (["--prompt", "  "], "it is empty"),
         (["--seed", "1.5"], "'1.5' is not a whole number"),
         (["--round", "3", "--quick"], "unknown arguments: --quick"),
@@ -82,6 +85,15 @@ def test_wrong_arguments_are_refused_by_name(start, tmp_path: Path, arguments, t
     output = child.communicate(timeout=30)[0]
     assert child.returncode == 2
     assert told in output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_port_that_there_is_not_is_told_at_once(start, tmp_path: Path, port: str) -> None:
+    child = start("demo", "--output", str(tmp_path), f"--port={port}")
+    output = child.communicate(timeout=60)[0]
+    assert child.returncode == 1
+    assert f"Port {port} cannot be used" in output and "Traceback" not in output
     assert not list(tmp_path.iterdir())
 
 

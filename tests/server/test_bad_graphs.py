@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from launcher.client import run_graph
+from launcher.steps import StartError
 from tools.comfy_client import Comfy, Event, Graph, only, workflow
 
 
@@ -170,3 +172,11 @@ def test_interrupt_in_round_two_stops_within_a_step(comfy: Comfy) -> None:
     assert max(seen) < steps
     again = comfy.run(workflow("feedback_loop", EmoFB_StartLoop={"seed": 72, "rounds": 1}))
     assert again.end == "execution_success", again.message
+
+
+def test_the_launcher_tells_node_and_value_of_what_the_server_refuses(default_comfy: Comfy) -> None:
+    graph = workflow("feedback_loop")
+    start = next(node for node in graph.values() if node["class_type"] == "EmoFB_StartLoop")
+    start["inputs"]["rounds"] = 5000
+    with pytest.raises(StartError, match=r"(?s)EmoFB_StartLoop.*5000|5000.*EmoFB_StartLoop"):
+        run_graph(default_comfy.server, graph)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import shutil
 import socket
 import time
@@ -192,3 +193,38 @@ def test_an_attention_from_a_hub_and_an_adapter_as_the_model_are_refused(
     with pytest.raises(CheckpointError, match="holds an adapter"):
         load_folder(both)
     assert not no_network
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("text_config", "vocab_size", 40_000_000),
+        ("text_config", "intermediate_size", 9_000_000),
+        ("text_config", "num_hidden_layers", 10**9),
+        ("vision_config", "num_position_embeddings", 64_000_000),
+        ("vision_config", "depth", 5_000),
+    ],
+)
+def test_settings_that_promise_more_than_the_files_hold_cost_no_memory(
+    folder, tmp_path, no_network, part, name, value
+):
+    hostile = tmp_path / "hostile"
+    shutil.copytree(folder, hostile)
+    settings = json.loads((hostile / "config.json").read_text("utf-8"))
+    settings[part][name] = value
+    (hostile / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="describes a model of|no model has over"):
+        load_folder(hostile, dtype=torch.float32)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+    assert no_network == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 20000, '{"model_type": 5}', "\udc80"])
+def test_settings_that_are_no_table_are_typed(folder, tmp_path, no_network, text):
+    hostile = tmp_path / "hostile"
+    shutil.copytree(folder, hostile)
+    (hostile / "config.json").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(CheckpointError, match="hostile"):
+        load_folder(hostile)
+    assert no_network == []
