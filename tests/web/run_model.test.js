@@ -125,6 +125,21 @@ test.each([
   expect(told([...story(1, 1), line])).toEqual(told(story(1, 1)));
 });
 
+test("a picture without a reading is named, has no place on the plane, and cannot be the best", () => {
+  const [start, doing, round] = story(1, 2);
+  const unread = {
+    ...round,
+    ...seen(candidate(1), { unread: "refused" }),
+    unread: ["it says why"],
+  };
+  const run = told([start, doing, unread, unread]);
+  expect(drawRun(run).spots.map(({ index }) => index)).toEqual([0]);
+  expect(run.warnings).toEqual(["it says why"]);
+  expect(told([start, { ...unread, best: 2 }]).rounds.size).toBe(0);
+  const skipped = { kind: "skipped", round: 1, unread: ["nobody there"] };
+  expect(told([start, skipped]).warnings).toEqual(["nobody there"]);
+});
+
 test("every candidate of fifty rounds of sixteen is on the plane, with one path of the best", () => {
   const { element, spots } = drawRun(told(story(50, 16)));
   expect(spots).toHaveLength(800);
