@@ -57,6 +57,11 @@ def test_two_scorers_read_and_are_not_loaded_again(default_comfy: Comfy) -> None
             {"model": "gone", "adapter": "none", "keep_loaded": True, **READING},
             "no model 'gone' in",
         ),
+        (
+            "picture encoder + head",
+            {"head": "gone.safetensors", "encoder": "as the head says"},
+            "no head 'gone.safetensors' in",
+        ),
         ("telepathy", {}, "kind of scorer is unknown"),
     ],
 )
