@@ -9,8 +9,8 @@ from tiny_encoders import head_on, onnx_network
 from emofeedback.embedded.picture_encoder import open_any_encoder
 from emofeedback.errors import ConfigError
 from emofeedback.reading.head_scorer import open_head
-from training.evaluation.compare import picture_reader
 from training.evaluation.options import EvaluationOptions
+from training.evaluation.panel import open_panel
 from training.rewards.models import build_rewards
 from training.settings.config import RewardConfig
 
@@ -24,7 +24,7 @@ def test_a_head_rewards_as_it_reads_and_pulls_pictures_towards_the_target(tmp_pa
     plain, pulling = build_rewards(config).reader, build_rewards(config, gradient=True).reader
     assert plain is not None and pulling is not None
     torch.testing.assert_close(plain(pictures), said, atol=1e-4, rtol=0)
-    judge = picture_reader(EvaluationOptions(systems=("words",), head=path))
+    judge = open_panel(EvaluationOptions(systems=("words",), head=path)).reader
     assert judge is not None
     torch.testing.assert_close(judge(pictures), said, atol=1e-4, rtol=0)
     pictures.requires_grad_()
