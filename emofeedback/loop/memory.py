@@ -105,6 +105,14 @@ class RememberingScorer(Scorer):
             self._memory.readings.keep(key, readings, len(readings))
         return list(readings)
 
+    def read_text(self, prompt: str) -> Reading:
+        """As the scorer reads it, each time anew."""
+        return self._scorer.read_text(prompt)
+
+    def refiner(self) -> Refiner:
+        """The scorer's own."""
+        return self._scorer.refiner()
+
 
 class RememberingRefiner(Refiner):
     """Rewrites as another refiner does, and every request once.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tools.help.blueprint import EDGE, ID, NAME, WIDGETS, blueprint
+from tools.help.blueprint import EDGE, ID, NAME, NAMES, WIDGETS, blueprint
 from tools.help.graphs import links_of, minimal_graph
 from tools.help.locales import (
     SETTINGS,
@@ -144,10 +144,9 @@ def test_every_link_of_the_blueprint_fits_both_of_its_ends(project_root: Path) -
             end = nodes[link["target_id"]]["inputs"][link["target_slot"]]
             assert end["link"] == link["id"]
         assert start["type"] == end["type"] == link["type"]
-    assert {entry["name"] for entry in inside["inputs"]} == set(EDGE.values())
-    shown = block["nodes"][0]["properties"]["proxyWidgets"]
-    assert len(shown) == len(WIDGETS)
-    for node_id, widget in shown:
-        sockets = nodes[int(node_id)]["inputs"]
-        (socket,) = [each for each in sockets if each.get("widget", {}).get("name") == widget]
-        assert socket["link"] is None
+    shown = [NAMES.get((kind, widget), widget) for kind, _, widget in WIDGETS]
+    names = [entry["name"] for entry in inside["inputs"]]
+    assert names == [*names[: len(EDGE)], *shown] and set(names[: len(EDGE)]) == set(EDGE.values())
+    sockets = block["nodes"][0]["inputs"]
+    assert [entry["name"] for entry in sockets if "widget" in entry] == shown
+    assert len(block["nodes"][0]["widgets_values"]) == len(shown)

@@ -11,6 +11,7 @@ import torch
 from emofeedback.embedded.picture_encoder import embedded_encoder
 from emofeedback.embedded.scorer import load_lvlm, load_scorer
 from emofeedback.errors import ScorerError
+from emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
 from emofeedback.lvlm.local import TransformersLvlm
 from emofeedback.reading.base import Scorer
 from emofeedback.reading.encoders import encode
@@ -20,6 +21,8 @@ from emofeedback.reading.pair import PairedScorer
 from emofeedback.reading.scorer import LvlmScorer
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.request import blind_request
+from emofeedback.refining.base import Refiner
+from emofeedback.refining.falling_back import RulesInstead
 from emofeedback.refining.lvlm import LvlmRefiner
 from emofeedback.refining.rules import RuleRefiner
 from training.evaluation.systems import ReaderScorer
@@ -57,6 +60,8 @@ def scorers() -> list[Scorer]:
         ReaderScorer(lambda images: torch.zeros(len(images), 2)),
         PairedScorer(full, head),
         PairedScorer(head, full),
+        RememberingScorer(full, LoopMemory(), "full"),
+        RememberingScorer(head, LoopMemory(), "head"),
     ]
 
 
@@ -91,7 +96,8 @@ def test_scorers_can_what_they_declare_and_refuse_the_rest(scorers: list[Scorer]
 
 
 def test_refiners_that_cannot_write_several_write_one(scorers: list[Scorer]) -> None:
-    refiners = [RuleRefiner(), LvlmRefiner(load_lvlm()), load_scorer().refiner()]
+    refiners: list[Refiner] = [RuleRefiner(), LvlmRefiner(load_lvlm()), load_scorer().refiner()]
+    refiners += [RulesInstead(refiners[1]), RememberingRefiner(refiners[1], LoopMemory(), "it")]
     assert {type(refiner).__name__ for refiner in refiners} == subclasses("Refiner")
     for refiner in refiners:
         assert not refiner.several

@@ -25,6 +25,7 @@ from training.runs import run_state
 from training.settings.config import TrainConfig
 from training.settings.files import load_config, preset_path
 
+EQUAL_SLICES = ("rollout.micro_batch=4", "optim.micro_batch=4", "model.size=16")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
@@ -87,7 +88,7 @@ def steps_of(trainer: Trainer) -> list[dict[str, float]]:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Diffusers folders of tiny random pipelines; "smoke" needs none."""
     found = {}
-    for name in ("sd3.5",):
+    for name in ("sd3.5", "flux"):
         found[name] = tmp_path_factory.mktemp(name)
         torch.manual_seed(0)
         PIPELINES[name]().save_pretrained(found[name])
@@ -100,6 +101,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     [
         ("smoke", "clip", 2, 1e-6), ("smoke", "nft", 2, 1e-5), ("smoke", "awm", 2, 1e-5),
         ("smoke", "pathwise", 1, 1e-6), ("sd3.5", "clip", 2, 1e-5),
+        ("flux", "clip", 2, 1e-5),
     ],
 )  # fmt: skip
 def test_two_processes_equal_one(
@@ -109,7 +111,7 @@ def test_two_processes_equal_one(
         f"loss.kind={kind}", "loss.kl_coef=0.01", f"optim.updates={updates}",
         f"model.path={folders.get(family, family)}", "reward.normalise=group",
         # equal slices have equal roundings, which Adam's tiny gradients would make much of
-        *(() if family == "smoke" else ("rollout.micro_batch=4", "optim.micro_batch=4")),
+        *(() if family == "smoke" else EQUAL_SLICES),
         "watch.pictures=3", "watch.table_steps=2",
     ) if kind != "pathwise" else smoke("loss.kind=pathwise", "watch.pictures=3")  # fmt: skip
 
