@@ -17,13 +17,13 @@ from ..emofeedback.reading.base import (
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
-    RoundClock,
+    CLOCK,
     running_node_id,
     running_prompt,
     show_loop_progress,
     show_text,
 )
-from .comfy.live import Page, run_id
+from .comfy.live import PAGE, Page, run_id
 from .comfy.loop_graph import (
     LoopGraph,
     check_loop,
@@ -54,8 +54,7 @@ from .widgets.sockets import (
     target_input,
 )
 
-CLOCK = RoundClock()
-PAGE, LAST_PAGE = Page(), Page(counted=True)
+LAST_PAGE = Page(counted=True)
 
 
 def _round_outputs() -> list[io.Output]:

@@ -92,13 +92,16 @@ class EmotionNumbers(io.ComfyNode):
     def execute(
         cls, readings: tuple[Outcome, ...], of: str, target: Emotion | None = None
     ) -> io.NodeOutput:
-        columns = (numbers_of(readings, name, of, target) for name in VALUES)
+        columns = [numbers_of(readings, name, of, target) for name in VALUES]
         numbers = [
             [ExecutionBlocker(None) if value is None else value for value in column]
             for column in columns
         ]
         if of == MEAN:
-            return io.NodeOutput(*numbers, [file_words(Emotion(numbers[0][0], numbers[1][0]))])
+            valence, arousal = (column[0] for column in columns[:2])
+            if valence is None or arousal is None:
+                return io.NodeOutput(*numbers, [ExecutionBlocker(None)])
+            return io.NodeOutput(*numbers, [file_words(Emotion(valence, arousal))])
         words = [
             file_words(each.emotion) if isinstance(each, Reading) else ExecutionBlocker(None)
             for each in chosen_readings(readings, of, target)
@@ -184,10 +187,11 @@ class FilterByEmotion(io.ComfyNode):
         def side(indices: Sequence[int]) -> tuple[object, object]:
             if not indices:
                 return ExecutionBlocker(None), ExecutionBlocker(None)
-            known = [index for index in indices if values[index] is not None]
+            known = {i: value for i in indices if (value := values[i]) is not None}
+            ordered = list(known)
             if order != AS_THEY_CAME:
-                known.sort(key=lambda index: values[index], reverse=order == LARGEST)
-            ordered = known + [index for index in indices if values[index] is None]
+                ordered.sort(key=lambda index: known[index], reverse=order == LARGEST)
+            ordered += [index for index in indices if index not in known]
             return images[ordered], tuple(readings[index] for index in ordered)
 
         return io.NodeOutput(*side(sides[0]), *side(sides[1]), len(sides[0]))

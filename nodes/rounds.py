@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, stack
 
-from ..emofeedback.images import from_png
+from ..emofeedback.images import check_images, from_png
 from ..emofeedback.loop.driver import accepted, read_round, refine_round
 from ..emofeedback.loop.steps import check_read
 from ..emofeedback.reading.base import (
@@ -17,8 +17,10 @@ from ..emofeedback.reading.base import (
 )
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
+    CLOCK,
     show_text,
 )
+from .comfy.live import PAGE
 from .comfy.reuse import (
     FAILURES,
     keep_pictures,
@@ -27,7 +29,6 @@ from .comfy.reuse import (
     remembering_scorer,
 )
 from .comfy.words import readings_in_words, suggestions_in_words
-from .loop import CLOCK, PAGE
 from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -89,9 +90,11 @@ class ScoreRound(io.ComfyNode):
         cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
     ) -> io.NodeOutput:
         reused = pictures_at_hand(state) if images is None else ()
+        # none at all: between ComfyUI's question and this one, others took the memory's room
+        pictures = stack([from_png(data) for data in reused]) if reused else check_images(images)
         scored = read_round(
             state,
-            stack([from_png(data) for data in reused]) if reused else images,
+            pictures,
             remembering_scorer(scorer),
             PAGE,
             explain=explain,

@@ -85,3 +85,7 @@ class RoundClock:
     def _prompt_id() -> str:
         context = get_executing_context()
         return "" if context is None else context.prompt_id
+
+
+CLOCK = RoundClock()
+"""Of the rounds that run now."""

@@ -167,6 +167,10 @@ class Page(Observer):
         return "" if run is None else run.wish(state, last=last)
 
 
+PAGE = Page()
+"""Of what happens before the loop's last node."""
+
+
 def run_id(state: LoopState) -> str:
     """By what the page knows the run of a state, empty where no page looks."""
     run = RUNS.here(state)

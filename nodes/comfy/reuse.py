@@ -89,7 +89,8 @@ def bodies_fingerprint() -> str:
 def pictures_at_hand(state: LoopState) -> tuple[bytes, ...]:
     """The coming round's pictures for the Score Round that runs now, () where none are known."""
     key = _key_here(state)
-    return state.at_hand or (key and MEMORY.pictures.get(key)) or ()
+    known: tuple[bytes, ...] | None = MEMORY.pictures.get(key) if key else None
+    return state.at_hand or known or ()
 
 
 def keep_pictures(before: LoopState, scored: LoopState) -> None:

@@ -7,6 +7,7 @@ round's pictures depend on its outputs alone.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -78,10 +79,10 @@ def _fingerprint(graph: LoopGraph, node_id: str) -> Any:
 
     ComfyUI asks with its own coroutine, which waits for nothing unless the node's answer does.
     """
-    from execution import IsChangedCache  # ComfyUI's own; late, it loads the whole server
-
+    execution: Any = importlib.import_module("execution")  # late: it loads the whole server
     context = get_executing_context()
-    asked = IsChangedCache(context.prompt_id if context else "", graph.dynprompt, None).get(node_id)
+    prompt_id = context.prompt_id if context else ""
+    asked = execution.IsChangedCache(prompt_id, graph.dynprompt, None).get(node_id)
     try:
         asked.send(None)
     except StopIteration as answer:

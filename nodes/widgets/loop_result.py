@@ -57,12 +57,13 @@ def result_values(
         wired: indices of what feeds something, all where unknown; the others are not made, since
             the pictures of a long loop are gigabytes.
     """
-    assert state.best is not None, "a loop ends after at least one round"
+    best = state.best
+    assert best is not None, "a loop ends after at least one round"
     report = json.dumps(loop_report(state), indent=2, ensure_ascii=False)
     made: list[Callable[[], Any]] = [
         lambda: from_png(state.best_image).unsqueeze(0),
         lambda: _all_pictures(state),
-        lambda: state.best_round.prompts[state.best.candidate],
+        lambda: state.best_round.prompts[best.candidate],
         lambda: tuple(outcome for record in state.made for outcome in record.outcomes),
         lambda: report,
         lambda: trajectory_chart(state),

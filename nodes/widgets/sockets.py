@@ -29,16 +29,14 @@ def target_input() -> io.Input:
     )
 
 
-def prompt_input(
-    tooltip: str = "What the picture shows.", *, placeholder: str | None = None
-) -> io.Input:
+def prompt_input(tooltip: str = "What the picture shows.", *, placeholder: str = "") -> io.Input:
     """A prompt, as CLIP Text Encode takes it."""
     return io.String.Input(
         "prompt",
         default="",
         multiline=True,
         dynamic_prompts=True,
-        placeholder=placeholder,
+        placeholder=placeholder or None,  # type: ignore[arg-type]  # core leaves it out then
         tooltip=tooltip,
     )
 
