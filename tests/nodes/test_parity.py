@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+pytest.importorskip("diffusers", reason="diffusers asks for transformers 5")
+
 from emofeedback.embedded import autoencoder, clip, generator
 
 PROMPTS = (

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_lvlms import drawn_folder, random_qwen3, random_qwen25
+from tiny_lvlms import drawn_folder, needs_5, random_qwen3, random_qwen25
 
 from emofeedback.embedded.scorer import embedded_scorer, load_scorer
 from emofeedback.errors import CheckpointError, ConfigError, ImageError, ScorerAnswerError
@@ -86,6 +86,7 @@ def test_the_artists_prompt_cannot_move_the_reading(name, models, pictures):
     assert all(reading.content is None for reading in scorer.score(pictures))
 
 
+@needs_5
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_readout_equals_the_decision_pipeline_of_transformers(name, models, pictures):
     from transformers import DecisionConfig, pipeline

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tiny_encoders import head_on
 
+pytest.importorskip("diffusers", reason="diffusers asks for transformers 5")
+
 from emofeedback.__main__ import main
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError

@@ -13,7 +13,7 @@ from chat_replies import rated, reply, token
 from conftest import KEY
 from fault_proxy import FaultProxy
 from PIL import Image
-from tiny_lvlms import drawn_folder
+from tiny_lvlms import drawn_folder, needs_5
 
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError, ScorerAnswerError, ScorerError
@@ -64,6 +64,7 @@ def endpoint(proxy: FaultProxy, **settings) -> EndpointLvlm:
     return open_endpoint(proxy.url, "m", **{"timeout_s": 20.0, **settings})
 
 
+@needs_5
 def test_a_real_server_that_ignores_logprobs_is_noticed_and_read_by_its_digits(served, proxy):
     proxy.behind, model = served
     lvlm = open_endpoint(proxy.url, model, timeout_s=300)
