@@ -92,7 +92,7 @@ BAD = {
     "end without start": (_end_without_start, "Required input is missing.*start"),
     "start link from elsewhere": (_start_link_from_elsewhere, "has no End Emotion Loop"),
     "state that skips the body": (_state_past_the_score, "Score Round"),
-    "refined twice": (_refined_twice, "refined already; use one Refine Round"),
+    "refined twice": (_refined_twice, "refined already; refine each round once"),
     "one-pixel pictures": (_tiny_pictures, "1 x 1 pixels.*at least 8 x 8"),
     "no rounds": (_set("EmoFB_StartLoop", rounds=0), "Value 0 smaller than min of 1.*rounds"),
     "no candidates": (_set("EmoFB_StartLoop", candidates=0), "Value 0 smaller than min of 1"),
