@@ -178,3 +178,17 @@ def test_the_lowest_versions_are_those_that_are_declared() -> None:
         name, _, least = line.partition(">=")
         same = f"{least}.0.0.0".split(".")[:3]  # "3.1" and "3.1.0" are one version
         assert not least or f"{pinned[name]}.0.0.0".split(".")[:3] == same, line
+
+
+def test_no_text_is_run_as_code() -> None:
+    rooms = (*sorted(ROOMS), "tools", "tests")
+    for path in [*ROOT.glob("*.py"), *(file for room in rooms for file in files_of(room))]:
+        if "node_modules" in path.parts:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        called = {
+            node.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert not called & {"eval", "exec"}, path

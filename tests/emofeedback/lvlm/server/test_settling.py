@@ -17,38 +17,65 @@ def endpoint(proxy, **settings) -> EndpointLvlm:
     return open_endpoint(proxy.url, "m", **{"timeout_s": 20.0, "at_once": 1, **settings})
 
 
-def refuses(*told: str):
-    """A server that takes a question only if none of the checks (on the request) speaks up."""
+def refuses(*told):
+    """A server that refuses a value of a key with words: (key, which values, words)."""
 
     def answer(request):
-        for check in told:
-            key, condition, words = check.split("|")
-            if key in request and eval(condition, {"it": request[key]}):
+        for key, refused, words in told:
+            if key in request and refused(request[key]):
                 return 400, {"error": {"message": words, "type": "invalid_request_error"}}
         return reply("7, 3") if "logprobs" not in request else rated()
 
     return answer
 
 
+def whatever(value) -> bool:
+    return True
+
+
+def above(most: int):
+    return lambda value: value > most
+
+
+def below(least: int):
+    return lambda value: value < least
+
+
+def is_schema(value) -> bool:
+    return value["type"] == "json_schema"
+
+
 WISHES = ("reasoning_effort", "chat_template_kwargs", "logprobs", "top_logprobs")
 REFUSALS = {
-    "named": (("logprobs|True|logprobs is not supported",), {"logprobs", "top_logprobs"}),
-    "in other words": (("reasoning_effort|True|it does no reasoning",), {"reasoning_effort"}),
-    "unnamed": (("chat_template_kwargs|True|invalid request",), {"chat_template_kwargs"}),
+    "named": ((("logprobs", whatever, "logprobs is not supported"),), {"logprobs", "top_logprobs"}),
+    "in other words": (
+        (("reasoning_effort", whatever, "it does no reasoning"),),
+        {"reasoning_effort"},
+    ),
+    "unnamed": ((("chat_template_kwargs", whatever, "invalid request"),), {"chat_template_kwargs"}),
     "two, one after the other": (
-        ("chat_template_kwargs|True|Extra inputs", "reasoning_effort|True|Unknown: effort"),
+        (
+            ("chat_template_kwargs", whatever, "Extra inputs"),
+            ("reasoning_effort", whatever, "Unknown: effort"),
+        ),
         {"chat_template_kwargs", "reasoning_effort"},
     ),
     "two at once, unnamed": (
-        ("chat_template_kwargs|True|no", "logprobs|True|no"),
+        (("chat_template_kwargs", whatever, "no"), ("logprobs", whatever, "no")),
         {"chat_template_kwargs", "logprobs", "top_logprobs"},
     ),
     "another one is named": (
-        ("chat_template_kwargs|True|temperature, seed and schema are fine, something is not",),
+        (
+            (
+                "chat_template_kwargs",
+                whatever,
+                "temperature, seed and schema are fine, something is not",
+            ),
+        ),
         {"chat_template_kwargs"},
     ),
     "none at all": ((), set()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -66,25 +93,39 @@ def test_a_wish_is_dropped_only_if_the_question_then_succeeds(name, proxy):
 
 
 LIMITS = {
-    "most": (("top_logprobs|it > 5|20 logprobs were asked for, 5 at most",), "top_logprobs", 5),
-    "a range": (("top_logprobs|it > 8|top_logprobs lies outside 0..8",), "top_logprobs", 8),
-    "without a number": (("top_logprobs|it > 5|too many logprobs",), "top_logprobs", 5),
-    "least": (("max_tokens|it < 16|max_tokens: 8 is below the minimum of 16",), "max_tokens", 16),
+    "most": (
+        (("top_logprobs", above(5), "20 logprobs were asked for, 5 at most"),),
+        "top_logprobs",
+        5,
+    ),
+    "a range": ((("top_logprobs", above(8), "top_logprobs lies outside 0..8"),), "top_logprobs", 8),
+    "without a number": ((("top_logprobs", above(5), "too many logprobs"),), "top_logprobs", 5),
+    "least": (
+        (("max_tokens", below(16), "max_tokens: 8 is below the minimum of 16"),),
+        "max_tokens",
+        16,
+    ),
     "renamed": (
-        ("max_tokens|True|max_tokens is not taken; give max_completion_tokens",),
+        (("max_tokens", whatever, "max_tokens is not taken; give max_completion_tokens"),),
         "max_completion_tokens",
         8,
     ),
-    "renamed, unsaid": (("max_tokens|True|max_tokens?",), "max_completion_tokens", 8),
+    "renamed, unsaid": ((("max_tokens", whatever, "max_tokens?"),), "max_completion_tokens", 8),
     "a value": (
-        ("reasoning_effort|it == 'none'|reasoning_effort must be one of minimal, low, high",),
+        (
+            (
+                "reasoning_effort",
+                "none".__eq__,
+                "reasoning_effort must be one of minimal, low, high",
+            ),
+        ),
         "reasoning_effort",
         "minimal",
     ),
     "renamed, with a limit of its own": (
         (
-            "max_tokens|True|use max_completion_tokens",
-            "max_completion_tokens|it < 16|max_completion_tokens must be at least 16",
+            ("max_tokens", whatever, "use max_completion_tokens"),
+            ("max_completion_tokens", below(16), "max_completion_tokens must be at least 16"),
         ),
         "max_completion_tokens",
         16,
@@ -103,13 +144,13 @@ def test_a_limit_or_a_name_in_the_refusal_is_obeyed(name, proxy):
 
 def test_room_in_the_context_is_worked_out(proxy):
     words = "context length is 1000 tokens; you asked for 1668 (900 in messages, 768 to write)"
-    proxy.reply = refuses(f"max_tokens|it > 100|{words}")
+    proxy.reply = refuses(("max_tokens", above(100), f"{words}"))
     endpoint(proxy).write([Ask(PICTURES[0], "What?")], unwatched)
     assert proxy.requests[-1]["max_tokens"] == 100
 
 
 def test_what_no_form_of_the_question_cures_is_told_with_its_last_words(proxy):
-    proxy.reply = refuses("messages|True|this model sees no pictures")
+    proxy.reply = refuses(("messages", whatever, "this model sees no pictures"))
     with pytest.raises(ScorerError, match="status 400: 'this model sees no pictures'"):
         endpoint(proxy).rate(PICTURES[:1], None, unwatched)
     assert len(proxy.requests) < 12
@@ -120,17 +161,17 @@ def test_what_no_form_of_the_question_cures_is_told_with_its_last_words(proxy):
 
 
 def test_a_refused_schema_is_said(proxy):
-    proxy.reply = refuses("response_format|it['type'] == 'json_schema'|only text or json_object")
+    proxy.reply = refuses(("response_format", is_schema, "only text or json_object"))
     ask = Ask(PICTURES[0], "What?", schema={"type": "object"})
     (written,) = endpoint(proxy).write([ask], unwatched)
     assert proxy.requests[-1]["response_format"] == {"type": "json_object"}
-    proxy.reply = refuses("response_format|True|no grammar here")
+    proxy.reply = refuses(("response_format", whatever, "no grammar here"))
     (written,) = endpoint(proxy).write([ask], unwatched)
     assert written.warnings == (NO_SCHEMA,) and "response_format" not in proxy.requests[-1]
 
 
 def test_what_was_settled_is_asked_again_when_the_server_comes_back(proxy):
-    proxy.reply = refuses("logprobs|True|logprobs is not supported")
+    proxy.reply = refuses(("logprobs", whatever, "logprobs is not supported"))
     lvlm = endpoint(proxy)
     (rating,) = lvlm.rate(PICTURES[:1], None, unwatched)
     assert rating.warnings == (NO_LOGPROBS,)
