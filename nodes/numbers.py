@@ -8,8 +8,6 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError
-from ..emofeedback.images import check_images
 from ..emofeedback.reading.values import (
     CHOICES,
     MEAN,
@@ -23,6 +21,7 @@ from ..emofeedback.reading.values import (
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Outcome, Reading
 from .widgets.names import EMOTION_NUMBERS, FILTER_BY_EMOTION, SCORE_EMOTION, SCORE_ROUND
+from .widgets.read_pictures import read_pictures
 from .widgets.sockets import SCORE_CATEGORY, EmotionSocket, ReadingsSocket
 
 AS_THEY_CAME, SMALLEST, LARGEST = ORDERS = ("as they came", "smallest first", "largest first")
@@ -174,12 +173,7 @@ class FilterByEmotion(io.ComfyNode):
         order: str,
         target: Emotion | None = None,
     ) -> io.NodeOutput:
-        images = check_images(images)
-        if len(images) != len(readings):
-            raise ConfigError(
-                f"{len(images)} images came with {len(readings)} readings. Connect the same "
-                f"images here and to the {SCORE_EMOTION} node that made the readings."
-            )
+        images = read_pictures(images, readings)
         at_most = passes == AT_MOST
         sides = split_by(readings, by, threshold, at_most=at_most, target=target)
         values = [value_of(reading, by, target) for reading in readings]

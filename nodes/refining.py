@@ -5,8 +5,6 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError
-from ..emofeedback.images import check_images
 from ..emofeedback.loop.ranking import rank_readings
 from ..emofeedback.reading.base import (
     Scorer,
@@ -27,6 +25,7 @@ from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.refiners import refiner_of
 from .comfy.words import suggestions_in_words
 from .widgets.names import REFINE_PROMPT, SCORE_EMOTION
+from .widgets.read_pictures import read_pictures
 from .widgets.sockets import CATEGORY, ReadingsSocket, prompt_input, refiner_input, target_input
 
 
@@ -64,12 +63,7 @@ class RefinePrompt(io.ComfyNode):
         target: Emotion,
         refiner: Scorer | None = None,
     ) -> io.NodeOutput:
-        prompt, images = checked_prompt(prompt), check_images(images)
-        if len(images) != len(readings):
-            raise ConfigError(
-                f"{len(images)} images came with {len(readings)} readings. Connect the same "
-                f"images here and to the {SCORE_EMOTION} node that made the readings."
-            )
+        prompt, images = checked_prompt(prompt), read_pictures(images, readings)
         read = [i for i, outcome in enumerate(readings) if isinstance(outcome, Reading)]
         found = tuple(measured(readings))
         stop_if_interrupted()

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emofeedback.errors import ConfigError, ScorerAnswerError
+from ..emofeedback.errors import ScorerAnswerError
 from ..emofeedback.images import check_images
 from ..emofeedback.loop.ranking import rank_readings
 from ..emofeedback.reading.base import Scorer
@@ -18,6 +18,7 @@ from .comfy.bridge import show_text, stop_if_interrupted
 from .comfy.reuse import FAILURES
 from .comfy.words import readings_in_words
 from .widgets.names import SCORE_EMOTION, SELECT_BY_EMOTION
+from .widgets.read_pictures import read_pictures
 from .widgets.sockets import (
     SCORE_CATEGORY,
     ReadingsSocket,
@@ -130,11 +131,6 @@ class SelectByEmotion(io.ComfyNode):
         count: int,
         content_floor: float = 0.0,
     ) -> io.NodeOutput:
-        images = check_images(images)
-        if len(images) != len(readings):
-            raise ConfigError(
-                f"{len(images)} images came with {len(readings)} readings. Connect the same "
-                f"images here and to the {SCORE_EMOTION} node that made the readings."
-            )
+        images = read_pictures(images, readings)
         order = rank_readings(readings, target, content_floor=content_floor)[:count]
         return io.NodeOutput(images[order], tuple(readings[index] for index in order))

@@ -16,8 +16,8 @@ from ..reading.calibration import (
 from .reading import (
     SCORER_SETTINGS,
     add_reading_arguments,
+    chosen_scorer,
     kept_readings,
-    open_scorer,
     rated_pictures,
     read_all,
 )
@@ -37,13 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Reads, fits, shows the table and writes the file."""
     pictures = rated_pictures(options.pictures, scale=options.scale, most=options.most)
-    scorer = open_scorer(
-        options.scorer,
-        way=options.reading,
-        adapter=options.adapter,
-        model=options.model,
-        encoders=options.encoder,
-    )
+    scorer = chosen_scorer(vars(options))
     settings = {name: getattr(options, name) for name in SCORER_SETTINGS}
     kept = kept_readings(options.out, scorer, settings)
     pictures, readings = read_all(scorer, pictures, kept=kept, unreadable=options.unreadable)

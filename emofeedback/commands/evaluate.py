@@ -20,8 +20,8 @@ from ..records.reading import Reading
 from .reading import (
     SCORER_SETTINGS,
     add_reading_arguments,
+    chosen_scorer,
     kept_readings,
-    open_scorer,
     rated_pictures,
     read_all,
 )
@@ -40,14 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Reads and shows the table."""
     pictures = rated_pictures(options.pictures, scale=options.scale, most=options.most)
-    scorer = open_scorer(
-        options.scorer,
-        way=options.reading,
-        calibration=options.calibration,
-        adapter=options.adapter,
-        model=options.model,
-        encoders=options.encoder,
-    )
+    scorer = chosen_scorer(vars(options))
     kept = None
     if options.json:
         settings = {name: getattr(options, name) for name in (*SCORER_SETTINGS, "calibration")}

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, ImageError, ScorerAnswerError, ScorerError
 from ..images import load_picture
@@ -59,6 +60,18 @@ def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="the model's name on the server")
     parser.add_argument("--adapter", type=Path, help="a peft adapter on top of the folder")
     parser.add_argument("--reading", choices=WAYS, default=EXPECTED)
+
+
+def chosen_scorer(options: Mapping[str, Any]) -> Scorer:
+    """The scorer that the options of `add_scorer_arguments` name, and `calibration` if there."""
+    return open_scorer(
+        options["scorer"],
+        way=options["reading"],
+        calibration=options.get("calibration"),
+        adapter=options["adapter"],
+        model=options["model"],
+        encoders=options["encoder"],
+    )
 
 
 def open_scorer(

@@ -11,7 +11,7 @@ from ..errors import ImageError
 from ..pictures.metadata import write_note
 from ..pictures.sheet import SORTED, folder_sheet
 from ..reading.folder import Scored, score_folder
-from .reading import add_scorer_arguments, open_scorer
+from .reading import add_scorer_arguments, chosen_scorer
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reads, writes and names what failed; 1 where something did."""
-    scorer = open_scorer(
-        options.scorer,
-        way=options.reading,
-        calibration=options.calibration,
-        adapter=options.adapter,
-        model=options.model,
-        encoders=options.encoder,
-    )
+    scorer = chosen_scorer(vars(options))
     scored = []
     for each in score_folder(
         options.folder,

@@ -26,7 +26,7 @@ from ..study.report import study_tables, write_report
 from ..study.runner import kept_trial
 from ..study.systems import System, study_systems
 from ..study.trials import Pair, Trial, run_trial, scorer_as_judge
-from .reading import add_scorer_arguments, open_scorer
+from .reading import add_scorer_arguments, chosen_scorer, open_scorer
 
 log = logging.getLogger(__name__)
 Feelings = Sequence[Emotion]
@@ -62,14 +62,7 @@ def run(options: argparse.Namespace) -> int:
         options.rounds, options.candidates, emotion_input=options.workflow is None
     )
     _same_study(options, len(pairs))
-    scorer = open_scorer(
-        options.scorer,
-        way=options.reading,
-        calibration=options.calibration,
-        adapter=options.adapter,
-        model=options.model,
-        encoders=options.encoder,
-    )
+    scorer = chosen_scorer(vars(options))
     judging = open_scorer(options.judge, encoders=options.judge_encoder)
     judge, painter = (
         scorer_as_judge(judging),
