@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
 from emofeedback.commands.fits import CARDS, GIB, phases, verdict
+from training.families.real_shapes import real_network
 
 log = logging.getLogger(__name__)
 BYTES = {"fp16": 2.0, "fp8": 1.0, "Q4 (GGUF)": 0.6}
@@ -23,7 +25,6 @@ PICTURES = 4
 
 def networks() -> dict[str, tuple[Callable[[], Any], tuple[Callable[[], Any], ...], int]]:
     """Generator, its text encoders, and its usual side in pixels, by name."""
-    import diffusers
     import transformers
 
     def clip(width: int, layers: int, heads: int) -> Callable[[], Any]:
@@ -40,32 +41,11 @@ def networks() -> dict[str, tuple[Callable[[], Any], tuple[Callable[[], Any], ..
         )  # fmt: skip
         return transformers.T5EncoderModel(config)
 
-    def sdxl() -> Any:
-        return diffusers.UNet2DConditionModel(
-            block_out_channels=(320, 640, 1280), attention_head_dim=(5, 10, 20),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=2048, transformer_layers_per_block=(1, 2, 10),
-            use_linear_projection=True, addition_embed_type="text_time",
-            addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
-        )  # fmt: skip
-
-    def sd35() -> Any:
-        return diffusers.SD3Transformer2DModel(
-            sample_size=128, num_layers=24, num_attention_heads=24, joint_attention_dim=4096,
-            caption_projection_dim=1536, pos_embed_max_size=384, qk_norm="rms_norm",
-            dual_attention_layers=tuple(range(13)),
-        )  # fmt: skip
-
     large, big = clip(768, 12, 12), clip(1280, 32, 20)
     return {
-        "SDXL": (sdxl, (large, big), 1024),
-        "SD3.5 Medium": (sd35, (large, big, t5), 1024),
-        "FLUX.1": (
-            lambda: diffusers.FluxTransformer2DModel(guidance_embeds=True),
-            (large, t5),
-            1024,
-        ),
+        "SDXL": (partial(real_network, "sdxl"), (large, big), 1024),
+        "SD3.5 Medium": (partial(real_network, "sd3.5-medium"), (large, big, t5), 1024),
+        "FLUX.1": (partial(real_network, "flux"), (large, t5), 1024),
     }
 
 

@@ -16,6 +16,7 @@ import torch
 
 from emofeedback.errors import ConfigError
 
+from ..families.real_shapes import real_network
 from ..settings.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -102,18 +103,13 @@ def hardware_of(values: Sequence[str]) -> Hardware:
 
 def real_networks() -> dict[str, Callable[[], tuple[Any, dict[str, Any]]]]:
     """Networks of 2.5, 12 and 20 billion parameters at 512 px: class instance and its inputs."""
-    import diffusers
 
     def words(count: int, width: int) -> torch.Tensor:
         return torch.zeros(1, count, width)
 
     return {
         "2.5B": lambda: (
-            diffusers.SD3Transformer2DModel(
-                sample_size=128, num_layers=24, num_attention_heads=24, joint_attention_dim=4096,
-                caption_projection_dim=1536, pos_embed_max_size=384, qk_norm="rms_norm",
-                dual_attention_layers=tuple(range(13)),
-            ),
+            real_network("sd3.5-medium"),
             {
                 "hidden_states": torch.zeros(1, 16, 64, 64), "timestep": torch.zeros(1),
                 "encoder_hidden_states": words(333, 4096),
@@ -121,7 +117,7 @@ def real_networks() -> dict[str, Callable[[], tuple[Any, dict[str, Any]]]]:
             },
         ),
         "12B": lambda: (
-            diffusers.FluxTransformer2DModel(guidance_embeds=True),
+            real_network("flux"),
             {
                 "hidden_states": torch.zeros(1, 1024, 64), "timestep": torch.zeros(1),
                 "encoder_hidden_states": words(512, 4096),
@@ -130,7 +126,7 @@ def real_networks() -> dict[str, Callable[[], tuple[Any, dict[str, Any]]]]:
             },
         ),
         "20B": lambda: (
-            diffusers.QwenImageTransformer2DModel(),
+            real_network("qwen-image"),
             {
                 "hidden_states": torch.zeros(1, 1024, 64), "timestep": torch.zeros(1),
                 "encoder_hidden_states": words(128, 3584), "img_shapes": [[(1, 32, 32)]],

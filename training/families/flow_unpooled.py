@@ -57,9 +57,6 @@ class Flux2Family(PipelineFamily):
         result: Tensor = self.vae.decode(cells, return_dict=False)[0]
         return result
 
-    def _widths(self) -> tuple[int, int]:
-        return self.transformer.config.joint_attention_dim, 0
-
 
 class QwenImageFamily(PipelineFamily):
     """Qwen-Image: guidance keeps the length of the guided velocity in every token."""
@@ -107,9 +104,6 @@ class QwenImageFamily(PipelineFamily):
         film = (latents * std + mean)[:, :, None]  # a film of one picture
         result: Tensor = self.vae.decode(film, return_dict=False)[0][:, :, 0]
         return result
-
-    def _own_cells(self) -> int:
-        return int(self.pipeline.default_sample_size)
 
 
 class ZImageFamily(PipelineFamily):

@@ -18,6 +18,7 @@ from training.evaluation.trained_weights import weights_of
 from training.families.choose import family_of_file, load_family
 from training.families.facts import SD3_ATTENTION
 from training.families.pipelines import load_folder, load_single
+from training.families.real_shapes import real_network
 from training.rl.measure import paint
 from training.rl.policy import Policy, lora_pattern
 from training.rl.rollout import sample_clean
@@ -153,18 +154,7 @@ REAL = {
 
 @pytest.mark.parametrize("name", REAL)
 def test_the_lora_of_the_real_shapes_sits_in_every_attention_layer(name: str) -> None:
-    import diffusers
-
-    with torch.device("meta"):
-        transformer = (
-            diffusers.SD3Transformer2DModel(
-                sample_size=128, num_layers=24, num_attention_heads=24, joint_attention_dim=4096,
-                caption_projection_dim=1536, pos_embed_max_size=384, qk_norm="rms_norm",
-                dual_attention_layers=tuple(range(13)),
-            )
-            if name == "sd3.5-medium"
-            else diffusers.FluxTransformer2DModel(guidance_embeds=True)
-        )  # fmt: skip
+    transformer = real_network(name)
     _, width, count = REAL[name]
     found = [
         (module, key)
