@@ -33,7 +33,7 @@ class SD35Family(PipelineFamily):
             hidden_states=latents.to(dtype),
             encoder_hidden_states=words[0].to(dtype),
             pooled_projections=words[1].to(dtype),
-            timestep=sigma * 1000,
+            timestep=self._time(sigma),
             return_dict=False,
         )[0]
         return result
@@ -71,7 +71,7 @@ class FluxFamily(PipelineFamily):
             guidance = torch.full((batch,), self.guidance, device=device)
         velocity = self.transformer(
             hidden_states=packed,
-            timestep=sigma,
+            timestep=self._time(sigma),
             guidance=guidance,
             pooled_projections=words[1].to(dtype),
             encoder_hidden_states=words[0].to(dtype),

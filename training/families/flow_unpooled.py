@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .base import Words
 from .facts import FAMILIES
+from .packing import packed, unpacked
 from .pipeline_family import PipelineFamily
 from .words import unpadded
 
@@ -36,7 +36,7 @@ class Flux2Family(PipelineFamily):
             guidance = torch.full((len(latents),), self.guidance, device=latents.device)
         velocity = self.transformer(
             hidden_states=latents.flatten(2).transpose(1, 2).to(dtype),
-            timestep=sigma,
+            timestep=self._time(sigma),
             guidance=guidance,
             encoder_hidden_states=words[0].to(dtype),
             txt_ids=pipeline._prepare_text_ids(words[0]).to(latents.device),
@@ -76,22 +76,14 @@ class QwenImageFamily(PipelineFamily):
         batch, _, height, width = latents.shape
         dtype, mask = self.transformer.dtype, words[2]
         velocity = self.transformer(
-            hidden_states=_packed(latents).to(dtype),
-            timestep=sigma,
+            hidden_states=packed(latents).to(dtype),
+            timestep=self._time(sigma),
             encoder_hidden_states=words[0].to(dtype),
             encoder_hidden_states_mask=None if mask.all() else mask,
             img_shapes=[[(1, height // 2, width // 2)]] * batch,
             return_dict=False,
         )[0]
-        return _unpacked(velocity, height, width)
-
-    def guided(self, wanted: Tensor, plain: Tensor, guidance: float) -> Tensor:
-        """See `Family.guided`."""
-        height, width = wanted.shape[-2:]
-        told, without = _packed(wanted), _packed(plain)
-        moved = without + guidance * (told - without)
-        lengths = told.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True)
-        return _unpacked(moved * lengths, height, width)
+        return unpacked(velocity, height, width)
 
     def _latent_shape(self, cells: int) -> tuple[int, ...]:
         return (self.vae.config.z_dim, cells, cells)
@@ -126,12 +118,8 @@ class ZImageFamily(PipelineFamily):
         dtype = self.transformer.dtype
         pictures = list(latents.to(dtype).unsqueeze(2))
         texts = [text.to(dtype) for text in unpadded(words)]
-        clean_ward = self.transformer(pictures, 1 - sigma, texts, return_dict=False)[0]
+        clean_ward = self.transformer(pictures, self._time(sigma), texts, return_dict=False)[0]
         return -torch.stack([each.float() for each in clean_ward]).squeeze(2)
-
-    def guided(self, wanted: Tensor, plain: Tensor, guidance: float) -> Tensor:
-        """See `Family.guided`."""
-        return wanted + guidance * (wanted - plain)
 
     def _own_cells(self) -> int:
         return 128  # 1024 pixels, as the pipeline's default
@@ -160,7 +148,7 @@ class SanaFamily(PipelineFamily):
             latents.to(dtype),
             encoder_hidden_states=words[0].to(dtype),
             encoder_attention_mask=words[2].long(),
-            timestep=sigma * 1000 * self.transformer.config.timestep_scale,
+            timestep=self._time(sigma) * self.transformer.config.timestep_scale,
             return_dict=False,
         )[0]
         return result
@@ -178,18 +166,3 @@ class SanaFamily(PipelineFamily):
 
     def _widths(self) -> tuple[int, int]:
         return self.transformer.config.caption_channels, 0
-
-
-def _packed(latents: Tensor) -> Tensor:
-    """[B, C, H, W] -> tokens [B, H W / 4, 4 C] of squares of two cells."""
-    batch, channels, height, width = latents.shape
-    squares = latents.reshape(batch, channels, height // 2, 2, width // 2, 2)
-    return squares.permute(0, 2, 4, 1, 3, 5).reshape(batch, height * width // 4, 4 * channels)
-
-
-def _unpacked(tokens: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of `_packed`."""
-    batch, _, channels = tokens.shape
-    squares: Any = tokens.reshape(batch, height // 2, width // 2, channels // 4, 2, 2)
-    result: Tensor = squares.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels // 4, height, width)
-    return result

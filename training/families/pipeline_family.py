@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +13,15 @@ from emofeedback.errors import CheckpointError
 
 from .base import Family
 from .facts import Facts
+from .packing import packed, unpacked
 from .schedules import own_sigmas
+
+TIMES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigma": lambda sigma: sigma,
+    "sigma * 1000": lambda sigma: sigma * 1000,
+    "1 - sigma": lambda sigma: 1 - sigma,
+}
+"""What `Facts.time` says of a noise level [B]; "timestep" looks its own table up."""
 
 
 class PipelineFamily(Family):
@@ -59,6 +67,12 @@ class PipelineFamily(Family):
             spaced=self.facts.spaced,
         )  # fmt: skip
 
+    def guided(self, wanted: Tensor, plain: Tensor, guidance: float) -> Tensor:
+        """See `Family.guided`; by `Facts.guidance`."""
+        start = wanted if self.facts.guidance == "from wanted" else plain
+        moved = start + guidance * (wanted - plain)
+        return self._renormalised(moved, wanted) if self.facts.guidance == "renormalised" else moved
+
     def decode(self, latents: Tensor, *, quick: bool = False) -> Tensor:
         """See `Family.decode`; the autoencoder has the run's precision already."""
         del quick
@@ -66,6 +80,17 @@ class PipelineFamily(Family):
             pixels = self._pixels(latents.to(self.device, self.vae.dtype))
         result: Tensor = (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
         return result
+
+    def _time(self, sigma: Tensor) -> Tensor:
+        """What the network is told of noise levels [B]."""
+        return TIMES[self.facts.time](sigma)
+
+    def _renormalised(self, moved: Tensor, wanted: Tensor) -> Tensor:
+        """As long as `wanted` in every token."""
+        height, width = wanted.shape[-2:]
+        tokens, told = packed(moved), packed(wanted)
+        lengths = told.norm(dim=-1, keepdim=True) / tokens.norm(dim=-1, keepdim=True)
+        return unpacked(tokens * lengths, height, width)
 
     def _pixels(self, latents: Tensor) -> Tensor:
         """[B, 3, H, W] in -1..1."""
