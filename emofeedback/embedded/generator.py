@@ -37,7 +37,7 @@ class GeneratorConfig:
     size: int = 256
     """Side of the training pictures in pixels."""
     depth: int = 3
-    patch: int = 4
+    patch: int = 2
     """Latent cells a token is wide."""
     context_width: int = 128
     pooled_width: int = 128

@@ -23,29 +23,24 @@ from emofeedback.refining.cues import FAMILIES
 
 from ..world.captions import caption, neutral_prompt
 from ..world.dataset import PictureSet
-from ..world.scene import NEUTRAL_CUES, Scene, held_out
+from ..world.scene import Scene, held_out
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 
 FILE = f"{MODEL}/model.safetensors"
 HEADS = (len(PLACES), len(SUBJECTS), *(len(levels) for levels in FAMILIES.values()))
 
 
-def draw_caption(scene: Scene, rng: np.random.Generator, full: float) -> tuple[str, Scene]:
-    """A caption, and the scene that it tells of: cues that it does not name are neutral.
+def draw_caption(scene: Scene, rng: np.random.Generator, full: float) -> tuple[str, frozenset[str]]:
+    """A caption, and the families that it names.
 
     Args:
-        full: share of the captions that name every cue; the rest name a random subset.
+        full: share of the captions that name every family; the rest name a random subset.
     """
     families = set(FAMILIES)
     if rng.random() >= full:
         keep = rng.random()
         families = {family for family in FAMILIES if rng.random() < keep}
-    told = [
-        cue if family in families else neutral
-        for family, cue, neutral in zip(FAMILIES, scene.cues, NEUTRAL_CUES, strict=True)
-    ]
-    words = caption(scene, rng, families=families)
-    return words, Scene(scene.place, scene.subject, tuple(told), scene.seed)
+    return caption(scene, rng, families=families), frozenset(families)
 
 
 def labels(scene: Scene) -> list[int]:

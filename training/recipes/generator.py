@@ -2,11 +2,11 @@
 
 `python -m training.world train generator`, after the CLIP pair was exported.
 
-Rectified flow on the fixed latents of drawn pictures. Half of the pictures come with their true
-(valence, arousal) through the adapter and a caption that names a random subset of the cues, often
-none: there the adapter has something to say. The other half come with words alone, which then
-mostly name every cue: so the words control the picture too, and a neutral prompt means a neutral
-picture.
+Rectified flow on the fixed latents of drawn pictures. Those drawn evenly over the plane come mostly
+with their true (valence, arousal) through the adapter and a caption that names a random subset of
+the cues, often none: there the adapter has something to say. The others come with words alone,
+which name what was pinned: so words control the picture too, and what they do not name is left to
+chance.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from emofeedback.embedded.generator import (
     FILE,
     GeneratorConfig,
     generator_metadata,
+    load_generator,
     new_transformer,
 )
 
@@ -55,7 +57,7 @@ class GeneratorRecipe:
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     adapter_width: int = 192
     batch: int = 32
-    pictures: int = 16_000
+    pictures: int = 24_000
     picture_seed: int = 0
     captions: CaptionShares = field(default_factory=CaptionShares)
     subject_weight: float = 2.0
@@ -93,6 +95,8 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
         "transformer": initialise(new_transformer(recipe.model)),
         "adapter": EmotionAdapter(*widths, recipe.adapter_width),
     }
+    if options.start is not None:
+        start_from(modules, options.start)
     data = picture_set(
         recipe.pictures, seed=recipe.picture_seed, size=recipe.model.size, split="train"
     )
@@ -117,6 +121,19 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
         with run.averaged():
             export_weights(run, modules, recipe)
     return run
+
+
+def start_from(modules: Mapping[str, Any], folder: Path) -> None:
+    """Copy an earlier generator and its adapter; what is made for its patches starts anew."""
+    earlier = load_generator(folder)
+    state = modules["transformer"].state_dict()
+    kept = {
+        name: tensor
+        for name, tensor in earlier.transformer.state_dict().items()
+        if state[name].shape == tensor.shape and not name.startswith(("pos_embed.", "proj_out."))
+    }
+    modules["transformer"].load_state_dict(state | kept)
+    modules["adapter"].load_state_dict(earlier.adapter.state_dict())
 
 
 def initialise(transformer: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emofeedback.refining.cues import FAMILIES
 
-from ..world.captions import caption
+from ..world.captions import caption, spoken_families
 from ..world.dataset import PictureSet
 from ..world.render import subject_mask
 from ..world.scene import Scene
@@ -24,14 +24,13 @@ CHUNK = 250
 class CaptionShares:
     """How often a picture comes with its emotion, and with which words."""
 
-    emotion: float = 0.5
-    """Share of the pictures that come with their valence and arousal."""
+    emotion: float = 0.8
+    """Share of the evenly drawn pictures that come with their valence and arousal."""
     bare: float = 0.5
     """Share of the captions with emotion that name no cue at all; the rest a random subset."""
-    empty: float = 0.1
-    """Share of those without emotion that come with no words either, for guidance."""
-    full: float = 0.75
-    """Share of the captions without emotion that name every cue; the rest a random subset."""
+    empty: float = 0.35
+    """Share of the pictures that leave every family to chance that come with no words either, for
+    guidance: what it pushes away from then has the odds of any prompt, and chance stays chance."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ def draw_batch(
     indices = rng.integers(len(scenes), size=size)
     chosen = [scenes[i] for i in indices]
     fed = rng.random(size) < shares.emotion
+    fed &= np.array([scene.even for scene in chosen])
     captions = [
         draw_caption(scene, shares, rng, with_emotion=bool(flag))
         for scene, flag in zip(chosen, fed, strict=True)
@@ -68,13 +68,14 @@ def draw_batch(
 def draw_caption(
     scene: Scene, shares: CaptionShares, rng: np.random.Generator, *, with_emotion: bool
 ) -> str:
-    """Words for one picture: what the emotion already says may be left out, else hardly."""
-    subset = [family for family in FAMILIES if rng.random() < 0.5]
+    """Words for one picture: what its emotion says, or what its draw left to chance, may be left
+    out."""
     if with_emotion:
+        subset = [family for family in FAMILIES if rng.random() < 0.5]
         return caption(scene, rng, families=[] if rng.random() < shares.bare else subset)
-    if rng.random() < shares.empty:
+    if not scene.pinned and rng.random() < shares.empty:
         return ""
-    return caption(scene, rng, families=None if rng.random() < shares.full else subset)
+    return caption(scene, rng, families=spoken_families(scene, rng))
 
 
 def encode_all(data: PictureSet) -> Tensor:

@@ -103,7 +103,7 @@ def step_loss(
     truth = torch.tensor([labels(scene) for scene in scenes])
     named = torch.stack([F.cross_entropy(head, truth[:, i]) for i, head in enumerate(heads)])
     emotion = torch.tensor([scene.emotion for scene in scenes])
-    felt = F.smooth_l1_loss(net.emotion(heads[2:]).clamp(-LIMIT, LIMIT), emotion, beta=0.5)
+    felt = F.smooth_l1_loss(net.emotion(heads).clamp(-LIMIT, LIMIT), emotion, beta=0.5)
     numbers = {"emotion": felt.detach(), "content": named[:2].mean(), "cues": named[2:].mean()}
     return felt + named.mean(), {name: value.detach() for name, value in numbers.items()}
 

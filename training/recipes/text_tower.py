@@ -1,16 +1,18 @@
 """Recipe of the CLIP pair's text tower: `python -m training.world train text_tower`.
 
 Learns from words alone, in minutes: linear heads, thrown away afterwards, must tell place, subject
-and every cue of a caption from its embedding. The generator is conditioned by this tower, and what
-it cannot tell apart the generator cannot draw. The picture half of the exported pair is untrained
-until `picture_tower` has run.
+and every cue of a caption from its embedding, and which families it leaves to chance. The generator
+is conditioned by this tower, and what it cannot tell apart the generator cannot draw. The picture
+half of the exported pair is untrained until `picture_tower` has run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +25,23 @@ from emofeedback.embedded.clip import (
     build_tokenizer,
     clip_settings,
     encode_ids,
+    load_clip,
     new_clip,
     token_ids,
 )
+from emofeedback.refining.cues import FAMILIES
 
 from ..runs.optim import Optim
 from ..runs.run import Run, RunOptions, StepRandom
 from ..world.captions import VOCABULARY
-from ..world.scene import sample_scene
-from .clip import FILE, HEADS, draw_caption, labels, write_folder
+from ..world.scene import Scene, sample_scene
+from ..world.vocabulary import PLACES, SUBJECTS
+from .clip import FILE, draw_caption, labels, write_folder
 from .files import export
 from .half import half_precision
+
+HEADS = (len(PLACES), len(SUBJECTS), *(len(levels) + 1 for levels in FAMILIES.values()))
+"""Numbers of answers; the last one of each family is "not named"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +85,8 @@ def train_with(config: TextTowerConfig, options: RunOptions) -> Run:
         image_layers=config.image_layers,
     )
     clip = new_clip(settings)
+    if options.start is not None:
+        start_from(clip, tokenizer.get_vocab(), options.start)
     for part in (clip.vision_model, clip.visual_projection):
         part.requires_grad_(False)
     heads = nn.Linear(clip.projection_dim, sum(HEADS))
@@ -122,4 +132,38 @@ def draw_batch(
     """Captions, and the labels [B, heads] of what they tell."""
     scenes = [sample_scene(rng, split=split) for _ in range(config.batch)]
     told = [draw_caption(scene, rng, config.full_captions) for scene in scenes]
-    return [text for text, _ in told], torch.tensor([labels(scene) for _, scene in told])
+    answers = [
+        told_labels(scene, families) for scene, (_, families) in zip(scenes, told, strict=True)
+    ]
+    return [text for text, _ in told], torch.tensor(answers)
+
+
+def told_labels(scene: Scene, families: Collection[str]) -> list[int]:
+    """As `labels`, for a text that names only these families."""
+    place, subject, *cues = labels(scene)
+    options = zip(FAMILIES.items(), cues, strict=True)
+    told = [cue if family in families else len(levels) for (family, levels), cue in options]
+    return [place, subject, *told]
+
+
+def start_from(clip: Any, words: Mapping[str, int], folder: Path) -> None:
+    """Copy an earlier text tower, its words by their names: what is conditioned by it stays near.
+
+    Args:
+        words: of the new tower's tokenizer, with their numbers.
+        folder: weights folder of the earlier pair.
+    """
+    earlier, tokenizer = load_clip(folder)
+    old_words = tokenizer.get_vocab()
+    shared = [(number, old_words[word]) for word, number in words.items() if word in old_words]
+    new_rows, old_rows = (list(rows) for rows in zip(*shared, strict=True))
+    old = earlier.state_dict()
+    state = clip.state_dict()
+    for name in state:
+        if not name.startswith(("text_model.", "text_projection.")):
+            continue
+        if name.endswith("token_embedding.weight"):
+            state[name][new_rows] = old[name][old_rows]
+        else:
+            state[name] = old[name]
+    clip.load_state_dict(state)

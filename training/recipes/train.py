@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run, resumed if it exists; default: runs/embedded/ROLE",
     )
     parser.add_argument(
-        "--start", type=Path, help="weights folder that a new autoencoder or lvlm run starts from"
+        "--start",
+        type=Path,
+        help="weights folder that a new autoencoder, text_tower, generator or lvlm run starts from",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

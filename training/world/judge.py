@@ -2,7 +2,7 @@
 
 It is for evaluation only and never a reward or a scorer: it shares neither architecture, nor seed,
 nor training pictures with the models that it measures. It recognises place, subject and the cue of
-each family; the cues' documented effects, weighted by how sure it is, add up to the emotion.
+each family; their documented effects, weighted by how sure it is, add up to the emotion.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from emofeedback.errors import CheckpointError
 from emofeedback.images import check_images
 from emofeedback.records.emotion import LIMIT
-from emofeedback.refining.cues import FAMILIES
+from emofeedback.refining.cues import FAMILIES, PLACE_EFFECTS, SUBJECT_EFFECTS
 
 from .vocabulary import PLACES, SUBJECTS
 
@@ -88,7 +88,11 @@ class JudgeNet(nn.Module):
         self.body = nn.Sequential(*layers)
         self.drop = nn.Dropout(0.1)
         self.head = nn.Linear(2 * before, sum(HEADS))
-        effects = [[cue.valence, cue.arousal] for cues in FAMILIES.values() for cue in cues]
+        effects = [
+            *(PLACE_EFFECTS[place] for place in PLACES),
+            *(SUBJECT_EFFECTS[subject] for subject in SUBJECTS),
+            *((cue.valence, cue.arousal) for cues in FAMILIES.values() for cue in cues),
+        ]
         self.register_buffer("effects", torch.tensor(effects), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -98,9 +102,9 @@ class JudgeNet(nn.Module):
         result: tuple[Tensor, ...] = self.head(self.drop(pooled)).float().split(HEADS, dim=1)
         return result
 
-    def emotion(self, cues: Sequence[Tensor]) -> Tensor:
-        """Expected valence and arousal [B, 2] of logits of each family's cues, not yet clipped."""
-        return torch.cat([logits.softmax(1) for logits in cues], dim=1) @ self.effects
+    def emotion(self, heads: Sequence[Tensor]) -> Tensor:
+        """Expected valence and arousal [B, 2] of the logits of `forward`, not yet clipped."""
+        return torch.cat([logits.softmax(1) for logits in heads], dim=1) @ self.effects
 
 
 def _down(before: int, after: int, kernel: int = 3) -> list[nn.Module]:
@@ -152,7 +156,7 @@ def judge(images: Tensor, net: JudgeNet | None = None, *, batch: int = 64) -> Ju
     pictures = check_images(images).permute(0, 3, 1, 2)
     parts = [_seen(net, _resized(part, net.shape.size)) for part in pictures.split(batch)]
     places, subjects, *cues = (torch.cat(each) for each in zip(*parts, strict=True))
-    felt = (torch.cat(cues, dim=1) @ net.effects).clamp(-LIMIT, LIMIT)
+    felt = (torch.cat([places, subjects, *cues], dim=1) @ net.effects).clamp(-LIMIT, LIMIT)
     return Judgement(
         felt[:, 0],
         felt[:, 1],

@@ -1,21 +1,32 @@
-"""What is in a picture of the drawn world, its true emotion, and how scenes are drawn by lot."""
+"""What is in a picture of the drawn world, its true emotion, and how scenes are drawn by lot.
 
+Two draws, because a caption that leaves a family out must mean "left to chance". The *even* one
+covers the plane: there a cue tells of the others, so such a picture serves only with its emotion
+or with every family named. The *chance* one names some families, any level alike, and draws the
+others independently of them with the odds of the cue table.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 
-from emofeedback.refining.cues import FAMILIES, total_effect
+from emofeedback.refining.cues import FAMILIES, chances, content_effect, total_effect
 
 from .vocabulary import PLACES, SUBJECTS
 
 SPLITS = ("train", "held_out", "any")
+DRAWS = ("both", "even", "chance")
 _CELLS = 12
 """Cells along each axis of the plane; 0.5 units each."""
 _NEAR = 0.3
 """Greatest distance to a wanted emotion, the reach promised for the 5 x 5 grid."""
 _CUE_WEIGHT = 0.4
-"""Odds of one level against the neutral one; leaves each family neutral in about a third."""
+"""Odds of one level against the neutral one in the even draw; leaves each family neutral in about
+a third."""
+_NOTHING_NAMED = 0.3
+"""Share of the chance draw whose captions need not name any family."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Scene:
     subject: str
     cues: tuple[str, ...]
     seed: int
+    pinned: tuple[str, ...] = ()
+    """Families that a caption must name: the others are left to chance."""
 
     def __post_init__(self) -> None:
         if self.place not in PLACES:
@@ -36,8 +49,13 @@ class Scene:
 
     @property
     def emotion(self) -> tuple[float, float]:
-        """True valence and arousal, each in [-3, 3]: the sum of the cue effects, clipped."""
-        return total_effect(self.cues)
+        """True valence and arousal, each in [-3, 3]: effects of cues and content, clipped."""
+        return total_effect(self.cues, content_effect(self.place, self.subject))
+
+    @property
+    def even(self) -> bool:
+        """Whether every family must be named, or the emotion given."""
+        return len(self.pinned) == len(FAMILIES)
 
     def cue(self, family: str) -> str:
         """Name of this scene's level of a family."""
@@ -63,34 +81,34 @@ def _pairs(split: str) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _combinations() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All cue combinations: level indices [N, 6], emotions [N, 2], weights [N]."""
+    """All cue combinations: level indices [N, 6], summed effects [N, 2], weights [N]."""
     grids = np.meshgrid(*(np.arange(len(levels)) for levels in FAMILIES.values()), indexing="ij")
     indices = np.stack([grid.ravel() for grid in grids], axis=1)
-    emotions = np.zeros((len(indices), 2))
+    effects = np.zeros((len(indices), 2))
     for column, levels in enumerate(FAMILIES.values()):
-        effects = np.array([(level.valence, level.arousal) for level in levels])
-        emotions += effects[indices[:, column]]
-    return indices, emotions.clip(-3, 3), _CUE_WEIGHT ** (indices > 0).sum(axis=1)
+        effects += np.array([(level.valence, level.arousal) for level in levels])[
+            indices[:, column]
+        ]
+    return indices, effects, _CUE_WEIGHT ** (indices > 0).sum(axis=1)
 
 
-@cache
-def _cells() -> list[np.ndarray]:
+def _emotions(content: tuple[float, float]) -> np.ndarray:
+    """[N, 2] of all combinations in a picture with that effect of its content."""
+    return np.asarray((_combinations()[1] + content).clip(-3, 3))
+
+
+@lru_cache(maxsize=160)
+def _cells(content: tuple[float, float]) -> list[np.ndarray]:
     """Combinations of each non-empty cell of the plane."""
-    emotions = _combinations()[1]
-    bins = np.minimum((emotions + 3) / 6 * _CELLS, _CELLS - 1).astype(int)
+    bins = np.minimum((_emotions(content) + 3) / 6 * _CELLS, _CELLS - 1).astype(int)
     numbers = bins[:, 0] * _CELLS + bins[:, 1]
-    order = np.argsort(numbers, kind="stable")
+    order = np.argsort(numbers, kind="stable").astype(np.int32)
     return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
-@cache
-def _sparse(num_cues: int) -> np.ndarray:
-    return np.flatnonzero((_combinations()[0] > 0).sum(axis=1) == num_cues)
-
-
 @lru_cache(maxsize=64)
-def _near(emotion: tuple[float, float]) -> np.ndarray:
-    distances = np.linalg.norm(_combinations()[1] - np.asarray(emotion), axis=1)
+def _near(emotion: tuple[float, float], content: tuple[float, float]) -> np.ndarray:
+    distances = np.linalg.norm(_emotions(content) - np.asarray(emotion), axis=1)
     return np.flatnonzero(distances <= max(_NEAR, distances.min() + 1e-9))
 
 
@@ -104,28 +122,63 @@ def _choose(rng: np.random.Generator, candidates: np.ndarray) -> tuple[str, ...]
 
 
 def sample_cues(
-    rng: np.random.Generator, *, emotion: tuple[float, float] | None = None
+    rng: np.random.Generator,
+    *,
+    emotion: tuple[float, float] | None = None,
+    content: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[str, ...]:
-    """One level per family.
+    """One level per family, drawn evenly over the plane.
 
     Args:
-        emotion: Wanted (valence, arousal); within 0.3 of it where the world reaches it. Without,
-            80 % of the draws cover the plane evenly, 15 % carry one or two cues only (so that the
-            effect of a single word can be learnt) and 5 % none.
+        emotion: Wanted (valence, arousal); within 0.3 of it where the world reaches it.
+        content: Effect of the picture's place and subject.
     """
     if emotion is not None:
-        return _choose(rng, _near((float(emotion[0]), float(emotion[1]))))
-    kind = rng.random()
-    if kind < 0.2:
-        return _choose(rng, _sparse(0 if kind < 0.05 else 1 if kind < 0.13 else 2))
-    cells = _cells()
+        return _choose(rng, _near((float(emotion[0]), float(emotion[1])), content))
+    cells = _cells(content)
     return _choose(rng, cells[rng.integers(len(cells))])
 
 
+def sample_unnamed(
+    rng: np.random.Generator, pinned: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """One level per family: the pinned ones as given, every other one left to chance."""
+    fixed = pinned or {}
+    drawn = {
+        family: levels[int(rng.choice(len(levels), p=chances(levels)))].name
+        for family, levels in FAMILIES.items()
+    }
+    return tuple(fixed.get(family, drawn[family]) for family in FAMILIES)
+
+
 def sample_scene(
-    rng: np.random.Generator, *, split: str = "train", emotion: tuple[float, float] | None = None
+    rng: np.random.Generator,
+    *,
+    split: str = "train",
+    emotion: tuple[float, float] | None = None,
+    draw: str = "both",
 ) -> Scene:
-    """A random scene of a split ("train", "held_out" or "any"); see `sample_cues`."""
+    """A random scene.
+
+    Args:
+        split: "train", "held_out" or "any".
+        emotion: as for `sample_cues`; the draw is then the even one.
+        draw: "even", "chance", or "both" alike.
+    Raises: ValueError: an unknown split or draw.
+    """
+    if draw not in DRAWS:
+        raise ValueError(f"draw is {draw!r}. Known: {', '.join(DRAWS)}.")
     pairs = _pairs(split)
     place, subject = pairs[rng.integers(len(pairs))]
-    return Scene(place, subject, sample_cues(rng, emotion=emotion), int(rng.integers(2**31)))
+    if emotion is None and (draw == "chance" or (draw == "both" and rng.random() < 0.5)):
+        keep = rng.random() if rng.random() >= _NOTHING_NAMED else 0.0
+        named = {
+            family: levels[int(rng.integers(len(levels)))].name
+            for family, levels in FAMILIES.items()
+            if rng.random() < keep
+        }
+        cues, pinned = sample_unnamed(rng, named), tuple(named)
+    else:
+        content = content_effect(place, subject)
+        cues, pinned = sample_cues(rng, emotion=emotion, content=content), tuple(FAMILIES)
+    return Scene(place, subject, cues, int(rng.integers(2**31)), pinned)

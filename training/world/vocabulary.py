@@ -35,6 +35,48 @@ SUBJECT_PHRASES: dict[str, tuple[str, ...]] = {
     "bear": ("a bear", "the bear", "a big bear", "a brown bear", "one bear"),
 }
 
+PLACE_FORMS: dict[str, tuple[str, ...]] = {
+    "sea": ("at the ocean", "on the water", "in the bay"),
+    "beach": ("at the coast", "on the shore", "by the shore", "on the sand", "beaches"),
+    "lake": ("by a lake", "at the lake", "by a pond", "by the river", "lakes"),
+    "desert": ("in the sand dunes", "deserts"),
+    "mountain": ("in the hills", "on a hill", "in the alps", "mountains"),
+    "meadow": (
+        "in a field",
+        "in the field",
+        "in a park",
+        "in the garden",
+        "on the grass",
+        "meadows",
+    ),
+    "forest": ("in the woodland", "in the jungle", "under the trees", "forests"),
+    "city": ("downtown", "in the street", "on the street", "in the town", "cities"),
+    "village": ("in the countryside", "in a hamlet", "villages"),
+    "snowfield": ("in the snow", "in winter", "on the ice", "in a snowy landscape"),
+}
+"""Everyday ways to say a place, plurals among them: understood, but rare in captions."""
+
+SUBJECT_FORMS: dict[str, tuple[str, ...]] = {
+    "boat": ("boats", "a ship", "ships", "a yacht", "sailboats", "a fishing boat"),
+    "dog": ("dogs", "puppies", "a small dog", "a hound", "my dog"),
+    "tree": ("trees", "an oak", "an old tree", "a tall tree"),
+    "house": ("houses", "a home", "a cabin", "a hut", "cottages", "a farm"),
+    "person": (
+        "people", "a man", "a woman", "a child", "a girl", "a boy", "men", "women", "children",
+        "someone", "a human", "a figure",
+    ),
+    "cat": ("cats", "kittens", "a small cat", "my cat"),
+    "bird": ("birds", "a small bird", "a songbird"),
+    "car": ("cars", "a vehicle", "an old car", "a taxi"),
+    "horse": ("horses", "ponies", "a foal", "a brown horse"),
+    "lighthouse": ("lighthouses", "an old lighthouse", "a tall lighthouse"),
+    "bicycle": ("bicycles", "bikes", "an old bicycle"),
+    "sunflower": ("sunflowers", "a flower", "a big sunflower"),
+    "fish": ("fishes", "a small fish", "a big fish"),
+    "bear": ("bears", "a grizzly", "a small bear"),
+}  # fmt: skip
+"""Everyday ways to name a subject, plurals among them: a picture still shows one."""
+
 PLACES: tuple[str, ...] = tuple(PLACE_PHRASES)
 SUBJECTS: tuple[str, ...] = tuple(SUBJECT_PHRASES)
 
