@@ -94,7 +94,7 @@ def _left_to_chance(family: str, levels: tuple[CueLevel, ...]) -> Chance:
         mean.append(middle)
         spread = (p * (effect - middle) ** 2 for p, effect in zip(chances(levels), effects))
         variance.append(sum(spread))
-    unnamed = CueLevel(family, "", mean[0], mean[1], (), f"{family} left to chance")
+    unnamed = CueLevel(family, "", mean[0], mean[1], (), "left to chance")
     return Chance(unnamed, (variance[0], variance[1]))
 
 
@@ -102,6 +102,14 @@ UNNAMED: dict[str, Chance] = {
     family: _left_to_chance(family, levels) for family, levels in FAMILIES.items()
 }
 """What each family does where a prompt does not name it."""
+
+OPTIONS: dict[str, tuple[CueLevel, ...]] = {
+    family: (UNNAMED[family].level, *levels) for family, levels in FAMILIES.items()
+}
+"""What a prompt can do with each family: leave it to chance, or name one of its levels."""
+
+NOTHING_NAMED: tuple[CueLevel, ...] = tuple(options[0] for options in OPTIONS.values())
+"""What a prompt says that names no cue."""
 
 
 def find_cue(family: str, name: str) -> CueLevel:
@@ -171,7 +179,7 @@ def longest_phrase(text: str, family: tuple[CueLevel, ...]) -> tuple[str, CueLev
 
 
 def named_cues(prompt: str) -> tuple[CueLevel, ...]:
-    """One level a family: the one whose phrase the prompt contains, else the neutral one."""
+    """One of `OPTIONS` for each family: the level whose phrase the prompt contains, or none."""
     text = " ".join(prompt.lower().split()).replace(",", " ").replace("  ", " ")
-    found = [(longest_phrase(text, family), family) for family in FAMILIES.values()]
-    return tuple(named[1] if named else family[0] for named, family in found)
+    found = [(longest_phrase(text, options[1:]), options) for options in OPTIONS.values()]
+    return tuple(named[1] if named else options[0] for named, options in found)

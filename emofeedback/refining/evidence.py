@@ -8,6 +8,7 @@ A Bayesian linear model, alike for both axes:
 `base` is what the content feels like without any cue. Both it and the deviations start at 0 with
 the spreads below and are updated by the readings of all candidates of all rounds. So a cue that the
 generator ignores loses its weight, and a cue that was tried is better known than one that was not.
+A family that a prompt does not name counts with its mean, and its variance spreads the pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..records.emotion import LIMIT, Emotion
-from .cues import FAMILIES, CueLevel
+from .cues import OPTIONS, UNNAMED, CueLevel
 
 BASE_SPREAD = 1.0
 CUE_SPREAD = 0.35
@@ -35,21 +36,23 @@ READING_SPREAD = 0.6
 and the cues of one prompt disturb each other."""
 
 Tried = tuple[Sequence[CueLevel], Emotion]
-"""One level a family, and what a picture of such a prompt was read as."""
+"""One of `OPTIONS` for each family, and what a picture of such a prompt was read as."""
 
 
 @dataclass(frozen=True, slots=True)
 class Combinations:
-    """All combinations of one level a family."""
+    """All that a prompt can name: one of `OPTIONS` for each family."""
 
     choices: np.ndarray
-    """[N, families] level numbers; 0 is the neutral one."""
+    """[N, families] option numbers; 0 leaves the family to chance."""
     columns: np.ndarray
     """[N, families] where each level stands in the model; the base is column 0."""
     effects: np.ndarray
     """[N, 2] summed effects of the table, clipped to the scale."""
     named: np.ndarray
-    """[N] how many levels are not neutral."""
+    """[N] how many families are named."""
+    chance: np.ndarray
+    """[N, 2] variance of the pictures by what is left to chance."""
     veil: np.ndarray
     """[N] 0..1, the chance that the cues hide what the picture shows."""
 
@@ -57,7 +60,7 @@ class Combinations:
 @lru_cache(maxsize=1)
 def combinations() -> Combinations:
     """The table of all combinations, made once."""
-    levels = list(FAMILIES.values())
+    levels = list(OPTIONS.values())
     grids = np.meshgrid(*(np.arange(len(family)) for family in levels), indexing="ij")
     choices = np.stack([grid.ravel() for grid in grids], axis=1)
     starts = 1 + np.cumsum([0, *(len(family) for family in levels[:-1])])
@@ -65,13 +68,15 @@ def combinations() -> Combinations:
     effects = _effects()[columns].sum(1).clip(-LIMIT, LIMIT)
     veils = np.array([0.0, *(level.veil for family in levels for level in family)])
     veil = 1 - (1 - veils[columns]).prod(1)
-    return Combinations(choices, columns, effects, (choices != 0).sum(1), veil)
+    unnamed = choices == 0
+    chance = unnamed @ np.array([each.variance for each in UNNAMED.values()])
+    return Combinations(choices, columns, effects, (~unnamed).sum(1), chance, veil)
 
 
 @lru_cache(maxsize=1)
 def _effects() -> np.ndarray:
     """[1 + levels, 2] the table's effects; the base has none."""
-    rows = [(level.valence, level.arousal) for family in FAMILIES.values() for level in family]
+    rows = [(level.valence, level.arousal) for family in OPTIONS.values() for level in family]
     return np.array([(0.0, 0.0), *rows])
 
 
@@ -91,14 +96,15 @@ class Evidence:
         for cues, read in tried:
             row = _row(cues)
             promised = np.clip(row @ _effects(), -LIMIT, LIMIT)
-            rows.append(row)
-            missing.append(np.array([read.valence, read.arousal]) - promised)
+            noise = np.sqrt(READING_SPREAD**2 + _chance(cues).mean())
+            rows.append(row / noise)
+            missing.append((np.array([read.valence, read.arousal]) - promised) / noise)
         prior = _prior_variance()
         if not rows:
             return Evidence(np.zeros((len(prior), 2)), np.diag(prior))
         seen = np.stack(rows)
-        covariance = np.linalg.inv(np.diag(1 / prior) + seen.T @ seen / READING_SPREAD**2)
-        mean = covariance @ seen.T @ np.stack(missing) / READING_SPREAD**2
+        covariance = np.linalg.inv(np.diag(1 / prior) + seen.T @ seen)
+        mean = covariance @ seen.T @ np.stack(missing)
         return Evidence(mean, covariance)
 
     def feeling(self, cues: Sequence[CueLevel]) -> tuple[float, float]:
@@ -109,7 +115,7 @@ class Evidence:
         return float(valence), float(arousal)
 
     def expected_gaps(self, target: Emotion) -> np.ndarray:
-        """[N] root mean square gap sizes of all `combinations()`.
+        """[N] root mean square gap sizes of the prompts' means, of all `combinations()`.
 
         What is unknown of all of them alike is left out: it is no reason to prefer one.
         """
@@ -126,11 +132,11 @@ class Evidence:
             best: gap size of the best picture so far.
         """
         table = combinations()
-        spread = np.sqrt(self.variance() + CANDIDATE_SPREAD**2)
+        spread = np.sqrt(self.variance()[:, None] + CANDIDATE_SPREAD**2 + table.chance)
         missing = self._missing(target)
         reached = np.zeros(len(spread))
-        for valence, arousal in _draws():
-            gaps = np.hypot(missing[:, 0] - spread * valence, missing[:, 1] - spread * arousal)
+        for draw in _draws():
+            gaps = np.hypot(*(missing - spread * draw).T)
             reached += np.minimum(gaps, best) / len(_draws())
         seen = table.veil * best + (1 - table.veil) * reached
         return seen + NAMED_COST * best * table.named
@@ -140,13 +146,14 @@ class Evidence:
 
         Never below `NEAREST`: else every prompt but the best one looks equally hopeless.
         """
-        share = CANDIDATE_SPREAD**2 / READING_SPREAD**2
         sizes = []
         for cues, read in tried:
+            chance = _chance(cues)
+            share = (CANDIDATE_SPREAD**2 + chance) / (READING_SPREAD**2 + chance)
             valence, arousal = self.feeling(cues)
             steady = Emotion(
-                valence + share * (read.valence - valence),
-                arousal + share * (read.arousal - arousal),
+                valence + float(share[0]) * (read.valence - valence),
+                arousal + float(share[1]) * (read.arousal - arousal),
             )
             sizes.append(target.gap_from(steady).size)
         return max(min(sizes), NEAREST)
@@ -182,8 +189,8 @@ def _draws() -> np.ndarray:
 
 
 def combination_of(cues: Sequence[CueLevel]) -> int:
-    """Where some cues, one level a family, stand in `combinations()`."""
-    levels = FAMILIES.values()
+    """Where some cues, one of `OPTIONS` for each family, stand in `combinations()`."""
+    levels = OPTIONS.values()
     numbers = [family.index(level) for family, level in zip(levels, cues, strict=True)]
     return int(np.ravel_multi_index(numbers, [len(family) for family in levels]))
 
@@ -192,16 +199,21 @@ def _row(cues: Sequence[CueLevel]) -> np.ndarray:
     row = np.zeros(len(_effects()))
     row[0] = 1
     start = 1
-    for family, level in zip(FAMILIES.values(), cues, strict=True):
+    for family, level in zip(OPTIONS.values(), cues, strict=True):
         row[start + family.index(level)] = 1
         start += len(family)
     return row
 
 
+def _chance(cues: Sequence[CueLevel]) -> np.ndarray:
+    """[2] variance of the pictures of a prompt by what it leaves to chance."""
+    return np.asarray(combinations().chance[combination_of(cues)])
+
+
 @lru_cache(maxsize=1)
 def _prior_variance() -> np.ndarray:
-    """[1 + levels]; a neutral level adds nothing, and that is certain."""
+    """[1 + levels]; what is neutral or not named adds nothing of its own: that is the base."""
     spreads = [BASE_SPREAD]
-    for family in FAMILIES.values():
-        spreads += [1e-4 if level.neutral else CUE_SPREAD for level in family]
+    for family in OPTIONS.values():
+        spreads += [CUE_SPREAD if level.name and not level.neutral else 1e-4 for level in family]
     return np.square(spreads)

@@ -55,6 +55,6 @@ def fitting_clause(clause: str, artist_prompt: str, max_words: int) -> str:
 
 def _family_of(phrase: str) -> str | None:
     for family, levels in FAMILIES.items():
-        if any(phrase.lower() in level.phrases for level in levels):
+        if any(phrase.lower() in (*level.phrases, *level.also) for level in levels):
             return family
     return None

@@ -21,7 +21,7 @@ from ..records.prompt import checked_prompt
 from ..records.refinement import Refinement, Suggestion
 from ..records.request import RefineRequest
 from .base import Refiner
-from .cues import FAMILIES, named_cues
+from .cues import OPTIONS, named_cues
 from .evidence import Evidence, combination_of, combinations
 from .kept_words import fitting_clause, settled_families, with_clause
 from .rules import (
@@ -137,14 +137,14 @@ def _composed(request: RefineRequest, proposals: list[Refinement], costs: np.nda
     kept = settled_families(request.artist_prompt)
     named = [named_cues(made.prompt) for made in proposals]
     open_to = np.ones(len(costs), dtype=bool)
-    for place, family in enumerate(FAMILIES.values()):
+    for place, family in enumerate(OPTIONS.values()):
         levels = {cues[place] for cues in named}
         if family[0].family not in kept:
             levels.add(family[0])
         numbers = [family.index(level) for level in levels]
         open_to &= np.isin(combinations().choices[:, place], numbers)
     best = combinations().choices[int(np.where(open_to, costs, np.inf).argmin())]
-    after = tuple(family[number] for family, number in zip(FAMILIES.values(), best, strict=True))
+    after = tuple(family[number] for family, number in zip(OPTIONS.values(), best, strict=True))
     clause = affect_clause(tuple(level for level in after if level.family not in kept))
     return Refinement(
         prompt=with_clause(request.artist_prompt, clause),

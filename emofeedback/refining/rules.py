@@ -21,7 +21,7 @@ from ..records.request import (
     RefineRequest,
 )
 from .base import Refiner
-from .cues import FAMILIES, CueLevel, direction, named_cues
+from .cues import NOTHING_NAMED, OPTIONS, CueLevel, direction, named_cues
 from .evidence import Evidence, Tried, combinations
 from .kept_words import settled_families, with_clause
 
@@ -43,19 +43,19 @@ def choose_cues(
     """The levels that should come nearest to a target, in few words and few changes.
 
     Args:
-        current: one level a family, in the order of `FAMILIES`.
+        current: one of `OPTIONS` for each family.
         cost: [N] of each of `combinations()`; default: the gap size that the table promises and
             `CHANGE_COST` for each named cue.
         kept: families that must stay as they are.
     """
     choices = combinations().choices
-    levels = list(FAMILIES.values())
+    levels = list(OPTIONS.values())
     here = np.array([family.index(level) for family, level in zip(levels, current, strict=True)])
     if cost is None:
         cost = Evidence.of(()).expected_gaps(target) + CHANGE_COST * combinations().named
     cost = cost.copy()
     cost[(choices != here).sum(1) > MAX_CHANGES] = np.inf
-    for index, family in enumerate(FAMILIES):
+    for index, family in enumerate(OPTIONS):
         if family in kept:
             cost[choices[:, index] != here[index]] = np.inf
     best = choices[int(cost.argmin())]
@@ -76,8 +76,7 @@ def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WOR
 
 def affect_phrase(emotion: Emotion) -> str:
     """The clause that should give a neutral picture this emotion; empty near neutral."""
-    neutral = tuple(family[0] for family in FAMILIES.values())
-    return affect_clause(choose_cues(neutral, emotion))
+    return affect_clause(choose_cues(NOTHING_NAMED, emotion))
 
 
 def effect_in_words(level: CueLevel) -> str:

@@ -21,7 +21,13 @@ from emofeedback.plane.words import nearest_words
 from emofeedback.records.emotion import Emotion, clipped_emotion, to_scale
 from emofeedback.records.reading import Cue
 from emofeedback.records.refinement import Suggestion
-from emofeedback.refining.cues import FAMILIES, CueLevel, direction, find_cue
+from emofeedback.refining.cues import (
+    FAMILIES,
+    CueLevel,
+    content_effect,
+    direction,
+    find_cue,
+)
 from emofeedback.refining.lvlm import signed
 from emofeedback.refining.rules import affect_clause
 
@@ -81,7 +87,8 @@ def refine_lesson(scene: Scene, random: np.random.Generator) -> Lesson:
     # the scorer's own error stands between the picture's truth and the change it asks for
     change = target - np.asarray(scene.emotion) + random.normal(0, 0.3, 2)
     change = np.round(change, 1)
-    after = refined_levels(levels, (float(change[0]), float(change[1])))
+    content = content_effect(scene.place, scene.subject)
+    after = refined_levels(levels, (float(change[0]), float(change[1])), content)
     prompt = fill_prompt(
         REFINE,
         prompt=neutral_prompt(scene, random),
@@ -89,20 +96,31 @@ def refine_lesson(scene: Scene, random: np.random.Generator) -> Lesson:
         arousal=signed(change[1]),
     )
     seen = tuple(level.label for level in levels if not level.neutral)
-    return Lesson(prompt, write_rewrite(_suggestions(levels, after), affect_clause(after), seen))
+    # what nobody changed and what adds nothing is left to chance, in few words
+    said = tuple(
+        new for old, new in zip(levels, after, strict=True) if new != old or not new.neutral
+    )
+    return Lesson(prompt, write_rewrite(_suggestions(levels, after), affect_clause(said), seen))
 
 
 def refined_levels(
-    levels: tuple[CueLevel, ...], change: tuple[float, float]
+    levels: tuple[CueLevel, ...],
+    change: tuple[float, float],
+    content: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[CueLevel, ...]:
     """Change one family at a time, best first, until no change helps enough.
 
     Args:
         levels: the picture's level of each family.
         change: wanted change of valence and arousal.
+        content: effect of the picture's place and subject, which stays.
     """
-    felt = clipped_emotion(*_total(levels))[0]
-    wanted = (felt.valence + change[0], felt.arousal + change[1])
+    valence, arousal = _total(levels)
+    felt = clipped_emotion(valence + content[0], arousal + content[1])[0]
+    wanted = (
+        felt.valence + change[0] - content[0],
+        felt.arousal + change[1] - content[1],
+    )
     current, touched = list(levels), set[int]()
     while _distance(current, wanted) > NEAR_ENOUGH:
         options = [

@@ -132,7 +132,7 @@ def drawn_pairs(config: TrainConfig, family: Family, count: int = 256) -> Pairs:
     latents, tasks = [], []
     for index in range(count):
         random = np.random.default_rng((config.seed, index, 9))
-        scene = sample_scene(random)
+        scene = sample_scene(random, draw="even")
         picture = torch.from_numpy(np.array(render(scene, side))).float() / 255
         latents.append(family.encode_pictures(picture[None]))
         tasks.append(Task(neutral_prompt(scene, random), scene.emotion))

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emofeedback.embedded.examples import COLUMNS, ROWS, SIDE
+from emofeedback.refining.cues import content_effect
 
 from .dataset import scene_at
 from .render import render
@@ -70,12 +71,11 @@ def plane_sheet(
     pictures = []
     for arousal in reversed(AXIS):
         for valence in AXIS:
-            scene = Scene(
-                place or PLACES[rng.integers(len(PLACES))],
-                subject or SUBJECTS[rng.integers(len(SUBJECTS))],
-                sample_cues(rng, emotion=(valence, arousal)),
-                int(rng.integers(2**31)),
-            )
+            where = place or PLACES[rng.integers(len(PLACES))]
+            what = subject or SUBJECTS[rng.integers(len(SUBJECTS))]
+            content = content_effect(where, what)
+            cues = sample_cues(rng, emotion=(valence, arousal), content=content)
+            scene = Scene(where, what, cues, int(rng.integers(2**31)))
             pictures.append(render(scene, size))
     columns = [f"{value:+g}" if value else "0" for value in AXIS]
     sheet = tile(pictures, columns=columns, rows=columns[::-1])

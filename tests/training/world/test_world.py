@@ -10,10 +10,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.refining.cues import FAMILIES, find_cue, total_effect
-from training.world.captions import MAX_WORDS, VOCABULARY, caption, neutral_prompt, words_of
+from emofeedback.refining.cues import (
+    FAMILIES,
+    PLACE_EFFECTS,
+    SUBJECT_EFFECTS,
+    chances,
+    content_effect,
+    find_cue,
+    total_effect,
+)
+from training.world.captions import (
+    MAX_WORDS,
+    VOCABULARY,
+    caption,
+    neutral_prompt,
+    spoken_families,
+    words_of,
+)
 from training.world.scene import NEUTRAL_CUES, Scene, held_out, sample_cues, sample_scene
-from training.world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+from training.world.vocabulary import (
+    PLACE_FORMS,
+    PLACE_PHRASES,
+    PLACES,
+    SUBJECT_FORMS,
+    SUBJECT_PHRASES,
+    SUBJECTS,
+)
 
 pytest.importorskip("skia", reason="skia-python or libegl1 is missing", exc_type=ImportError)
 
@@ -51,15 +73,37 @@ def test_the_world_is_as_wide_as_promised():
     assert tuple(FAMILIES) == ("sky", "light", "palette", "weather", "signs", "posture")
 
 
-def test_the_first_level_of_each_family_is_neutral_and_every_other_one_has_words():
+def test_the_first_level_of_each_family_is_neutral_and_every_one_has_words():
     for levels in FAMILIES.values():
         assert levels[0].neutral
-        assert not levels[0].phrases
         assert 4 <= len(levels) - 1 <= 7
-        for level in levels[1:]:
-            assert not level.neutral
+        for level in levels:
+            assert level is levels[0] or not level.neutral
             assert len(level.phrases) >= 3
             assert level.source
+
+
+def test_every_place_and_subject_has_a_documented_effect_of_its_own():
+    for effects, known in ((PLACE_EFFECTS, PLACES), (SUBJECT_EFFECTS, SUBJECTS)):
+        assert tuple(effects) == known
+        sizes = np.abs(list(effects.values()))
+        assert sizes.max() <= 0.35 and sizes.max(1).min() > 0
+        assert (sizes.max(1) >= 0.2).mean() >= 1 / 3
+        assert len(set(effects.values())) == len(effects)
+
+
+def test_an_everyday_word_means_one_thing():
+    said = [
+        (family, level.name, phrase)
+        for family, levels in FAMILIES.items()
+        for level in levels
+        for phrase in (*level.phrases, *level.also)
+    ]
+    for family, levels in FAMILIES.items():
+        for level in levels:
+            for word in level.also:
+                meant = {(f, name) for f, name, phrase in said if f" {word} " in f" {phrase} "}
+                assert meant == {(family, level.name)}, word
 
 
 @pytest.mark.parametrize("target", list(product(AXIS, AXIS)), ids=str)
@@ -67,7 +111,8 @@ def test_every_pair_reaches_every_point_of_the_grid(target):
     names = [[level.name for level in levels] for levels in FAMILIES.values()]
     rng = np.random.default_rng(0)
     for place, subject in product(PLACES, SUBJECTS):
-        scene = Scene(place, subject, sample_cues(rng, emotion=target), 0)
+        content = content_effect(place, subject)
+        scene = Scene(place, subject, sample_cues(rng, emotion=target, content=content), 0)
         assert all(cue in known for cue, known in zip(scene.cues, names, strict=True))
         assert np.hypot(*np.subtract(scene.emotion, target)) <= 0.3 + 1e-9
 
@@ -76,21 +121,46 @@ def test_every_pair_reaches_every_point_of_the_grid(target):
 def test_emotion_is_the_clipped_sum_of_the_cue_effects(seed):
     scene = scene_of(seed)
     levels = [find_cue(family, scene.cue(family)) for family in FAMILIES]
+    valence, arousal = np.add(PLACE_EFFECTS[scene.place], SUBJECT_EFFECTS[scene.subject])
     assert scene.emotion == pytest.approx(
         (
-            np.clip(sum(level.valence for level in levels), -3, 3),
-            np.clip(sum(level.arousal for level in levels), -3, 3),
+            np.clip(valence + sum(level.valence for level in levels), -3, 3),
+            np.clip(arousal + sum(level.arousal for level in levels), -3, 3),
         )
     )
 
 
-def test_samples_cover_the_plane_evenly_and_hold_neutral_pictures():
+def test_the_even_draw_covers_the_plane_and_names_all():
     rng = np.random.default_rng(4)
-    scenes = [sample_scene(rng) for _ in range(4000)]
+    scenes = [sample_scene(rng, draw="even") for _ in range(4000)]
     cells, _, _ = np.histogram2d(*zip(*(s.emotion for s in scenes)), bins=6, range=[[-3, 3]] * 2)
     assert cells.min() >= 4000 / 36 / 2
-    neutral = sum(scene.cues == NEUTRAL_CUES for scene in scenes) / len(scenes)
-    assert 0.03 < neutral < 0.08
+    assert all(scene.even for scene in scenes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_named_tells_nothing_of_what_is_left_to_chance(family):
+    """Given one named level, the others keep the odds of the table: mean and variance."""
+    rng = np.random.default_rng(5)
+    scenes = [sample_scene(rng, draw="chance") for _ in range(6000)]
+    free = [scene for scene in scenes if family not in scene.pinned]
+    levels = FAMILIES[family]
+    shares = np.array([np.mean([s.cue(family) == level.name for s in free]) for level in levels])
+    np.testing.assert_allclose(shares, chances(levels), atol=0.03)
+    others = [other for other in FAMILIES if other != family]
+    for other in others:
+        named = [s for s in free if other in s.pinned and not find_cue(other, s.cue(other)).neutral]
+        plain = np.mean([s.cue(family) == levels[0].name for s in named])
+        assert plain == pytest.approx(chances(levels)[0], abs=0.06)
+    pinned = [scene.cue(family) for scene in scenes if family in scene.pinned]
+    even = [pinned.count(level.name) / len(pinned) for level in levels]
+    np.testing.assert_allclose(even, 1 / len(levels), atol=0.03)
+
+
+@given(SEEDS)
+def test_a_caption_by_draw_names_what_is_pinned(seed):
+    scene, rng = scene_of(seed), np.random.default_rng(seed)
+    assert set(scene.pinned) <= set(spoken_families(scene, rng))
 
 
 def test_held_out_pairs_are_a_tenth_and_never_drawn_for_training():
@@ -206,13 +276,18 @@ def named_by(text: str, phrases: tuple[str, ...]) -> bool:
 def test_captions_name_subject_place_and_exactly_the_wanted_cues(seed, families):
     scene = scene_of(seed)
     text = caption(scene, np.random.default_rng(seed), families=families)
-    assert named_by(text, SUBJECT_PHRASES[scene.subject])
-    assert named_by(text, PLACE_PHRASES[scene.place])
+    assert named_by(text, SUBJECT_PHRASES[scene.subject] + SUBJECT_FORMS[scene.subject])
+    assert named_by(text, PLACE_PHRASES[scene.place] + PLACE_FORMS[scene.place])
     plain = f" {' '.join(words_of(text))} "
     for family, levels in FAMILIES.items():
         cue = find_cue(family, scene.cue(family))
-        wanted = not cue.neutral and (families is None or family in families)
-        said = {level.name for level in levels for p in level.phrases if f" {p} " in plain}
+        wanted = families is None or family in families
+        said = {
+            level.name
+            for level in levels
+            for p in (*level.phrases, *level.also)
+            if f" {p} " in plain
+        }
         assert said == ({cue.name} if wanted else set())
 
 
