@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,14 @@ def load_clip(folder: Path | None = None) -> tuple[Any, Any]:
 
 
 def unknown_words(prompt: str, folder: Path | None = None) -> tuple[str, ...]:
-    """Words of a prompt that the embedded models were never trained on, in order, each once."""
+    """Words and signs of a prompt that the embedded models were never trained on, each once.
+
+    Punctuation is not a sign; an emoji is.
+    """
     vocabulary = load_clip(folder)[1].get_vocab()
-    words = WORD.findall(prompt.lower())
-    return tuple(dict.fromkeys(word for word in words if word not in vocabulary))
+    words = [word for word in WORD.findall(prompt.lower()) if word not in vocabulary]
+    signs = [sign for sign in prompt if unicodedata.category(sign) == "So"]
+    return tuple(dict.fromkeys((*words, *signs)))
 
 
 def token_ids(tokenizer: Any, prompts: Sequence[str]) -> Tensor:

@@ -70,6 +70,11 @@ PLACE_EFFECTS, SUBJECT_EFFECTS = (
 )
 """Valence and arousal that the content itself has, in units of the [-3, 3] scale."""
 
+SUBJECT_WORDS: dict[str, str] = {
+    word: facts["name"] for facts in _TABLE["subjects"] for word in facts["words"]
+}
+"""The subject that a noun names, plurals included."""
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -165,6 +170,17 @@ def content_effect(place: str, subject: str) -> tuple[float, float]:
         SUBJECT_EFFECTS.get(subject, (0.0, 0.0)),
     )
     return v_place + v_subject, a_place + a_subject
+
+
+def named_subjects(text: str) -> tuple[str, ...]:
+    """Subjects of the drawn world that a text names outside the phrases of cues, each once."""
+    plain = f" {' '.join(''.join(c if c.isalnum() else ' ' for c in text.lower()).split())} "
+    for levels in FAMILIES.values():
+        for level in levels:
+            for phrase in level.phrases:
+                plain = plain.replace(f" {phrase} ", "  ")
+    found = (SUBJECT_WORDS[word] for word in plain.split() if word in SUBJECT_WORDS)
+    return tuple(dict.fromkeys(found))
 
 
 def longest_phrase(text: str, family: tuple[CueLevel, ...]) -> tuple[str, CueLevel] | None:

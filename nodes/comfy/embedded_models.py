@@ -157,7 +157,7 @@ class DrawnTokenizer(sd1_clip.SDTokenizer):
 
     def tokenize_with_weights(self, text: str, *args: Any, **kwargs: Any) -> Any:
         tokens = super().tokenize_with_weights(text, *args, **kwargs)
-        told = "\n".join(filter(None, [_length_warning(tokens), unknown_words_warning(text)]))
+        told = "\n".join(filter(None, [_length_warning(tokens), prompt_warning(text)]))
         if told:
             log.warning(told)
             show_text(told)
@@ -199,16 +199,23 @@ def _length_warning(parts: list[Any]) -> str:
     )
 
 
-def unknown_words_warning(text: str) -> str:
-    """A sentence that names the words the embedded models do not know, empty if all are known."""
+def prompt_warning(text: str) -> str:
+    """What the embedded models cannot do with a prompt, in sentences; empty if nothing."""
     plain = "".join(part for part, _ in sd1_clip.token_weights(text, 1.0))
+    told = []
     unknown = clip.unknown_words(plain)
-    if not unknown:
-        return ""
-    return (
-        f"Words that the embedded models do not know: {', '.join(unknown)}. They draw a small "
-        "world of places, subjects and moods; the list is in docs/drawn-world.md."
-    )
+    if unknown:
+        told.append(
+            f"Words that the embedded models do not know: {', '.join(unknown)}. They draw a small "
+            "world of places, subjects and moods; the list is in docs/drawn-world.md."
+        )
+    subjects = named_subjects(plain)
+    if len(subjects) > 1:
+        told.append(
+            f"The embedded models draw one subject a picture; this prompt names "
+            f"{' and '.join(subjects)}. Keep one of them."
+        )
+    return " ".join(told)
 
 
 def _text_config() -> dict[str, Any]:

@@ -40,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draws the three sheets."""
+    """Draws the four sheets."""
     options.folder.mkdir(parents=True, exist_ok=True)
     sheets = {
         "embedded-pairs.jpg": pairs_sheet(options.size, options.seed),
         "embedded-plane.jpg": plane_sheet(options.size, options.seed),
         "embedded-sweeps.jpg": sweeps_sheet(options.size, options.seed),
+        "embedded-chance.jpg": chance_sheet(options.size, options.seed),
     }
     for name, sheet in sheets.items():
         sheet.save(options.folder / name, quality=88)
@@ -81,6 +82,12 @@ def sweeps_sheet(size: int, seed: int) -> Image.Image:
             pictures += _shown(sweep(prompt, axis, SWEEP_POINTS, seed=seed), size)
     columns = [f"{value:+.2f}" for value in SWEEP_POINTS]
     return tile(pictures, columns=columns, rows=["V"] * 3 + ["A"] * 3)
+
+
+def chance_sheet(size: int, seed: int) -> Image.Image:
+    """One prompt that names no cue, with twenty noises: what is left to chance."""
+    pictures = generator.generate([PLANE_PROMPT] * 20, seed=seed)
+    return tile(_shown(pictures, size), columns=[""] * 5, rows=[""] * 4)
 
 
 def _shown(pictures: Tensor, size: int) -> list[np.ndarray]:

@@ -28,6 +28,8 @@ COUNTS = {
     "prompts": "prompts are painted over the grid",
     "captions": "captions are painted",
     "sweeps": "prompts are painted along each axis",
+    "chance_prompts": "bare prompts are painted again and again",
+    "looked": "pictures are searched for seams",
 }
 
 
@@ -36,6 +38,8 @@ Measure = Callable[[Plan], list[Metric]]
 
 def measures() -> dict[str, Measure]:
     """The function that measures each role, cheapest first."""
+    from . import measure_chance as chance
+    from . import measure_look as look
     from . import measure_makers as makers
     from . import measure_readers as readers
 
@@ -47,6 +51,8 @@ def measures() -> dict[str, Measure]:
         "lvlm": readers.lvlm_metrics,
         "generator": makers.generator_metrics,
         "continuity": makers.continuity_metrics,
+        "chance": chance.chance_metrics,
+        "look": look.look_metrics,
     }
 
 
@@ -55,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("roles", nargs="*", help="what to measure; default: all")
     parser.add_argument("--quick", action="store_true", help="few pictures, about a minute")
     for name, what in COUNTS.items():
-        parser.add_argument(f"--{name}", type=int, help=f"how many {what}, in place of the plan's")
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, help=f"how many {what}, in place of the plan's")
     parser.add_argument(
         "--photographs", type=Path, default=PHOTOGRAPHS, help="folder of real photographs"
     )
