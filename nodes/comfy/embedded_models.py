@@ -20,6 +20,7 @@ from ...emofeedback.control.checkpoint import load_adapter
 from ...emofeedback.embedded import autoencoder, clip, generator, weights
 from ...emofeedback.embedded.prediction import velocity_of
 from ...emofeedback.errors import CheckpointError
+from ...emofeedback.refining.cues import named_subjects
 from .bridge import show_text
 
 log = logging.getLogger(__name__)

@@ -1,5 +1,7 @@
 """Promises of the drawn world: what is true of a picture, how it is worded, what it reaches."""
 
+import json
+import re
 import subprocess
 import sys
 from itertools import combinations, product
@@ -43,6 +45,7 @@ from training.world.render import render, subject_mask
 from training.world.render.picture import LAYERS, LAYOUTS
 
 ROOT = Path(__file__).parents[3]
+PROMPTED = ("EmoFB_StartLoop", "EmoFB_EmotionFeedback", "EmoFB_EncodeEmotion")
 AXIS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -307,6 +310,22 @@ def test_neutral_prompts_hold_no_cue(seed):
     assert not [
         p for levels in FAMILIES.values() for level in levels for p in level.phrases if p in text
     ]
+
+
+def test_what_the_shipped_graphs_tell_people_to_type_is_known():
+    texts = []
+    for path in sorted((ROOT / "workflows").glob("*.json")):
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        if not any(node["type"] == "EmoFB_LoadEmbedded" for node in nodes):
+            continue
+        for node in nodes:
+            values = [v for v in node.get("widgets_values") or [] if isinstance(v, str)]
+            if node["type"] in PROMPTED:
+                texts.append(max(values, key=len))
+            if node["type"] == "MarkdownNote":
+                texts += re.findall(r"draw a small world: ([^.]*)\.", values[0])
+    assert len(texts) >= 5
+    assert {word for text in texts for word in words_of(text)} <= set(VOCABULARY)
 
 
 def test_the_vocabulary_is_small_sorted_and_unique():
