@@ -360,3 +360,11 @@ def test_the_documented_cue_table_is_the_one_in_use():
         for level in levels[1:]
     ]
     assert [row for row in rows if row.split("|")[1].strip() in FAMILIES] == expected
+    content = [
+        f"| {kind} | {name} | {valence:+.2f} | {arousal:+.2f} "
+        for kind, effects in (("place", PLACE_EFFECTS), ("subject", SUBJECT_EFFECTS))
+        for name, (valence, arousal) in effects.items()
+    ]
+    told = [row for row in rows if row.split("|")[1].strip() in ("place", "subject")]
+    assert len(told) == len(content)
+    assert all(row.startswith(start) for row, start in zip(told, content, strict=True))
