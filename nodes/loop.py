@@ -10,12 +10,14 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..emofeedback.errors import LoopError
 from ..emofeedback.loop.driver import accepted, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
+from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
+from ..emofeedback.loop.stopping import stopped_unpromising
 from ..emofeedback.reading.base import (
     Scorer,
 )
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.state import LoopState
+from ..emofeedback.records.state import WORDS, LoopState
 from .comfy.bridge import (
     CLOCK,
     running_node_id,
@@ -37,12 +39,20 @@ from .comfy.reuse import (
     remembering_refiner,
     with_pictures_at_hand,
 )
-from .comfy.wiring import warnings_of_running
+from .comfy.wiring import CONNECT_AIM, running_body_takes_aim, warnings_of_running
 from .comfy.words import round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
-from .widgets.names import END_LOOP, OPEN_ROUND, REFINE_ROUND, SCORE_ROUND, START_LOOP
-from .widgets.policy import policy_from, policy_inputs
+from .widgets.names import (
+    EMOTION_SAMPLER,
+    ENCODE_EMOTION,
+    END_LOOP,
+    OPEN_ROUND,
+    REFINE_ROUND,
+    SCORE_ROUND,
+    START_LOOP,
+)
+from .widgets.policy import policy_from, policy_inputs, steering_inputs
 from .widgets.sockets import (
     LOOP_CATEGORY,
     RESEARCH_CATEGORY,
@@ -69,6 +79,12 @@ def _round_outputs() -> list[io.Output]:
             display_name="candidates", tooltip="Pictures of the round: the latent batch size."
         ),
         EmotionSocket.Output(display_name="target", tooltip="The wanted emotion."),
+        EmotionSocket.Output(
+            display_name="aim",
+            tooltip="The emotion to hand to what makes the pictures: the target, corrected by what "
+            "was read where steer is 'aim' or 'both'. For "
+            f"{ENCODE_EMOTION}, {EMOTION_SAMPLER} and the like.",
+        ),
     ]
 
 
@@ -79,13 +95,15 @@ def _open_round(state: LoopState) -> io.NodeOutput:
         *warnings_of_running(),
         f"round {state.coming_round} of {policy.rounds}: {state.prompt}",
     ]
+    if state.policy.steer != WORDS:
+        lines.append(f"aim: {state.aim}")
     if state.first_refinement is not None and state.coming_round == 1:
         lines.append(suggestions_in_words(state.first_refinement))
     show_text("\n".join(lines).strip())
     state, blocked = with_pictures_at_hand(state)
     CLOCK.start(state.digest)
     PAGE.told(state, "" if state.at_hand else MAKING)
-    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target
+    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target, state.aim
     kept = (
         ExecutionBlocker(None) if index in blocked else output
         for index, output in enumerate(outputs)
@@ -126,6 +144,10 @@ class StartLoop(io.ComfyNode):
                     f"it, usually the one at {REFINE_ROUND}. Leave it open to use the rule "
                     "refiner, which needs no model."
                 ),
+                *steering_inputs(
+                    "The aim needs the aim output wired to what makes the pictures, for example "
+                    f"to the emotion input of {ENCODE_EMOTION}."
+                ),
             ],
             outputs=_round_outputs(),
             hidden=[io.Hidden.dynprompt],
@@ -150,6 +172,8 @@ class StartLoop(io.ComfyNode):
         if cls.hidden.dynprompt is not None and node_id is not None:
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
         state = start_loop(prompt, target, policy_from(settings), seed=seed)
+        if not running_body_takes_aim():
+            state = by_words_alone(state, CONNECT_AIM)
         if first_prompt == REWRITTEN:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)
@@ -231,6 +255,7 @@ class EndLoop(io.ComfyNode):
                 f"{END_LOOP}."
             )
         state = accepted(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
+        state = stopped_unpromising(state)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
         LAST_PAGE.told(state)
         if state.done:

@@ -16,14 +16,16 @@ from torch import Tensor
 from ..errors import ScorerError
 from ..images import from_png
 from ..reading.base import Scorer
+from ..records.emotion import Emotion
 from ..records.reading import Unread
-from ..records.state import LoopState
+from ..records.state import AIM, LoopState
 from ..refining.base import Refiner
 from ..refining.falling_back import RulesInstead
 from .candidate_prompts import SHARED, refined_prompts
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
 from .report import unread_in_words
+from .steering import by_words_alone
 from .steps import (
     accept_best,
     check_read,
@@ -36,6 +38,7 @@ from .steps import (
     rewritten_for_target,
     round_seed,
 )
+from .stopping import stopped_unpromising
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ Generate = Callable[[Sequence[str], int], Tensor]
 """(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
 AtHand = Callable[[Sequence[str], int], tuple[bytes, ...]]
 """The same pictures as PNG bytes, where an earlier run made them; else ()."""
+TakeAim = Callable[[Emotion], None]
+"""Is told the coming round's aim before `Generate` and `AtHand` are asked for it."""
 
 
 def nothing_at_hand(prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
@@ -143,8 +148,11 @@ def refine_round(
     Raises: LoopError: no round was read, or it was refined already.
 
     A refiner whose answers cannot be used is replaced by the rules; one that cannot be asked ends
-    the loop with the best picture so far.
+    the loop with the best picture so far. Where the aim alone is steered, the words stay and nobody
+    is asked.
     """
+    if state.policy.steer == AIM:
+        return state, prompts or (state.prompt,) * state.policy.candidates
 
     def tick() -> None:
         observer.told(state, REWRITING)
@@ -178,6 +186,7 @@ def run_loop(
     explain: bool = True,
     steps_per_picture: int = 0,
     at_hand: AtHand = nothing_at_hand,
+    take_aim: TakeAim | None = None,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -187,10 +196,16 @@ def run_loop(
         route: one of `ROUTES`: how the candidates' prompts differ.
         steps_per_picture: for the cost report.
         at_hand: asked before `generate`.
+        take_aim: for a policy that steers the aim; None where nothing takes it: then the loop
+            steers by words, and says so.
     Raises: ScorerError: the loop has ended, and no picture was read.
     """
+    if take_aim is None:
+        state = by_words_alone(state, "Give run_loop a take_aim.")
     prompts = (state.prompt,) * state.policy.candidates
     while not state.done:
+        if take_aim is not None:
+            take_aim(state.aim)
         reused = at_hand(prompts, round_seed(state))
         observer.told(state, "" if reused else MAKING)
         started = time.perf_counter()
@@ -219,6 +234,10 @@ def run_loop(
         state = accepted(state, observer)
         if refiner is not None and not state.done and not state.just_skipped:
             state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
+        stopped = stopped_unpromising(state, prompts)
+        if stopped is not state:
+            state = stopped
+            observer.told(state)
         yield state
     check_read(state)
 

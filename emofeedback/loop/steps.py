@@ -28,13 +28,13 @@ from ..records.refinement import (
 )
 from ..records.request import (
     RefineRequest,
-    blind_request,
 )
 from ..records.state import MAX_SEED, LoopPolicy, LoopState, RoundRecord, SkippedRound
 from ..refining.base import (
     Refiner,
 )
 from .ranking import best_after, rank_readings
+from .steering import first_request, handed_aim, next_aim
 from .stopping import stop_reason
 
 
@@ -62,7 +62,7 @@ def rewritten_for_target(state: LoopState, refiner: Refiner) -> LoopState:
     """
     if state.rounds:
         raise LoopError("The loop has begun; its first prompt can no longer be rewritten.")
-    refinement = refiner.refine(blind_request(state.artist_prompt, state.target))
+    refinement = refiner.refine(first_request(state))
     prompt = checked_prompt(refinement.prompt)
     return state.advanced(["rewritten", prompt], prompt=prompt, first_refinement=refinement)
 
@@ -143,6 +143,8 @@ def record_scores(
     read = readings[best]
     told = [repr(each.emotion) if isinstance(each, Reading) else each.why for each in readings]
     event = [prompts, seed, list(pictures), told]
+    if handed_aim(state) is not None:
+        event.append([repr(each) for each in measured(readings)])
     if isinstance(read, Unread):
         unread = SkippedRound(
             number=state.coming_round,
@@ -171,8 +173,10 @@ def record_scores(
         steps=steps,
         tokens=sum(reading.tokens for reading in measured(readings)),
         reused=bool(reused),
+        aim=handed_aim(state),
     )
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
+    scored = replace(scored, corrected=next_aim(scored))
     return replace(scored, stop_reason=stop_reason(scored))
 
 
@@ -274,6 +278,8 @@ def refine_request(state: LoopState) -> RefineRequest:
         target=state.target,
         best=read.index(record.best),
         history=state.rounds[:-1],
+        aim=record.aim,
+        prompts=tuple(record.prompts[index] for index in read),
     )
 
 
@@ -289,14 +295,16 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
     record = state.rounds[-1]
     if record.refinement is not None:
         raise LoopError(f"Round {record.number} was refined already; refine each round once.")
+    refinement = refinement.suggesting_nothing_of([cue.name for cue in record.best_reading.cues])
     record = replace(
         record,
         refinement=refinement,
         refine_seconds=refinement.seconds,
         tokens=record.tokens + refinement.tokens,
     )
-    return state.advanced(
+    refined = state.advanced(
         ["refined", refinement.prompt],
         rounds=(*state.rounds[:-1], record),
         prompt=checked_prompt(refinement.prompt),
     )
+    return replace(refined, corrected=next_aim(refined))

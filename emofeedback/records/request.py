@@ -24,6 +24,8 @@ class RefineRequest:
         target: what the artist wants felt.
         best: index of the candidate to start from.
         history: earlier rounds, oldest first.
+        aim: the emotion that was handed to what made the pictures; None where it is not steered.
+        prompts: what each candidate was generated from; empty: all from `prompt`.
     """
 
     artist_prompt: str
@@ -33,20 +35,32 @@ class RefineRequest:
     target: Emotion
     best: int
     history: tuple[RoundRecord, ...] = ()
+    aim: Emotion | None = None
+    prompts: tuple[str, ...] = ()
 
 
-def blind_request(prompt: str, target: Emotion, *, size: int = 256) -> RefineRequest:
-    """What a refiner is told before there is a picture: assume a neutral one.
+def blind_request(
+    prompt: str,
+    target: Emotion,
+    *,
+    size: int = 256,
+    aim: Emotion | None = None,
+    assumed: Emotion | None = None,
+) -> RefineRequest:
+    """What a refiner is told before there is a picture.
 
     Args:
         size: side of the even grey picture that stands for none, in pixels.
+        aim: what the body will be handed beside the words.
+        assumed: what the missing picture would be read as; default: neutral.
     """
-    neutral = Reading(emotion=Emotion(0.0, 0.0), model="none")
+    felt = Reading(emotion=assumed or Emotion(0.0, 0.0), model="none")
     return RefineRequest(
         artist_prompt=prompt,
         prompt=prompt,
         images=torch.full((1, size, size, 3), 0.5),
-        readings=(neutral,),
+        readings=(felt,),
         target=target,
         best=0,
+        aim=aim,
     )

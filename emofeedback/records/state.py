@@ -24,6 +24,8 @@ from .refinement import (
 )
 
 SEED_POLICIES = ("per round", "fixed")
+STEERS = WORDS, AIM, BOTH = ("words", "aim", "both")
+"""What a loop moves to close the gap: the prompt, the emotion handed to the body, or both."""
 MAX_ROUNDS = 100
 MAX_CANDIDATES = 64
 MAX_SEED = 2**64 - 1
@@ -41,6 +43,8 @@ class LoopPolicy:
         time_budget_s: start no further round after this many seconds; 0 is off.
         seed_policy: "per round" adds the round to the seed; "fixed" changes only the words.
         content_floor: 0..1; a candidate whose known content is lower cannot be best; 0 is off.
+        steer: one of `STEERS`.
+        stop_unpromising: stop where no better picture can be expected of another round.
     Raises: ConfigError: a value is out of range.
     """
 
@@ -51,6 +55,8 @@ class LoopPolicy:
     time_budget_s: float = 0.0
     seed_policy: str = "per round"
     content_floor: float = 0.0
+    steer: str = WORDS
+    stop_unpromising: bool = False
 
     def __post_init__(self) -> None:
         for name, most in (("rounds", MAX_ROUNDS), ("candidates", MAX_CANDIDATES)):
@@ -64,10 +70,9 @@ class LoopPolicy:
                 raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
         if not 0 <= self.content_floor <= 1:
             raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
-        if self.seed_policy not in SEED_POLICIES:
-            raise ConfigError(
-                f"seed_policy is {self.seed_policy!r}. Known: {', '.join(SEED_POLICIES)}."
-            )
+        for name, known in (("seed_policy", SEED_POLICIES), ("steer", STEERS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}. Known: {', '.join(known)}.")
 
 
 POLICIES: dict[str, LoopPolicy] = {
@@ -91,6 +96,7 @@ class RoundRecord:
         steps: generator steps spent (pictures x sampler steps); 0 where unknown.
         tokens: LVLM tokens for scoring and refining.
         reused: an earlier run made the pictures; this one spent nothing on them.
+        aim: the emotion that was handed to what made the pictures; None where it is not steered.
     """
 
     number: int
@@ -107,6 +113,7 @@ class RoundRecord:
     steps: int = 0
     tokens: int = 0
     reused: bool = False
+    aim: Emotion | None = None
 
     @property
     def prompt(self) -> str:
@@ -199,6 +206,8 @@ class LoopState(Mapping[str, Any]):
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
         at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
+        corrected: the coming round's aim, None while it is the target.
+        told: what the loop could not do as it was asked to.
     """
 
     artist_prompt: str
@@ -214,6 +223,8 @@ class LoopState(Mapping[str, Any]):
     first_refinement: Refinement | None = None
     digest: str = ""
     at_hand: tuple[bytes, ...] = ()
+    corrected: Emotion | None = None
+    told: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checked_prompt(self.artist_prompt)
@@ -227,6 +238,11 @@ class LoopState(Mapping[str, Any]):
     def done(self) -> bool:
         """The loop has stopped; `stop_reason` says why."""
         return bool(self.stop_reason)
+
+    @property
+    def aim(self) -> Emotion:
+        """What the coming round hands to the body: the target, corrected by what was measured."""
+        return self.corrected or self.target
 
     @property
     def coming_round(self) -> int:

@@ -63,6 +63,13 @@ class ChoosingRefiner(Refiner):
     def refine(self, request: RefineRequest) -> Refinement:
         """The next prompt: the artist's own, literally, with the chosen clause.
 
+        Raises: as `ranked`.
+        """
+        return self.ranked(request)[0]
+
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """As `refine`, and what should come next to it; all that was spent stands in the first.
+
         Raises: ConfigError: the artist's prompt is empty. ScorerError: the model failed.
         """
         started = time.perf_counter()
@@ -76,21 +83,23 @@ class ChoosingRefiner(Refiner):
             if rewrite is not None
         ]
         if proposals:
-            chosen = replace(self._chosen(request, proposals, first), tokens=tokens)
+            best, *others = self._by_cost(request, proposals, first)
+            best = replace(best, tokens=tokens)
         else:
             made = RuleRefiner().refine(request)
             told = (
                 f"The {self.name} refiner answered {first[:60]!r} and nothing better in "
                 f"{len(STRETCH)} tries; the rule refiner wrote this prompt instead."
             )
-            chosen = replace(
+            others = []
+            best = replace(
                 made,
                 refiner=f"{made.refiner} (for {self.name})",
                 tokens=tokens,
                 raw_text=first,
                 warnings=(*made.warnings, told),
             )
-        return replace(chosen, seconds=time.perf_counter() - started)
+        return [replace(best, seconds=time.perf_counter() - started), *others]
 
     def _asked(self, request: RefineRequest) -> list[tuple[Rewrite | None, Written]]:
         """The likeliest answer, then sampled ones, also to stretched gaps.
@@ -98,7 +107,8 @@ class ChoosingRefiner(Refiner):
         The gap is that of the prompt by all readings, not of one picture by one.
         """
         evidence = Evidence.of(tried_so_far(request))
-        gap = request.target.gap_from(Emotion(*evidence.feeling(named_cues(request.prompt))))
+        felt = evidence.feeling(named_cues(request.prompt), request.aim)
+        gap = request.target.gap_from(Emotion(*felt))
         first = len(request.history) * len(STRETCH)
         return [
             self.proposer.propose(
@@ -119,14 +129,14 @@ class ChoosingRefiner(Refiner):
             raw_text=text,
         )
 
-    def _chosen(
+    def _by_cost(
         self, request: RefineRequest, proposals: list[Refinement], first: str
-    ) -> Refinement:
+    ) -> list[Refinement]:
         costs = prompt_costs(request)
         known = [*proposals, *(replace(m, refiner=self.name) for m in _drawn_before(request))]
         composed = replace(_composed(request, known, costs), refiner=self.name, raw_text=first)
         # composed last, so that of equals the one that came with the model's own reasons is taken
-        return min(
+        return sorted(
             (*known, composed),
             key=lambda made: costs[combination_of(named_cues(made.prompt))],
         )

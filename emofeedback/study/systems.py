@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..embedded.scorer import load_scorer
-from ..loop.driver import Generate, rewrite_first_prompt, run_loop
+from ..loop.driver import Generate, TakeAim, rewrite_first_prompt, run_loop
 from ..loop.steps import start_loop
 from ..reading.base import Scorer
 from ..records.emotion import Emotion
-from ..records.state import LoopPolicy, LoopState
+from ..records.state import AIM, BOTH, WORDS, LoopPolicy, LoopState
 from ..refining.base import Refiner
 from ..refining.rules import RuleRefiner
+from .insertion import RoleInsertion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +20,13 @@ class System:
     """One way of spending pictures on a prompt and a target, by the loop's driver.
 
     Args:
-        refiner: "none", "scorer" (the scorer's own, the rules where it has none), "embedded" or
-            "rules".
+        refiner: "none", "scorer" (the scorer's own, the rules where it has none), "embedded",
+            "rules" or "roles" (affect words by role).
         rewrite_first: rewrite the prompt before the first round, without picture and reading.
         refine_rounds: refine between the rounds; else they only choose.
         emotion_input: the target also reaches the generator through its adapter.
         explain: have the scorer explain for the refiner; the rules need no cues.
+        steer: what the loop moves, as `LoopPolicy.steer`; the aim needs an `emotion_input`.
         oracle: the judge reads and chooses in the scorer's place; for finding what limits.
     """
 
@@ -36,6 +38,7 @@ class System:
     refine_rounds: bool = True
     emotion_input: bool = False
     explain: bool = True
+    steer: str = WORDS
     oracle: bool = False
 
     @property
@@ -52,23 +55,52 @@ class System:
         *,
         seed: int,
         floor: float = 0.0,
+        take_aim: TakeAim | None = None,
     ) -> LoopState:
         """Spends them.
 
         Args:
             seed: of the first round; every round has the next.
             floor: the policy's content floor.
+            take_aim: of what generates, where the system steers the aim.
         """
         policy = LoopPolicy(
-            rounds=self.rounds, candidates=self.candidates, tolerance=0.0, content_floor=floor
+            rounds=self.rounds,
+            candidates=self.candidates,
+            tolerance=0.0,
+            content_floor=floor,
+            steer=self.steer,
         )
         refiner = _refiner(self.refiner, scorer)
         state = start_loop(prompt, target, policy, seed=seed)
         if self.rewrite_first and refiner is not None:
             state = rewrite_first_prompt(state, refiner)
         between = refiner if self.refine_rounds else None
-        *_, state = run_loop(generate, scorer, between, state, explain=self.explain)
+        *_, state = run_loop(
+            generate, scorer, between, state, explain=self.explain, take_aim=take_aim
+        )
         return state
+
+
+BY_ROLE = System(
+    name="affect words by role, best of 12",
+    refiner="roles",
+    rewrite_first=True,
+    refine_rounds=False,
+)
+INPUT = System(name="V-A input, best of 12", emotion_input=True)
+BY_AIM = System(name="loop by aim", emotion_input=True, steer=AIM)
+BY_BOTH = tuple(
+    System(
+        name=f"loop by both, {told}",
+        refiner=kind,
+        rewrite_first=True,
+        emotion_input=True,
+        steer=BOTH,
+    )
+    for kind, told in (("embedded", "LVLM refiner"), ("rules", "rule refiner"))
+)
+"""Rivals and loops that hand the body an emotion, at twelve pictures each."""
 
 
 def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple[System, ...]:
@@ -103,4 +135,4 @@ def _refiner(name: str, scorer: Scorer) -> Refiner | None:
         return load_scorer().refiner()
     if name == "scorer" and "refine" in scorer.abilities:
         return scorer.refiner()
-    return RuleRefiner()
+    return RoleInsertion() if name == "roles" else RuleRefiner()

@@ -20,8 +20,9 @@ from ...emofeedback.errors import LoopError
 from ...emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
 from ...emofeedback.loop.steps import round_seed
 from ...emofeedback.reading.base import Scorer
+from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.reading import Reading
-from ...emofeedback.records.state import LoopState
+from ...emofeedback.records.state import LoopState, SkippedRound
 from ...emofeedback.refining.base import Refiner
 from .bridge import running_node_id, running_prompt
 from .loop_graph import OPENING, LoopGraph, drawing_outputs, open_node, round_of
@@ -123,18 +124,20 @@ class DrawnPictures:
         except NoSignature:
             self._node = ()
 
-    def at_hand(self, prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
-        """The pictures of these prompts, () where none are known."""
-        return MEMORY.pictures.get(self._key(prompts, seed)) or ()
+    def at_hand(self, prompts: Sequence[str], seed: int, aim: Emotion) -> tuple[bytes, ...]:
+        """The pictures of these prompts and this aim, () where none are known."""
+        return MEMORY.pictures.get(self._key(prompts, seed, aim)) or ()
 
     def keep(self, state: LoopState) -> None:
         """Keeps the pictures of the last round."""
         if self._node and state.made:
             record = state.made[-1]
-            MEMORY.keep_pictures(self._key(record.prompts, record.seed), record)
+            # a round that was not read does not move the aim
+            aim = state.aim if isinstance(record, SkippedRound) else record.aim or state.target
+            MEMORY.keep_pictures(self._key(record.prompts, record.seed, aim), record)
 
-    def _key(self, prompts: Sequence[str], seed: int) -> Hashable:
-        return self._node, tuple(prompts), seed
+    def _key(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Hashable:
+        return self._node, tuple(prompts), seed, aim
 
 
 def remembering_scorer(scorer: Scorer) -> Scorer:
@@ -184,6 +187,7 @@ def _pictures_key(graph: LoopGraph, open_id: str, score_id: str, state: LoopStat
         round_seed(state),
         state.policy.candidates,
         repr(state.target),
+        repr(state.aim),
     )
     opened: dict[str, Outputs] = {open_id: lambda output: (output, values[output])}
     images = graph.inputs(score_id).get("images")
