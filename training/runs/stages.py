@@ -81,6 +81,10 @@ def run(options: TrainCommand) -> int:
         from ..rl.adapter_start import train_adapter
 
         train_adapter(config, folder)
+    elif config.stage == "refiner":
+        from ..scorer.refiner import train_refiner
+
+        train_refiner(config, folder)
     else:
         from ..scorer.grpo import train_scorer
 

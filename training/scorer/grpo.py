@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +39,14 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
 
     Raises: ConfigError, MissingDependencyError, CheckpointError.
     """
-    try:
-        from trl import GRPOConfig, GRPOTrainer
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Stage scorer needs trl ({error}). Run: pip install -e .[train]"
-        ) from error
-    from datasets import Dataset
-    from peft import LoraConfig
-
+    trl_classes()  # refused here rather than after minutes of measuring
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
     examples, held_out = held_out_examples(
         read_examples(scorer, seed=config.seed), scorer, seed=config.seed
     )
     asked = rows(examples, scorer)
-    lora = LoraConfig(
-        r=scorer.lora_rank,
-        lora_alpha=2 * scorer.lora_rank,
-        target_modules=LANGUAGE_AND_VISION if scorer.lora_vision else LANGUAGE,
-    )
+    lora = lora_of(scorer)
     if scorer.supervised_steps:
         model, losses = supervised_start(
             model, processor, asked,
@@ -74,10 +63,57 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
-    trainer = GRPOTrainer(
+    trained = grpo(config, model, processor, asked, reward_functions(scorer), lora, folder)
+    save_trained(trained, processor, scorer, folder / "scorer")
+    if before is not None:
+        after = held_out_gaps(trained, processor, held_out, scorer)
+        report(before, after, folder)
+
+
+def trl_classes() -> tuple[Any, Any]:
+    """TRL's settings and trainer of GRPO. Raises: MissingDependencyError: no trl."""
+    try:
+        from trl import GRPOConfig, GRPOTrainer
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Stages scorer and refiner need trl ({error}). Run: pip install -e .[train]"
+        ) from error
+    return GRPOConfig, GRPOTrainer
+
+
+def lora_of(scorer: ScorerConfig) -> Any:
+    """What is trained of a vision-language model, as peft takes it."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=scorer.lora_rank,
+        lora_alpha=2 * scorer.lora_rank,
+        target_modules=LANGUAGE_AND_VISION if scorer.lora_vision else LANGUAGE,
+    )
+
+
+def grpo(
+    config: TrainConfig,
+    model: Any,
+    processor: Any,
+    asked: list[dict[str, Any]],
+    rewards: Sequence[RewardFn],
+    lora: Any,
+    folder: Path,
+) -> Any:
+    """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
+
+    Args:
+        asked: rows of the dataset: prompt, image, and columns for the rewards.
+    Raises: MissingDependencyError: no trl.
+    """
+    from datasets import Dataset
+
+    scorer, (settings, trainer_of) = config.scorer, trl_classes()
+    trainer = trainer_of(
         model=model,
-        reward_funcs=reward_functions(scorer),
-        args=GRPOConfig(
+        reward_funcs=list(rewards),
+        args=settings(
             output_dir=str(folder / "trl"),
             max_steps=config.steps,
             per_device_train_batch_size=scorer.batch,
@@ -104,11 +140,7 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
         trainer.add_callback(_time_limit(config.minutes))
     trainer.train()
     _write_log(folder / LOG_FILE, trainer.state.log_history)
-    trained = trainer.model.merge_and_unload()
-    _save(trained, processor, scorer, folder / "scorer")
-    if before is not None:
-        after = held_out_gaps(trained, processor, held_out, scorer)
-        report(before, after, folder)
+    return trainer.model.merge_and_unload()
 
 
 def reward_functions(config: ScorerConfig) -> list[RewardFn]:
@@ -192,7 +224,7 @@ def _time_limit(minutes: float) -> Any:
     return TimeLimit()
 
 
-def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
+def save_trained(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     """As transformers loads it; for the embedded model also as this package does."""
     import shutil
 

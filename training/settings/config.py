@@ -19,7 +19,7 @@ from .start import StartConfig
 
 FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
-STAGES = ("generator", "adapter", "scorer")
+STAGES = ("generator", "adapter", "scorer", "refiner")
 EMOTION_FORMS = ("continuous", "threshold", "distribution")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
@@ -291,7 +291,7 @@ class TrainConfig:
     """One run of `python training/train.py`."""
 
     stage: str = "generator"
-    """generator, adapter, scorer, or embedded-ROLE."""
+    """generator, adapter, scorer, refiner (of the scorer's rewriting), or embedded-ROLE."""
     seed: int = 0
     steps: int = 100
     """Training steps; each is one rollout and its updates."""
