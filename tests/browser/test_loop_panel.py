@@ -31,7 +31,8 @@ STATUS = "text => document.querySelector('.emofb-status')?.textContent.includes(
 def start_run(canvas: Canvas, *, rounds: int, steps: int = 2) -> None:
     """Drops the loop, makes it quick and new to the cache, and presses Run."""
     canvas.drop(LOOP)
-    settings = {"rounds": rounds, "candidates": 2, "tolerance": 0.0, "seed": next(SEEDS)}
+    settings = {"rounds": rounds, "candidates": 2, "tolerance": 0.0, "stop_unpromising": False}
+    settings["seed"] = next(SEEDS)
     canvas.set_widgets({START: settings, "KSampler": {"steps": steps}})
     canvas.zoom_to(END, 0.9)
     canvas.press_run()

@@ -11,7 +11,7 @@ import argparse
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,32 +147,43 @@ def train_arm(name: str, seed: int, budget: Budget, run_dir: Path) -> None:
     command = TrainCommand(
         run=None if begun else folder,
         resume=str(folder) if begun else None,
-        overrides=() if begun else settings_of(ARMS[name], seed, budget, run_dir),
+        overrides=()
+        if begun
+        else settings_of(
+            ARMS[name], seed, budget, lambda arm: _made(_folder(arm, seed, budget, run_dir))
+        ),
     )
     train(command)
 
 
-def settings_of(arm: Arm, seed: int, budget: Budget, run_dir: Path) -> tuple[str, ...]:
-    """What train.py is told."""
+def settings_of(
+    arm: Arm, seed: int, budget: Budget, made: Callable[[str], Path | None]
+) -> tuple[str, ...]:
+    """What train.py is told.
+
+    Args:
+        made: what the training of an arm left.
+    """
     settings = [f"seed={seed}", "threads=1", f"minutes={budget.minutes:g}", *QUIET]
     settings.append(f"steps={budget.steps or 100_000}")
     if arm.kind == "scorer":
-        settings += ["stage=scorer", f"scorer.start={budget.start}"]
+        settings.append("stage=scorer")
+        settings += [f"scorer.start={budget.start}"] if budget.start else []
         if budget.steps:
             settings += ["scorer.pictures=8", "scorer.held_out=0", "scorer.batch=8"]
         return (*settings, *arm.settings)
     if arm.kind == "supervised":
         settings += ["stage=adapter", "start.loss=features", "optim.adapter_rate=1.0e-3"]
     else:
-        settings += [*GENERATOR, *ALGORITHMS[budget.algorithm]]
-        scorer = _made(_folder(arm.scorer, seed, budget, run_dir)) if arm.scorer else budget.start
-        settings.append(f"reward.scorer_folder={scorer or ''}")
+        settings += [*GENERATOR, *ALGORITHMS[arm.algorithm or budget.algorithm]]
+        scorer = made(arm.scorer) if arm.scorer else budget.start
+        settings += [f"reward.scorer_folder={scorer}"] if scorer else []
         if budget.steps:
             settings += ["data.prompts_per_step=1", "rollout.group_size=2"]
     if arm.after == "fresh":
         settings.append("model.adapter=fresh")
     elif arm.after:
-        settings.append(f"model.adapter={_made(_folder(arm.after, seed, budget, run_dir))}")
+        settings.append(f"model.adapter={made(arm.after)}")
     return (*settings, *arm.settings)
 
 
@@ -182,6 +193,7 @@ def _measure(row: Row, seed: int, budget: Budget, run_dir: Path) -> dict[str, An
     from ..families.choose import load_family
     from ..recipes.measure_look import seam_ratios
     from ..rewards.models import drawn_content_score
+    from ..rewards.stack import PairScore
     from ..rl.policy import Policy
     from ..settings.config import ModelConfig, TrainConfig
 
@@ -201,7 +213,7 @@ def _measure(row: Row, seed: int, budget: Budget, run_dir: Path) -> dict[str, An
 
     tasks = evaluation_tasks(options)
     with weights_of(policy, checkpoint), torch.no_grad():
-        pairs = {"clip_pair": drawn_content_score}
+        pairs: dict[str, PairScore] = {"clip_pair": drawn_content_score}
         seen = measure_system(row.name, make, tasks, sampler, scorer, pairs, None)
         numbers = dict(seen.numbers)
         if options.sweeps and numbers["pictures_per_task"] == 1:

@@ -35,6 +35,7 @@ class Arm:
         after: the arm whose emotion checkpoint it starts from; "fresh": a new adapter, drawn by the
             seed, last layer zero; empty: the shipped one.
         scorer: the arm whose scorer rewards it; empty: the one that GRPO starts from.
+        algorithm: one of `ALGORITHMS`; empty: the one that the table is made with.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Arm:
     settings: tuple[str, ...] = ()
     after: str = ""
     scorer: str = ""
+    algorithm: str = ""
 
 
 def _reward(*settings: str, scorer: str = "scorer, multi-task") -> Arm:
@@ -59,12 +61,9 @@ ARMS: dict[str, Arm] = {
     "reward, scorer without GRPO": _reward(scorer=""),
     "reward, without KL": _reward("loss.kl_coef=0.0"),
     "reward, without preference": _reward("reward.content=0.0"),
-    **{
-        f"alone, {name}": Arm(kind="reward", settings=ALGORITHMS[name], after="fresh")
-        for name in ALGORITHMS
-    },
+    **{f"alone, {name}": Arm(kind="reward", algorithm=name, after="fresh") for name in ALGORITHMS},
     "alone, pathwise after supervised": Arm(
-        kind="reward", settings=ALGORITHMS["pathwise"], after="supervised"
+        kind="reward", algorithm="pathwise", after="supervised"
     ),
 }
 

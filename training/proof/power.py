@@ -20,7 +20,8 @@ Trials = Mapping[str, Sequence[Trial]]
 def pairs_needed(differences: Sequence[float]) -> int:
     """Pairs that show a mean of this size with a power of 80 %, from `LEAST` to `MOST`."""
     found = np.asarray(differences, float)
-    mean, spread = abs(found.mean()), found.std(ddof=1) if len(found) > 1 else 0.0
+    mean = abs(float(found.mean()))
+    spread = float(found.std(ddof=1)) if len(found) > 1 else 0.0
     if mean * math.sqrt(MOST) <= (TWO_SIDED + POWER) * spread or mean == 0:
         return MOST
     return max(LEAST, math.ceil(((TWO_SIDED + POWER) * spread / mean) ** 2))

@@ -19,7 +19,7 @@ import torch
 
 from emofeedback.errors import ConfigError, ScorerAnswerError
 from emofeedback.lvlm.answers import read_rewrite
-from emofeedback.lvlm.base import Ask
+from emofeedback.lvlm.base import Ask, unwatched
 from emofeedback.lvlm.prompts import fill_prompt
 from emofeedback.lvlm.schemas import REFINE_SCHEMA
 from emofeedback.records.emotion import LIMIT
@@ -203,7 +203,7 @@ def held_out_gaps(
             seed=None,
             schema=REFINE_SCHEMA,
         )
-        clause = usable_clause(lvlm.write([ask])[0].text, example.prompt)
+        clause = usable_clause(lvlm.write([ask], unwatched)[0].text, example.prompt)
         prompt = with_clause(example.prompt, clause or "")
         gaps.append([expected_gap(prompt, example.target, example.content)])
     return np.asarray(gaps)
