@@ -173,7 +173,3 @@ def test_the_aim_reaches_the_body_and_moves_from_round_to_round(default_comfy: C
     assert first != second
     assert run.report["rounds"][0]["prompt"] == run.report["rounds"][1]["prompt"]
     assert run.runs_of("EmoFB_EncodeEmotion") == 2
-    graph["71"]["inputs"]["emotion"] = [only(graph, "EmoFB_EmotionTarget"), 0]
-    untaken = default_comfy.run(graph)
-    assert any("steers by words" in warning for warning in untaken.report["warnings"])
-    assert [record["aim"] for record in untaken.report["rounds"]] == [None, None]
