@@ -18,7 +18,8 @@ import numpy as np
 
 from emofeedback.embedded.scorer import load_lvlm, load_scorer
 from emofeedback.errors import ConfigError
-from emofeedback.loop.steps import read_candidates, record_scores, refine_request, start_loop
+from emofeedback.loop.driver import run_loop
+from emofeedback.loop.steps import start_loop
 from emofeedback.plane.metrics import paired_difference
 from emofeedback.reading.scorer import LvlmScorer
 from emofeedback.records.emotion import Emotion
@@ -108,11 +109,9 @@ def _slug(name: str) -> str:
 def rewritten(pair: Pair, refiner: Refiner, *, steps: int) -> dict[str, object]:
     """Mean judged gap of the prompt before and after it was rewritten, same noises."""
     paint = Painter(None, steps=steps)
-    state = start_loop(pair.prompt, pair.target, LoopPolicy(candidates=READ), seed=pair.seed)
-    images = paint([pair.prompt] * READ, pair.seed)
-    readings = read_candidates(load_scorer(), images, state)
-    state = record_scores(state, images, readings)
-    after = refiner.refine(refine_request(state)).prompt
+    policy = LoopPolicy(rounds=2, candidates=READ, tolerance=0.0)
+    state = start_loop(pair.prompt, pair.target, policy, seed=pair.seed)
+    after = next(run_loop(paint, load_scorer(), refiner, state)).prompt
     gaps = [
         float(gaps_of(paint([prompt] * JUDGED, pair.seed + 1), pair.target).mean())
         for prompt in (pair.prompt, after)
