@@ -174,6 +174,7 @@ def settings_of(
         return (*settings, *arm.settings)
     if arm.kind == "supervised":
         settings += ["stage=adapter", "start.loss=features", "optim.adapter_rate=1.0e-3"]
+        settings += ["start.count=8"] if budget.steps else []
     else:
         settings += [*GENERATOR, *ALGORITHMS[arm.algorithm or budget.algorithm]]
         scorer = made(arm.scorer) if arm.scorer else budget.start
