@@ -107,7 +107,8 @@ def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple
     """What a study compares: the prompt, one rewrite, best of N, the loop.
 
     Args:
-        emotion_input: the generator also takes valence and arousal; the loop is tried with it, too.
+        emotion_input: the generator also takes valence and arousal; the loop is tried with it, too,
+            and one by the aim alone.
     """
     number = rounds * candidates
     one = System(name="prompt", rounds=1, candidates=1)
@@ -125,7 +126,8 @@ def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple
         loop,
     )
     both = replace(loop, name="loop by words and input", emotion_input=True)
-    return (*systems, both) if emotion_input else systems
+    by_aim = replace(BY_AIM, rounds=rounds, candidates=candidates)
+    return (*systems, both, by_aim) if emotion_input else systems
 
 
 def _refiner(name: str, scorer: Scorer) -> Refiner | None:
