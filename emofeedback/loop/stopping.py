@@ -53,6 +53,8 @@ def stopped_unpromising(state: LoopState, prompts: Sequence[str] = ()) -> LoopSt
     policy, best = state.policy, state.best
     if not policy.stop_unpromising or state.done or best is None or state.just_skipped:
         return state
+    if not _content_passes(state):
+        return state  # a picture of more content would win whatever it is read as
     record = state.best_round
     in_hand = Tried(
         named_cues(record.prompts[best.candidate]), record.best_reading.emotion, record.aim

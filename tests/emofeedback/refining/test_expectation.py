@@ -53,7 +53,7 @@ class Same(Scorer):
         self.felt = felt
 
     def score(self, images: torch.Tensor, *, prompt: str | None = None) -> list[Reading]:
-        return [Reading(emotion=self.felt, uncertainty=(0.3, 0.3)) for _ in images]
+        return [Reading(emotion=self.felt, uncertainty=(0.3, 0.3), content=0.4) for _ in images]
 
 
 def pictures(prompts: object, seed: int) -> torch.Tensor:
@@ -67,6 +67,11 @@ def test_a_loop_ends_where_nothing_better_is_expected_and_only_if_it_may():
         *_, state = run_loop(pictures, Same(Emotion(1.9, -1)), None, state)
         assert len(state.rounds) <= rounds
         assert state.stop_reason == (UNPROMISING if may else "rounds")
+    hidden = dataclasses.replace(policy, rounds=3, stop_unpromising=True, content_floor=0.5)
+    *_, state = run_loop(
+        pictures, Same(Emotion(1.9, -1)), None, start_loop("a boat", TARGET, hidden)
+    )
+    assert state.stop_reason == "rounds"  # a picture with more content would win
 
 
 def test_two_prompts_share_a_round_only_where_it_is_not_clear_which_is_right():
