@@ -11,6 +11,9 @@ from .emotion import Emotion
 from .reading import Reading
 from .state import RoundRecord
 
+NO_PICTURE = "none"
+"""The model of a reading that nobody made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefineRequest:
@@ -24,6 +27,7 @@ class RefineRequest:
         target: what the artist wants felt.
         best: index of the candidate to start from.
         history: earlier rounds, oldest first.
+        edits: the words are an instruction by which a picture of the artist's is edited.
     """
 
     artist_prompt: str
@@ -33,6 +37,12 @@ class RefineRequest:
     target: Emotion
     best: int
     history: tuple[RoundRecord, ...] = ()
+    edits: bool = False
+
+    @property
+    def blind(self) -> bool:
+        """Whether there is no picture yet."""
+        return self.readings[self.best].model == NO_PICTURE
 
 
 def blind_request(prompt: str, target: Emotion, *, size: int = 256) -> RefineRequest:
@@ -41,7 +51,7 @@ def blind_request(prompt: str, target: Emotion, *, size: int = 256) -> RefineReq
     Args:
         size: side of the even grey picture that stands for none, in pixels.
     """
-    neutral = Reading(emotion=Emotion(0.0, 0.0), model="none")
+    neutral = Reading(emotion=Emotion(0.0, 0.0), model=NO_PICTURE)
     return RefineRequest(
         artist_prompt=prompt,
         prompt=prompt,
