@@ -78,7 +78,7 @@ class _Round:
             yield self._unused("seed", "every round draws the same noise. Connect it to the seed")
         elif self._used(SEED):
             for node_id in samplers:
-                if own := self._own_seed(node_id):
+                if (own := self._own_seed(node_id)) and self._follows_start(node_id):
                     yield (
                         f"Warning: {self._name(node_id)} has a {own} of its own, while the "
                         "loop's seed goes elsewhere: its noise is the same in every round."
@@ -136,6 +136,11 @@ class _Round:
             found[node_id] = None
             todo += [link[0] for link in self._links(node_id).values()]
         return list(found)
+
+    def _follows_start(self, node_id: str) -> bool:
+        """Whether the loop reaches a node at all; what draws a picture to edit is none of it."""
+        links = (link for each in self._upstream([node_id]) for link in self._links(each).values())
+        return any(source == self.start for source, _ in links)
 
     def _used(self, output: int) -> bool:
         """Whether an output of the start feeds what makes the pictures."""
