@@ -7,7 +7,7 @@ import { colourSockets, neededWidth } from "./looks.js";
 import { remount } from "./mounts.js";
 import { addPad } from "./pad_widget.js";
 import { Panels } from "./run_widget.js";
-import { SETTINGS, applyDefaults } from "./settings.js";
+import { SETTINGS, applyDefaults, followPage } from "./settings.js";
 
 const PAD_NODE = "EmoFB_EmotionTarget";
 const LOOP_NODES = ["EmoFB_EndLoop", "EmoFB_EmotionFeedback"];
@@ -49,6 +49,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("EmoFB_")) return;
+    followPage(node);
     applyDefaults(node, (id) => app.extensionManager.setting.get(id));
     if (node.comfyClass === PAD_NODE) {
       const places = node.constructor.nodeData?.input?.required?.preset?.[1]?.emofb_places ?? {};
