@@ -1,7 +1,7 @@
 /** The panel on the loop's node: where the run stands, its path, its pictures, its words. */
 
 import { html } from "./element.js";
-import { inWords } from "./plane.js";
+import { inWords, rounded } from "./plane.js";
 import { costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
 import { drawRun } from "./trajectory.js";
 
@@ -153,7 +153,7 @@ export function createRunView({ onAccept, onSkip }) {
 function statusOf(run) {
   if (!run.plan) return EMPTY;
   const best = run.best
-    ? `best gap ${run.best.gap.size.toFixed(2)} in round ${run.best.round}`
+    ? `best gap ${rounded(run.best.gap.size)} in round ${run.best.round}`
     : "";
   if (run.ended) return `Done, ${run.ended}: ${best}`;
   const doing = run.doing
@@ -164,9 +164,9 @@ function statusOf(run) {
 
 /** @param {Spot} spot */
 function cardOf({ round, index, candidate }) {
-  const [v, a] = candidate.uncertainty.map((deviation) => deviation.toFixed(2));
+  const [v, a] = candidate.uncertainty.map(rounded);
   const lines = [
-    `Round ${round}, picture ${index + 1}: gap ${candidate.gap.size.toFixed(2)}`,
+    `Round ${round}, picture ${index + 1}: gap ${rounded(candidate.gap.size)}`,
     `${inWords(candidate)}, give or take ${v} and ${a}`,
     candidate.words.join(", "),
   ];
