@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..emofeedback.errors import LoopError
-from ..emofeedback.loop.driver import accepted, rewrite_first_prompt
+from ..emofeedback.loop.driver import decided, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
 from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
 from ..emofeedback.reading.base import (
@@ -23,7 +23,7 @@ from .comfy.bridge import (
     show_loop_progress,
     show_text,
 )
-from .comfy.live import PAGE, Page, run_id
+from .comfy.live import PAGE, Page, ended_loops, run_id
 from .comfy.loop_graph import (
     LoopGraph,
     check_loop,
@@ -43,6 +43,7 @@ from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
 from .widgets.names import END_LOOP, OPEN_ROUND, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.policy import policy_from, policy_inputs
+from .widgets.resume import loop_to_resume, resume_input
 from .widgets.sockets import (
     LOOP_CATEGORY,
     RESEARCH_CATEGORY,
@@ -77,6 +78,7 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     policy = state.policy
     lines = [
         *warnings_of_running(),
+        *([f"goes on after round {state.coming_round} of an earlier run"] if state.known else []),
         f"round {state.coming_round} of {policy.rounds}: {state.prompt}",
     ]
     if state.first_refinement is not None and state.coming_round == 1:
@@ -84,7 +86,7 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     show_text("\n".join(lines).strip())
     state, blocked = with_pictures_at_hand(state)
     CLOCK.start(state.digest)
-    PAGE.told(state, "" if state.at_hand else MAKING)
+    PAGE.told(state, "" if state.at_hand or state.known else MAKING)
     outputs = state, state.prompt, round_seed(state), policy.candidates, state.target
     kept = (
         ExecutionBlocker(None) if index in blocked else output
@@ -126,6 +128,7 @@ class StartLoop(io.ComfyNode):
                     f"it, usually the one at {REFINE_ROUND}. Leave it open to use the rule "
                     "refiner, which needs no model."
                 ),
+                resume_input(),
             ],
             outputs=_round_outputs(),
             hidden=[io.Hidden.dynprompt],
@@ -144,12 +147,16 @@ class StartLoop(io.ComfyNode):
         seed: int,
         first_prompt: str = AS_WRITTEN,
         refiner: Scorer | None = None,
+        resume: str = "",
         **settings: Any,
     ) -> io.NodeOutput:
         node_id = running_node_id()
         if cls.hidden.dynprompt is not None and node_id is not None:
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
-        state = start_loop(prompt, target, policy_from(settings), seed=seed)
+        policy = policy_from(settings)
+        if resume.strip():
+            return _open_round(loop_to_resume(resume, prompt, target, policy))
+        state = start_loop(prompt, target, policy, seed=seed)
         if first_prompt == REWRITTEN:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)
@@ -230,11 +237,14 @@ class EndLoop(io.ComfyNode):
                 f"The round ended without a reading. Put {SCORE_ROUND} between the pictures and "
                 f"{END_LOOP}."
             )
-        state = accepted(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
+        state = decided(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
         LAST_PAGE.told(state)
         if state.done:
-            values, shown = result_values(state, run_id(state), wired_results(graph.dynprompt))
+            run = run_id(state)
+            if run:
+                ended_loops().keep(run, state)
+            values, shown = result_values(state, run, wired_results(graph.dynprompt))
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
         return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id(state)))

@@ -10,7 +10,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, stack
 
 from ..emofeedback.images import check_images, from_png
-from ..emofeedback.loop.driver import accepted, read_round, refine_round
+from ..emofeedback.loop.driver import decided, read_round, refine_round
 from ..emofeedback.loop.steps import check_read
 from ..emofeedback.reading.base import (
     Scorer,
@@ -83,12 +83,18 @@ class ScoreRound(io.ComfyNode):
         cls, state: LoopState, images: Tensor | None = None, **_: Any
     ) -> Sequence[str]:
         """Asks for pictures that no earlier run has made."""
-        return ["images"] if images is None and not pictures_at_hand(state) else []
+        known = state.known is not None or images is not None or pictures_at_hand(state)
+        return [] if known else ["images"]
 
     @classmethod
     def execute(
         cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
     ) -> io.NodeOutput:
+        if state.known is not None:  # an earlier loop read this round
+            PAGE.told(state.known)
+            readings = state.known.rounds[-1].readings
+            show_text(readings_in_words(readings))
+            return io.NodeOutput(state.known, readings)
         reused = pictures_at_hand(state) if images is None else ()
         # none at all: between ComfyUI's question and this one, others took the memory's room
         pictures = stack([from_png(data) for data in reused]) if reused else check_images(images)
@@ -141,8 +147,8 @@ class RefineRound(io.ComfyNode):
 
     @classmethod
     def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
-        state = accepted(state, PAGE)
-        if state.done or state.just_skipped:
+        state = decided(state, PAGE)
+        if state.done or (state.just_skipped and not state.awaits_refinement):
             return io.NodeOutput(state, state.prompt, "")
         refined, _ = refine_round(state, remembering_refiner(refiner), PAGE)
         FAILURES.note(refined)

@@ -20,7 +20,8 @@ from ..records.reading import Unread
 from ..records.state import LoopState
 from ..refining.base import Refiner
 from ..refining.falling_back import RulesInstead
-from .candidate_prompts import SHARED, refined_prompts
+from .candidate_prompts import ONE_EACH, SHARED, refined_prompts
+from .going_on import chosen_of, prefer
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
 from .report import unread_in_words
@@ -118,11 +119,21 @@ def read_round(
     return state
 
 
-def accepted(state: LoopState, observer: Observer) -> LoopState:
-    """The state, stopped if the best picture is wanted now."""
+def decided(state: LoopState, observer: Observer) -> LoopState:
+    """The state with the artist's choice as its best, stopped if that is wanted now."""
+    state = _chosen(state, observer)
     if state.done or observer.cut_wanted(state) != "accept":
         return state
     state = accept_best(state)
+    observer.told(state)
+    return state
+
+
+def _chosen(state: LoopState, observer: Observer) -> LoopState:
+    choice = observer.choice(state)
+    if choice == chosen_of(state):
+        return state
+    state = prefer(state, choice)
     observer.told(state)
     return state
 
@@ -152,6 +163,8 @@ def refine_round(
     tick()
     request = refine_request(state)
     was_read = state.rounds[-1].was_read
+    if chosen_of(state) is not None:  # all candidates follow it
+        route, prompts = SHARED if route == ONE_EACH else route, ()
     prompts = prompts or (request.prompt,) * len(was_read)
     read = tuple(prompt for prompt, known in zip(prompts, was_read, strict=True) if known)
     try:
@@ -189,7 +202,16 @@ def run_loop(
         at_hand: asked before `generate`.
     Raises: ScorerError: the loop has ended, and no picture was read.
     """
-    prompts = (state.prompt,) * state.policy.candidates
+    count = state.policy.candidates
+    prompts = (state.prompt,) * count
+    if state.known is not None:
+        state = state.known
+        observer.told(state)
+        if refiner is not None and state.awaits_refinement:
+            last = state.rounds[-1].prompts
+            state, made = refine_round(state, refiner, observer, route=route, prompts=last)
+            prompts = (made * count)[:count]
+        yield state
     while not state.done:
         reused = at_hand(prompts, round_seed(state))
         observer.told(state, "" if reused else MAKING)
@@ -216,8 +238,8 @@ def run_loop(
                 steps=0 if reused else steps_per_picture * len(images),
                 reused=reused,
             )
-        state = accepted(state, observer)
-        if refiner is not None and not state.done and not state.just_skipped:
+        state = decided(state, observer)
+        if refiner is not None and state.awaits_refinement:
             state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
         yield state
     check_read(state)
@@ -227,7 +249,7 @@ def _without_round(
     state: LoopState, wish: Wish, observer: Observer, pictures: int, seconds: float, steps: int
 ) -> LoopState:
     state = cut_short(
-        state,
+        _chosen(state, observer),
         accept=wish == "accept",
         pictures=pictures,
         generate_seconds=seconds,

@@ -34,15 +34,23 @@ from ..records.state import MAX_SEED, LoopPolicy, LoopState, RoundRecord, Skippe
 from ..refining.base import (
     Refiner,
 )
+from .going_on import basis_of, chosen_of
 from .ranking import best_after, rank_readings
 from .stopping import stop_reason
 
 
 def start_loop(
-    prompt: str, target: Emotion, policy: LoopPolicy | None = None, *, seed: int = 0
+    prompt: str,
+    target: Emotion,
+    policy: LoopPolicy | None = None,
+    *,
+    seed: int = 0,
+    origin: bytes = b"",
 ) -> LoopState:
     """A loop that has not generated anything yet.
 
+    Args:
+        origin: a picture of the artist's as PNG, which a body may start from.
     Raises: ConfigError: empty prompt, or a seed out of range.
     """
     prompt = checked_prompt(prompt)
@@ -52,6 +60,7 @@ def start_loop(
         policy=policy or LoopPolicy(),
         seed=seed,
         prompt=prompt,
+        origin=origin,
     )
 
 
@@ -245,8 +254,11 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
     """The same state with the sampler steps of the last round's pictures filled in.
 
     Args:
-        steps: a picture; known to the graph alone, after the round.
+        steps: a picture; known to the graph alone, after the round. A round of a loop that is
+            gone on from has them.
     """
+    if state.resumed is not None and state.resumed.made == state.coming_round - 1:
+        return state
     if state.just_skipped:
         skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)
         return replace(state, skipped=(*state.skipped[:-1], skipped))
@@ -258,22 +270,25 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
 def refine_request(state: LoopState) -> RefineRequest:
     """What to ask a refiner after the last scored round, of its pictures that were read.
 
+    Where the artist chose a candidate, it is asked about that one, among those of its round.
+
     Raises: LoopError: no round has been scored yet.
     """
     if not state.rounds:
         raise LoopError(
             "No round has been scored yet; score a round's pictures before it is refined."
         )
-    record = state.rounds[-1]
-    read = [index for index, was_read in enumerate(record.was_read) if was_read]
+    index, best = basis_of(state)
+    record = state.rounds[index]
+    read = [place for place, was_read in enumerate(record.was_read) if was_read]
     return RefineRequest(
         artist_prompt=state.artist_prompt,
-        prompt=record.prompt,
-        images=torch.stack([from_png(record.images[index]) for index in read]),
+        prompt=record.prompts[best],
+        images=torch.stack([from_png(record.images[place]) for place in read]),
         readings=tuple(measured(record.readings)),
         target=state.target,
-        best=read.index(record.best),
-        history=state.rounds[:-1],
+        best=read.index(best),
+        history=(*state.rounds[:index], *state.rounds[index + 1 :]),
     )
 
 
@@ -292,6 +307,7 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
     record = replace(
         record,
         refinement=refinement,
+        refined_from=chosen_of(state),
         refine_seconds=refinement.seconds,
         tokens=record.tokens + refinement.tokens,
     )

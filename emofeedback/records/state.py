@@ -77,6 +77,14 @@ POLICIES: dict[str, LoopPolicy] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A candidate that the artist points at, both counted from 1."""
+
+    round: int
+    candidate: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundRecord:
     """One finished round.
@@ -91,6 +99,8 @@ class RoundRecord:
         steps: generator steps spent (pictures x sampler steps); 0 where unknown.
         tokens: LVLM tokens for scoring and refining.
         reused: an earlier run made the pictures; this one spent nothing on them.
+        refined_from: the artist's choice that the refinement started from; None: the best of this.
+        latents: what each picture was decoded from, as safetensors; empty where unknown.
     """
 
     number: int
@@ -107,6 +117,8 @@ class RoundRecord:
     steps: int = 0
     tokens: int = 0
     reused: bool = False
+    refined_from: Chosen | None = None
+    latents: tuple[bytes, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -116,7 +128,11 @@ class RoundRecord:
     @property
     def best_reading(self) -> Reading:
         """The reading of the round's best candidate."""
-        reading = self.readings[self.best]
+        return self.reading_of(self.best)
+
+    def reading_of(self, candidate: int) -> Reading:
+        """The reading of a candidate that was read, counted from 0."""
+        reading = self.readings[candidate]
         assert isinstance(reading, Reading), "a picture without a reading cannot win"
         return reading
 
@@ -176,11 +192,31 @@ class SkippedRound:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best picture so far: `round_index` counts from 0, `candidate` within the round."""
+    """The best picture so far: `round_index` counts from 0, `candidate` within the round.
+
+    Where it is `chosen` by the artist, no smaller gap takes its place.
+    """
 
     round_index: int
     candidate: int
     gap: Gap
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """That a loop goes on from one that had ended.
+
+    Args:
+        run: the id of that one.
+        read, made: rounds that it had read, and all that it had made.
+        seconds: what it had spent.
+    """
+
+    run: str
+    read: int
+    made: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -198,7 +234,10 @@ class LoopState(Mapping[str, Any]):
         failure: what a scorer or refiner failed with that ended the loop; else empty.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
+        origin: the artist's own picture as PNG, which a body may start from; else empty.
+        resumed: the loop that this one goes on from.
         at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
+        known: the state after the coming round, where that is known already.
     """
 
     artist_prompt: str
@@ -213,7 +252,10 @@ class LoopState(Mapping[str, Any]):
     failure: str = ""
     first_refinement: Refinement | None = None
     digest: str = ""
+    origin: bytes = b""
+    resumed: Resumed | None = None
     at_hand: tuple[bytes, ...] = ()
+    known: LoopState | None = None
 
     def __post_init__(self) -> None:
         checked_prompt(self.artist_prompt)
@@ -221,6 +263,7 @@ class LoopState(Mapping[str, Any]):
             raise ConfigError(f"The seed is {self.seed}; use a whole number from 0 to {MAX_SEED}.")
         if not self.digest:
             start = [self.artist_prompt, repr(self.target), repr(self.policy), self.seed]
+            start += [self.origin] if self.origin else []
             object.__setattr__(self, "digest", _digest("", start))
 
     @property
@@ -246,6 +289,11 @@ class LoopState(Mapping[str, Any]):
         return self.best_round.images[self.best.candidate]
 
     @property
+    def awaits_refinement(self) -> bool:
+        """The loop goes on, and its last round that was read has no prompt for the next."""
+        return not self.done and bool(self.rounds) and self.rounds[-1].refinement is None
+
+    @property
     def just_skipped(self) -> bool:
         """The round before the coming one has no reading."""
         return bool(self.skipped) and self.skipped[-1].number == self.coming_round - 1
@@ -253,7 +301,14 @@ class LoopState(Mapping[str, Any]):
     @property
     def best_reading(self) -> Reading:
         """The reading of the best picture so far; only where `best` is known."""
-        return self.best_round.best_reading
+        assert self.best is not None, "no round has been read yet"
+        return self.best_round.reading_of(self.best.candidate)
+
+    @property
+    def start_image(self) -> bytes:
+        """What the coming round's pictures may start from: the artist's choice, else `origin`."""
+        chosen = self.best is not None and self.best.chosen
+        return self.best_image if chosen else self.origin
 
     @property
     def made(self) -> tuple[RoundRecord | SkippedRound, ...]:
@@ -263,7 +318,7 @@ class LoopState(Mapping[str, Any]):
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""
-        return replace(self, digest=_digest(self.digest, event), at_hand=(), **changes)
+        return replace(self, digest=_digest(self.digest, event), at_hand=(), known=None, **changes)
 
     def _shown(self) -> dict[str, Any]:
         return {"digest": self.digest, "round": len(self.rounds), "done": self.done}

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...emofeedback.records.state import Chosen
 from .live import RUNS, LiveRun, log
 from .wiring import tell_wiring
 
@@ -25,6 +26,7 @@ def register_routes() -> None:
     routes.get(RUN)(read_run)
     routes.post(RUN + "/accept")(accept)
     routes.post(RUN + "/skip")(skip)
+    routes.post(RUN + "/prefer")(prefer)
     server.add_on_prompt_handler(tell_wiring)
 
 
@@ -50,6 +52,17 @@ async def skip(request: web.Request) -> web.Response:
     """Throw the round away that is being made; a round that is over by now stays."""
     run, body = await _steered(request, {"client_id", "round"})
     if refusal := run.ask_to_skip(body["round"]):
+        raise _problem(web.HTTPConflict, refusal)
+    return web.json_response({})
+
+
+async def prefer(request: web.Request) -> web.Response:
+    """Lead the loop by a candidate from the next boundary on; round 0 leaves it to the gaps."""
+    run, body = await _steered(request, {"client_id", "round", "candidate"})
+    numbers = body["round"], body["candidate"]
+    if not all(type(number) is int for number in numbers):
+        raise _problem(web.HTTPBadRequest, "round and candidate are whole numbers.")
+    if refusal := run.ask_to_prefer(Chosen(*numbers)):
         raise _problem(web.HTTPConflict, refusal)
     return web.json_response({})
 

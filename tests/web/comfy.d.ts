@@ -34,6 +34,7 @@ declare namespace Comfy {
     widgets?: Widget[];
     inputs?: Slot[];
     outputs?: Slot[];
+    getInputNode?(slot: number): Node | null;
     onConfigure?: (...rest: any[]) => unknown;
     onConnectionsChange?: (...rest: any[]) => unknown;
     onExecuted?: (...rest: any[]) => unknown;
@@ -84,6 +85,7 @@ declare namespace Comfy {
     graph: Graph;
     rootGraph?: Graph;
     extensionManager: { setting: { get(id: string): unknown } };
+    queuePrompt(number: number, count?: number): Promise<unknown>;
     registerExtension(extension: Extension): void;
   }
 
