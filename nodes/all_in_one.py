@@ -131,6 +131,7 @@ class EmotionFeedback(io.ComfyNode):
             route=prompts,
             steps_per_picture=settings.steps,
             at_hand=drawn.at_hand,
+            latents=loop.latents,
         ):
             FAILURES.note(state)
             drawn.keep(state)

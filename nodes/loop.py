@@ -6,8 +6,10 @@ from typing import Any
 
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
+from torch import Tensor
 
 from ..emofeedback.errors import LoopError
+from ..emofeedback.images import check_images, from_png, to_png
 from ..emofeedback.loop.driver import decided, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
 from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
@@ -56,6 +58,10 @@ from .widgets.sockets import (
 )
 
 LAST_PAGE = Page(counted=True)
+NO_PICTURE = (
+    f"{START_LOOP} has no picture to start from: connect one to its picture input, for example "
+    "from Load Image."
+)
 
 
 def _round_outputs() -> list[io.Output]:
@@ -70,6 +76,11 @@ def _round_outputs() -> list[io.Output]:
             display_name="candidates", tooltip="Pictures of the round: the latent batch size."
         ),
         EmotionSocket.Output(display_name="target", tooltip="The wanted emotion."),
+        io.Image.Output(
+            display_name="picture",
+            tooltip="What an image-to-image body starts from: the candidate that you clicked in "
+            "the panel, else the picture that came in.",
+        ),
     ]
 
 
@@ -87,7 +98,9 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     state, blocked = with_pictures_at_hand(state)
     CLOCK.start(state.digest)
     PAGE.told(state, "" if state.at_hand or state.known else MAKING)
-    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target
+    start = state.start_image
+    picture = from_png(start).unsqueeze(0) if start else ExecutionBlocker(NO_PICTURE)
+    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target, picture
     kept = (
         ExecutionBlocker(None) if index in blocked else output
         for index, output in enumerate(outputs)
@@ -129,6 +142,12 @@ class StartLoop(io.ComfyNode):
                     "refiner, which needs no model."
                 ),
                 resume_input(),
+                io.Image.Input(
+                    "picture",
+                    optional=True,
+                    tooltip="For bodies that start from a picture (image to image): handed out by "
+                    "the picture output until you click a candidate. Of a batch, the first.",
+                ),
             ],
             outputs=_round_outputs(),
             hidden=[io.Hidden.dynprompt],
@@ -147,6 +166,7 @@ class StartLoop(io.ComfyNode):
         seed: int,
         first_prompt: str = AS_WRITTEN,
         refiner: Scorer | None = None,
+        picture: Tensor | None = None,
         resume: str = "",
         **settings: Any,
     ) -> io.NodeOutput:
@@ -154,9 +174,10 @@ class StartLoop(io.ComfyNode):
         if cls.hidden.dynprompt is not None and node_id is not None:
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
         policy = policy_from(settings)
+        origin = b"" if picture is None else to_png(check_images(picture)[0])
         if resume.strip():
-            return _open_round(loop_to_resume(resume, prompt, target, policy))
-        state = start_loop(prompt, target, policy, seed=seed)
+            return _open_round(loop_to_resume(resume, prompt, target, policy, origin=origin))
+        state = start_loop(prompt, target, policy, seed=seed, origin=origin)
         if first_prompt == REWRITTEN:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)

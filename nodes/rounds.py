@@ -29,6 +29,7 @@ from .comfy.reuse import (
     remembering_scorer,
 )
 from .comfy.words import readings_in_words, suggestions_in_words
+from .widgets.loop_result import latent_bytes
 from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -61,6 +62,13 @@ class ScoreRound(io.ComfyNode):
                     tooltip="Also ask for the visible causes and a reason, once a round, for the "
                     "best candidate.",
                 ),
+                io.Latent.Input(
+                    "latents",
+                    optional=True,
+                    lazy=True,
+                    tooltip=f"What the pictures were decoded from; only for {END_LOOP}'s latent "
+                    "output.",
+                ),
             ],
             outputs=[
                 StateSocket.Output(
@@ -79,25 +87,32 @@ class ScoreRound(io.ComfyNode):
         return FAILURES.count
 
     @classmethod
-    def check_lazy_status(
-        cls, state: LoopState, images: Tensor | None = None, **_: Any
-    ) -> Sequence[str]:
-        """Asks for pictures that no earlier run has made."""
-        known = state.known is not None or images is not None or pictures_at_hand(state)
-        return [] if known else ["images"]
+    def check_lazy_status(cls, state: LoopState, **inputs: Any) -> Sequence[str]:
+        """Asks for pictures that no earlier run has made, and for their latents if wired."""
+        wanted = [name for name in ("images", "latents") if name in inputs]
+        wanted = [name for name in wanted if inputs[name] is None]
+        known = not wanted or state.known is not None or pictures_at_hand(state)
+        return [] if known else wanted
 
     @classmethod
     def execute(
-        cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
+        cls,
+        state: LoopState,
+        images: Tensor | None,
+        scorer: Scorer,
+        explain: bool = True,
+        latents: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
         if state.known is not None:  # an earlier loop read this round
             PAGE.told(state.known)
             readings = state.known.rounds[-1].readings
             show_text(readings_in_words(readings))
             return io.NodeOutput(state.known, readings)
-        reused = pictures_at_hand(state) if images is None else ()
+        reused = pictures_at_hand(state) if images is None else None
         # none at all: between ComfyUI's question and this one, others took the memory's room
-        pictures = stack([from_png(data) for data in reused]) if reused else check_images(images)
+        pictures = (
+            stack([from_png(data) for data in reused.images]) if reused else check_images(images)
+        )
         scored = read_round(
             state,
             pictures,
@@ -105,6 +120,7 @@ class ScoreRound(io.ComfyNode):
             PAGE,
             explain=explain,
             generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
+            latents=() if reused else latent_bytes(latents),
             reused=reused,
         )
         FAILURES.note(scored)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import ScorerError
 from ..images import from_png
 from ..reading.base import Scorer
+from ..records.drawn import Drawn
 from ..records.reading import Unread
 from ..records.state import LoopState
 from ..refining.base import Refiner
@@ -42,14 +43,13 @@ log = logging.getLogger(__name__)
 
 Generate = Callable[[Sequence[str], int], Tensor]
 """(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
-AtHand = Callable[[Sequence[str], int], tuple[bytes, ...]]
-"""The same pictures as PNG bytes, where an earlier run made them; else ()."""
+AtHand = Callable[[Sequence[str], int], Drawn | None]
+"""The same pictures, where an earlier run made them."""
 
 
-def nothing_at_hand(prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
+def nothing_at_hand(prompts: Sequence[str], seed: int) -> None:
     """Every picture is made."""
     del prompts, seed
-    return ()
 
 
 def rewrite_first_prompt(
@@ -75,7 +75,8 @@ def read_round(
     prompts: Sequence[str] = (),
     generate_seconds: float = 0.0,
     steps: int = 0,
-    reused: Sequence[bytes] = (),
+    latents: Sequence[bytes] = (),
+    reused: Drawn | None = None,
 ) -> LoopState:
     """The state after the coming round: its pictures read, or thrown away if that is wanted.
 
@@ -88,7 +89,8 @@ def read_round(
         explain: also ask for the causes in the best candidate.
         prompts: one an image where they differ.
         generate_seconds, steps: what the pictures cost.
-        reused: the images as PNG bytes, where an earlier run made them.
+        latents: what each image was decoded from, as in `Drawn`; empty where unknown.
+        reused: the images as an earlier run made them.
     """
     wish = observer.cut_wanted(state, last=True)
     if wish:
@@ -109,6 +111,7 @@ def read_round(
         generate_seconds=generate_seconds,
         score_seconds=time.perf_counter() - started,
         steps=steps,
+        latents=latents,
         reused=reused,
     )
     for told in unread_in_words(state.made[-1]):
@@ -191,6 +194,7 @@ def run_loop(
     explain: bool = True,
     steps_per_picture: int = 0,
     at_hand: AtHand = nothing_at_hand,
+    latents: Callable[[], Sequence[bytes]] = tuple,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -200,6 +204,7 @@ def run_loop(
         route: one of `ROUTES`: how the candidates' prompts differ.
         steps_per_picture: for the cost report.
         at_hand: asked before `generate`.
+        latents: asked after it: what each of its pictures was decoded from, as in `Drawn`.
     Raises: ScorerError: the loop has ended, and no picture was read.
     """
     count = state.policy.candidates
@@ -218,7 +223,7 @@ def run_loop(
         started = time.perf_counter()
         try:
             images = (
-                torch.stack([from_png(data) for data in reused])
+                torch.stack([from_png(data) for data in reused.images])
                 if reused
                 else generate(prompts, round_seed(state))
             )
@@ -236,6 +241,7 @@ def run_loop(
                 prompts=prompts,
                 generate_seconds=0.0 if reused else time.perf_counter() - started,
                 steps=0 if reused else steps_per_picture * len(images),
+                latents=() if reused else latents(),
                 reused=reused,
             )
         state = decided(state, observer)

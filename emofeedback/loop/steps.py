@@ -12,6 +12,7 @@ from ..errors import LoopError, ScorerError
 from ..images import check_images, from_png, to_png
 from ..reading.base import Scorer
 from ..reading.outcomes import read_each
+from ..records.drawn import Drawn
 from ..records.emotion import Emotion
 from ..records.prompt import (
     checked_prompt,
@@ -125,7 +126,8 @@ def record_scores(
     generate_seconds: float = 0.0,
     score_seconds: float = 0.0,
     steps: int = 0,
-    reused: Sequence[bytes] = (),
+    latents: Sequence[bytes] = (),
+    reused: Drawn | None = None,
 ) -> LoopState:
     """Adds a scored round, or an unread one if no picture was read; the state may be done.
 
@@ -133,7 +135,8 @@ def record_scores(
         images: [B, H, W, 3] float in 0..1.
         readings: one an image, or why there is none.
         prompts: one an image where they differ; default: the state's prompt for all.
-        reused: the images as PNG bytes, where an earlier run made them.
+        latents: what each image was decoded from, as in `Drawn`; empty where unknown.
+        reused: the images as an earlier run made them.
     Raises: LoopError: the loop is done, or counts differ. ImageError: unusable images.
     """
     if state.done:
@@ -145,7 +148,13 @@ def record_scores(
             f"{len(images)} images came with {len(readings)} readings and {len(prompts)} prompts; "
             "each image needs one of each."
         )
-    pictures = tuple(reused) or tuple(to_png(image) for image in images)
+    drawn = reused or Drawn(tuple(to_png(image) for image in images), tuple(latents))
+    if len(drawn.latents) not in (0, len(images)):
+        raise LoopError(
+            f"{len(images)} images came with {len(drawn.latents)} latents; each image needs the "
+            "one that it was decoded from."
+        )
+    pictures = drawn.images
     seed = round_seed(state)
     floor = state.policy.content_floor
     best = rank_readings(readings, state.target, content_floor=floor)[0]
@@ -163,6 +172,7 @@ def record_scores(
             images=pictures,
             prompts=prompts,
             seed=seed,
+            latents=drawn.latents,
         )
         after = state.advanced(event, skipped=(*state.skipped, unread))
         reason = stop_reason(after)
@@ -179,7 +189,8 @@ def record_scores(
         score_seconds=score_seconds,
         steps=steps,
         tokens=sum(reading.tokens for reading in measured(readings)),
-        reused=bool(reused),
+        reused=reused is not None,
+        latents=drawn.latents,
     )
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
     return replace(scored, stop_reason=stop_reason(scored))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigError
+from .drawn import Drawn
 from .emotion import Emotion, Gap
 from .prompt import (
     checked_prompt,
@@ -100,7 +101,7 @@ class RoundRecord:
         tokens: LVLM tokens for scoring and refining.
         reused: an earlier run made the pictures; this one spent nothing on them.
         refined_from: the artist's choice that the refinement started from; None: the best of this.
-        latents: what each picture was decoded from, as safetensors; empty where unknown.
+        latents: what each picture was decoded from, as in `Drawn`.
     """
 
     number: int
@@ -172,6 +173,7 @@ class SkippedRound:
         images: PNG bytes, one for each of `unread`.
         prompts: what each was generated from.
         seed: of the round.
+        latents: as of a round with readings.
     """
 
     number: int
@@ -183,6 +185,7 @@ class SkippedRound:
     images: tuple[bytes, ...] = ()
     prompts: tuple[str, ...] = ()
     seed: int = 0
+    latents: tuple[bytes, ...] = ()
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -236,7 +239,7 @@ class LoopState(Mapping[str, Any]):
         digest: identifies prompt, target, policy, seed, pictures and readings.
         origin: the artist's own picture as PNG, which a body may start from; else empty.
         resumed: the loop that this one goes on from.
-        at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
+        at_hand: the coming round's pictures, where an earlier run made the same.
         known: the state after the coming round, where that is known already.
     """
 
@@ -254,7 +257,7 @@ class LoopState(Mapping[str, Any]):
     digest: str = ""
     origin: bytes = b""
     resumed: Resumed | None = None
-    at_hand: tuple[bytes, ...] = ()
+    at_hand: Drawn | None = None
     known: LoopState | None = None
 
     def __post_init__(self) -> None:
@@ -318,7 +321,9 @@ class LoopState(Mapping[str, Any]):
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""
-        return replace(self, digest=_digest(self.digest, event), at_hand=(), known=None, **changes)
+        return replace(
+            self, digest=_digest(self.digest, event), at_hand=None, known=None, **changes
+        )
 
     def _shown(self) -> dict[str, Any]:
         return {"digest": self.digest, "round": len(self.rounds), "done": self.done}

@@ -1,9 +1,11 @@
-"""Going on from a loop that ended, and from the picture that the artist prefers, on a real server."""
+"""Going on from an ended loop, and from a picture that the artist prefers, on a real server."""
 
 import json
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from test_live_loop import ask, once, told
 
 from tools.comfy_client import Comfy, Graph, Run, only, workflow
@@ -34,9 +36,7 @@ def ended(comfy: Comfy) -> Run:
     return done(comfy, loop(731))
 
 
-def test_an_ended_loop_goes_on_and_draws_only_new_rounds(
-    default_comfy: Comfy, ended: Run
-) -> None:
+def test_an_ended_loop_goes_on_and_draws_only_new_rounds(default_comfy: Comfy, ended: Run) -> None:
     graph = loop(731, resume=f"{run_id(ended)}:0:0:2")
     run = done(default_comfy, graph)
     assert numbers(run) == [1, 2, 3, 4]
@@ -109,3 +109,62 @@ def test_a_click_leads_from_the_next_boundary_on(default_comfy: Comfy) -> None:
     assert json.dumps(run.report["best"]["reading"]["valence"]) == json.dumps(
         first["readings"][1]["valence"]
     )
+
+
+def image_to_image(seed: int, rounds: int) -> Graph:
+    """The loop whose body starts from a picture, and keeps latents."""
+    graph = loop(seed, rounds=rounds)
+    start, sampler, decode = (only(graph, n) for n in ("EmoFB_StartLoop", "KSampler", "VAEDecode"))
+    score, end = only(graph, "EmoFB_ScoreRound"), only(graph, "EmoFB_EndLoop")
+    vae = graph[decode]["inputs"]["vae"]
+    empty = {"width": 256, "height": 256, "batch_size": 1, "color": 0x4080C0}
+    graph |= {
+        "80": {"class_type": "EmptyImage", "inputs": empty},
+        "81": {"class_type": "VAEEncode", "inputs": {"pixels": [start, 5], "vae": vae}},
+        "82": {"class_type": "RepeatLatentBatch",
+               "inputs": {"samples": ["81", 0], "amount": [start, 3]}},
+        "83": {"class_type": "VAEDecode", "inputs": {"samples": [end, 9], "vae": vae}},
+        "84": {"class_type": "SaveImage",
+               "inputs": {"images": ["83", 0], "filename_prefix": "latent"}},
+        "85": {"class_type": "PreviewAny", "inputs": {"source": [end, 7]}},
+        "86": {"class_type": "PreviewAny", "inputs": {"source": [end, 8]}},
+        "87": {"class_type": "SaveImage",
+               "inputs": {"images": [start, 5], "filename_prefix": "start"}},
+    }  # fmt: skip
+    graph[start]["inputs"]["picture"] = ["80", 0]
+    graph[sampler]["inputs"] |= {"latent_image": ["82", 0], "denoise": 0.6}
+    graph[score]["inputs"]["latents"] = [sampler, 0]
+    return graph
+
+
+def test_the_choice_leads_by_its_pixels_and_the_best_latent_is_handed_on(
+    default_comfy: Comfy,
+) -> None:
+    comfy, body = default_comfy, {"client_id": default_comfy.client, "round": 1, "candidate": 2}
+    graph = image_to_image(735, 1)
+    first = done(comfy, graph)
+    (latent,), (best,) = first.images("latent"), first.images("best_")
+    assert np.abs(pixels(comfy, latent) - pixels(comfy, best)).max() <= 1
+    assert first.outputs["85"]["text"] == [str(first.report["best"]["seed"])]
+    assert first.outputs["86"]["text"] == [str(first.report["best"]["candidate"] - 1)]
+
+    def rounds_after(watch: Any) -> Run:
+        again = json.loads(json.dumps(graph))
+        again[only(graph, "EmoFB_StartLoop")]["inputs"]["rounds"] = 3
+        return done(comfy, again, watch)
+
+    run = rounds_after(
+        once("making pictures", 2, lambda run: ask(comfy, f"{run}/prefer", body) and None)
+    )
+    assert [record["reused"] for record in run.report["rounds"]] == [True, False, False]
+    second, third = (pixels(comfy, image) for image in run.images("start"))
+    chosen = pixels(comfy, run.images("candidates_")[1])
+    assert len(np.unique(second.reshape(-1, 3), axis=0)) == 1  # the even blue picture
+    assert np.array_equal(third, chosen)
+
+
+def pixels(comfy: Comfy, image: dict[str, str]) -> np.ndarray:
+    """A saved picture as whole numbers."""
+    folder = comfy.server.base / image["type"] / image["subfolder"]
+    with Image.open(folder / image["filename"]) as picture:
+        return np.asarray(picture.convert("RGB"), dtype=np.int16)

@@ -94,6 +94,7 @@ declare namespace Comfy {
     initialClientId?: string | null;
     fetchApi(path: string, options?: RequestInit): Promise<Response>;
     addEventListener(name: string, listener: (event: CustomEvent<any>) => void): void;
+    dispatchEvent(event: Event): boolean;
   }
 }
 
