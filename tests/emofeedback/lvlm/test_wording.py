@@ -55,8 +55,8 @@ def test_every_question_has_the_words_and_asks_for_an_answer_that_can_be_read(
 
 
 def test_one_model_is_asked_in_two_wordings_and_readings_say_which(tmp_path: Path) -> None:
-    random_qwen3(tmp_path)
-    plain = load_folder(tmp_path)
+    random_qwen3(tmp_path / "model")
+    plain = load_folder(tmp_path / "model")
     images = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
     (before,) = LvlmScorer(plain).score(images)
     own = in_own_words(plain.prompts, "mine", WORDS)
