@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from ...emofeedback.errors import EmoFeedbackError
+from ...emofeedback.lvlm.server.allowed import usual_urls
 from ...emofeedback.records.state import Chosen
 from .live import RUNS, LiveRun, log
 from .wiring import tell_wiring
@@ -29,6 +30,7 @@ def register_routes() -> None:
     routes.post(RUN + "/accept")(accept)
     routes.post(RUN + "/skip")(skip)
     routes.post(RUN + "/prefer")(prefer)
+    routes.get("/emofeedback/servers")(usual_servers)
     routes.post("/emofeedback/models")(list_server)
     server.add_on_prompt_handler(tell_wiring)
 
@@ -68,6 +70,11 @@ async def prefer(request: web.Request) -> web.Response:
     if refusal := run.ask_to_prefer(Chosen(*numbers)):
         raise _problem(web.HTTPConflict, refusal)
     return web.json_response({})
+
+
+async def usual_servers(_: web.Request) -> web.Response:
+    """The servers of this computer that may be asked without permission: URLs by name."""
+    return web.json_response(usual_urls())
 
 
 async def list_server(request: web.Request) -> web.Response:

@@ -6,17 +6,10 @@ import { mark } from "./mounts.js";
 
 /** @typedef {Comfy.Node} Node */
 
-const ADDRESS = "/emofeedback/models";
+const SERVERS = "/emofeedback/servers";
+const MODELS = "/emofeedback/models";
 const SERVER = "server";
 const HEIGHT = 74;
-/** @type {Record<string, string>} */
-const USUAL = {
-  Ollama: "http://127.0.0.1:11434/v1",
-  "LM Studio": "http://127.0.0.1:1234/v1",
-  vLLM: "http://127.0.0.1:8000/v1",
-  "llama.cpp": "http://127.0.0.1:8080/v1",
-  SGLang: "http://127.0.0.1:30000/v1",
-};
 const OTHER = "OpenAI-compatible";
 
 /**
@@ -25,11 +18,7 @@ const OTHER = "OpenAI-compatible";
  * @param {Comfy.Api} api
  */
 export function addServers(node, api) {
-  const servers = html(
-    "select",
-    { "aria-label": "Server" },
-    ...[...Object.keys(USUAL), OTHER].map((name) => html("option", { value: name }, name)),
-  );
+  const servers = html("select", { "aria-label": "Server" });
   const models = html("select", { "aria-label": "Models of the server" });
   const ask = html("button", { type: "button", title: "Ask the server for its models." }, "List");
   const told = html("div", { class: "emofb-note", role: "status" });
@@ -39,6 +28,8 @@ export function addServers(node, api) {
     html("div", {}, servers, models, ask),
     told,
   );
+  /** @type {Record<string, string>} */
+  let usual = {}; // name -> URL
   let asked = 0;
 
   /** @param {string} name */
@@ -60,7 +51,7 @@ export function addServers(node, api) {
     const number = ++asked;
     told.textContent = "Asking ...";
     const answer = await api
-      .fetchApi(ADDRESS, {
+      .fetchApi(MODELS, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ url: String(named("url")?.value ?? "") }),
@@ -85,11 +76,19 @@ export function addServers(node, api) {
   function refresh() {
     element.hidden = node.widgets?.find(({ name }) => name === "kind")?.value !== SERVER;
     const url = String(named("url")?.value ?? "");
-    servers.value = Object.keys(USUAL).find((name) => USUAL[name] === url) ?? OTHER;
+    servers.value = Object.keys(usual).find((name) => usual[name] === url) ?? OTHER;
+  }
+
+  async function learn() {
+    const answer = await api.fetchApi(SERVERS).catch(() => null);
+    usual = answer?.ok ? await answer.json().catch(() => ({})) : {};
+    const names = [...Object.keys(usual), OTHER];
+    servers.replaceChildren(...names.map((name) => html("option", { value: name }, name)));
+    refresh();
   }
 
   servers.addEventListener("change", () => {
-    const url = USUAL[servers.value];
+    const url = usual[servers.value];
     if (url) set("url", url);
     list();
   });
@@ -108,4 +107,5 @@ export function addServers(node, api) {
   after(node, "onConfigure", refresh);
   offer([]);
   refresh();
+  learn();
 }
