@@ -78,14 +78,14 @@ async def usual_servers(_: web.Request) -> web.Response:
 
 
 async def list_server(request: web.Request) -> web.Response:
-    """The models of a server that may be called; the owner of this machine says which may."""
+    """The models of a server that may be called, or the problem with it."""
     from ...emofeedback.lvlm.server.endpoint import list_models  # late: it loads the client
 
     url = (await _fields(request, {"url"}))["url"]
     try:
         names = await asyncio.to_thread(list_models, str(url))
     except EmoFeedbackError as error:
-        raise _problem(web.HTTPBadRequest, str(error)) from None
+        return web.json_response({"models": [], "problem": str(error)})  # nothing to log
     return web.json_response({"models": names})
 
 

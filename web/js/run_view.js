@@ -2,7 +2,7 @@
 
 import { html } from "./element.js";
 import { inWords, rounded } from "./plane.js";
-import { costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
+import { chosenOf, costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
 import { createStrip } from "./strip.js";
 import { drawRun } from "./trajectory.js";
 
@@ -201,7 +201,7 @@ export function createRunView({ onAccept, onSkip, onChoose, onContinue, onStartO
 function statusOf(run) {
   if (!run.plan) return EMPTY;
   const best = run.best
-    ? `best gap ${rounded(run.best.gap.size)} in round ${run.best.round}`
+    ? `${chosenOf(run) ? "your choice has gap" : "best gap"} ${rounded(run.best.gap.size)} in round ${run.best.round}`
     : "";
   if (run.ended) return `Done, ${run.ended}: ${best}`;
   const doing = run.doing

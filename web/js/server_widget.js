@@ -9,7 +9,7 @@ import { mark } from "./mounts.js";
 const SERVERS = "/emofeedback/servers";
 const MODELS = "/emofeedback/models";
 const SERVER = "server";
-const HEIGHT = 74;
+const HEIGHT = 92;
 const OTHER = "OpenAI-compatible";
 
 /**
@@ -59,8 +59,8 @@ export function addServers(node, api) {
       .catch(() => null);
     const found = await answer?.json().catch(() => null);
     if (number !== asked) return; // another server was chosen meanwhile
-    told.textContent = answer?.ok ? "" : (found?.error ?? "ComfyUI does not answer.");
-    offer(answer?.ok ? found.models : []);
+    told.textContent = found?.problem ?? found?.error ?? (found ? "" : "ComfyUI does not answer.");
+    offer(found?.models ?? []);
   }
 
   /** @param {string[]} names */

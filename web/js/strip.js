@@ -1,6 +1,7 @@
 /** The pictures of all rounds in a row; a click says by which one the loop shall go on. */
 
 import { html } from "./element.js";
+import { rounded } from "./plane.js";
 import { roundsOf, wasRead } from "./run_model.js";
 
 /** @typedef {import("./run_model.js").Run} Run */
@@ -59,7 +60,7 @@ function groupOf({ number, best, candidates }) {
   const pictures = candidates.map((candidate, place) => {
     const name = `${label}, picture ${place + 1}`;
     const read = wasRead(candidate);
-    const told = read ? `${name}: gap ${candidate.gap.size.toFixed(2)}` : `${name}: not read`;
+    const told = read ? `${name}: gap ${rounded(candidate.gap.size)}` : `${name}: not read`;
     return html(
       "button",
       {
