@@ -16,6 +16,7 @@ declare namespace Comfy {
     element?: HTMLElement;
     options?: { values?: unknown };
     serialize?: boolean;
+    serializeValue?: (...rest: any[]) => unknown;
     callback?: (this: Widget, value: unknown, ...rest: unknown[]) => unknown;
   }
 
