@@ -1,4 +1,4 @@
-"""`python -m emofeedback score | calibrate | evaluate | fit | study | serve`: readings, loops."""
+"""`python -m emofeedback score | calibrate | evaluate | fit | study | rate | serve`."""
 
 import logging
 import sys
@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": ("emofeedback.commands.evaluate", "measure a scorer against human ratings"),
     "fits": ("emofeedback.commands.fits", "say which graphics card holds which models"),
     "study": ("emofeedback.commands.study", "compare ways to a feeling on prompts of your own"),
+    "rate": ("emofeedback.commands.rate", "rate a study's pictures, blind, on a local page"),
     "serve": ("emofeedback.commands.serve", "a model folder as an OpenAI-compatible server"),
     "fit": ("emofeedback.commands.fit", "fit a head on a picture encoder to human ratings"),
 }

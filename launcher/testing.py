@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import web
@@ -20,6 +21,7 @@ CHECKS = {
     "mypy of nodes": ["mypy", "-p", "pack.nodes"],
 }
 FRONTEND_HELP = "run only the browser's tests, on this version of ComfyUI's page"
+SERVED = ("tests/browser", "tests/launcher", "tests/server")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -47,9 +49,43 @@ def run(arguments: Sequence[str], tree: Path) -> int:
         say(f"FAILED: {name} (see above)")
     if missing:
         say(f"The browser tests are skipped: {missing}.")
-    command = [*_pytest(arguments, "tests"), *(["--ignore=tests/browser"] if missing else [])]
-    code = _module(command, COMFYUI_PATH=str(tree))
+    without = ["--ignore=tests/browser"] if missing else []
+    if arguments or os.cpu_count() == 1:
+        code = _module([*_pytest(arguments, "tests"), *without], COMFYUI_PATH=str(tree))
+    else:
+        code = _side_by_side(["tests/browser"] if missing else [], tree)
     return code or bool(failed)
+
+
+def _side_by_side(left_out: Sequence[str], tree: Path) -> int:
+    """Runs the tests of ComfyUI's processes beside all others; returns the exit code.
+
+    Each half keeps about one core busy. They share the set-up, which neither changes; ports,
+    folders and processes are each half's own.
+    """
+    halves = {
+        "served": [folder for folder in SERVED if folder not in left_out],
+        "others": ["tests", *(f"--ignore={folder}" for folder in SERVED)],
+    }
+    children = {
+        name: _start(_pytest(half), {"COMFYUI_PATH": str(tree)}, stdout=subprocess.PIPE)
+        for name, half in halves.items()
+    }
+    with ThreadPoolExecutor() as pool:
+        try:
+            codes = list(pool.map(_told, children, children.values()))
+        finally:
+            for child in children.values():
+                end_process(child)
+    return next((code for code in codes if code), 0)
+
+
+def _told(name: str, child: subprocess.Popen[bytes]) -> int:
+    """Prints what a child writes, each line whole and after its name, until it ends."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        say(f"{name} | {line.decode(errors='replace').rstrip()}")
+    return child.wait()
 
 
 def run_lowest(arguments: Sequence[str], tree: Path, python: Path) -> int:
@@ -96,14 +132,27 @@ def _folder_of_pack() -> Path:
 
 
 def _module(command: Sequence[str], python: str | Path = sys.executable, **environment: str) -> int:
-    say(f"$ {' '.join(command)}")
-    child = subprocess.Popen(
-        [python, "-m", *command],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        preexec_fn=die_with_parent(),
-    )
+    child = _start(command, environment, python=python)
     try:
         return child.wait()
     finally:
         end_process(child)
+
+
+def _start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    python: str | Path = sys.executable,
+    stdout: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts a module; with a `stdout` of its own, both of its streams go there."""
+    say(f"$ {' '.join(command)}")
+    return subprocess.Popen(
+        [python, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=None if stdout is None else subprocess.STDOUT,
+        preexec_fn=die_with_parent(),
+    )

@@ -12,6 +12,7 @@ from .checkpoint import LoadCheckpoint
 from .comfy.model_folders import register_folders
 from .comfy.routes import register_routes
 from .cue_overlay import CuesOnPicture
+from .editing import ScoreEdits
 from .embedded import LoadEmbedded
 from .emotion import EmotionGrid, EmotionTarget
 from .emotion_path import EmotionPath
@@ -61,6 +62,7 @@ NODES: list[type[io.ComfyNode]] = [
     EmotionNumbers,
     FilterByEmotion,
     ScoreFolder,
+    ScoreEdits,
 ]
 
 

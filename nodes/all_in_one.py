@@ -13,7 +13,7 @@ from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import start_loop
 from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
-from .comfy.live import run_id
+from .comfy.live import ended_loops, run_id
 from .comfy.reuse import FAILURES, DrawnPictures, remembering_refiner, remembering_scorer
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
@@ -21,6 +21,7 @@ from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.loop_result import result_outputs, result_values
 from .widgets.names import EMOTION_FEEDBACK, ENCODE_EMOTION
 from .widgets.policy import policy_from, policy_inputs, steering_inputs
+from .widgets.resume import loop_to_resume, resume_input
 from .widgets.sockets import (
     LOOP_CATEGORY,
     prompt_input,
@@ -89,6 +90,7 @@ class EmotionFeedback(io.ComfyNode):
                 *_sampler_inputs(),
                 refiner_input(),
                 first_prompt_input(advanced=True),
+                resume_input(),
                 *steering_inputs(STRENGTH_TAKES_IT, advanced=True),
             ],
             outputs=result_outputs(),
@@ -110,15 +112,21 @@ class EmotionFeedback(io.ComfyNode):
         prompts: str,
         refiner: Scorer | None = None,
         first_prompt: str = AS_WRITTEN,
+        resume: str = "",
         **inputs: Any,
     ) -> io.NodeOutput:
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
-        state = start_loop(prompt, target, policy_from(inputs), seed=seed)
+        policy = policy_from(inputs)
+        state = (
+            loop_to_resume(resume, prompt, target, policy)
+            if resume.strip()
+            else start_loop(prompt, target, policy, seed=seed)
+        )
         settings = SamplerSettings(target=target, **sampling)
         if settings.emotion_strength == 0:
             state = by_words_alone(state, STRENGTH_TAKES_IT)
         loop, rewriting = SampledLoop(settings, state.policy.rounds), remembering_refiner(refiner)
-        if first_prompt == REWRITTEN:
+        if first_prompt == REWRITTEN and not state.resumed:
             state = rewrite_first_prompt(state, rewriting, loop)
         begun, drawn = state, DrawnPictures([*SamplerSettings.widget_names(), "target"])
         for state in run_loop(
@@ -130,11 +138,15 @@ class EmotionFeedback(io.ComfyNode):
             route=prompts,
             steps_per_picture=settings.steps,
             at_hand=lambda prompts, seed: drawn.at_hand(prompts, seed, loop.aim),
+            latents=loop.latents,
             take_aim=loop.take_aim,
         ):
             FAILURES.note(state)
             drawn.keep(state)
-        values, shown = result_values(state, run_id(state))
+        run = run_id(state)
+        if run:
+            ended_loops().keep(run, state)
+        values, shown = result_values(state, run)
         return io.NodeOutput(*values, ui=shown)
 
 

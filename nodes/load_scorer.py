@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from .widgets.scorer import (
     problem_with,
 )
 from .widgets.sockets import SCORE_CATEGORY, ScorerSocket
+from .widgets.wording import chosen_prompts, list_wordings, wording_path
 
 
 class LoadEmotionScorer(io.ComfyNode):
@@ -103,6 +105,8 @@ class LoadEmotionScorer(io.ComfyNode):
             stamps.append(newest_change(find_folder(kind["model"])))
         if kind.get("calibration") in list_calibrations():
             stamps.append(calibration_path(kind["calibration"]).stat().st_mtime)
+        if kind.get("wording") in list_wordings():
+            stamps.append(wording_path(kind["wording"]).stat().st_mtime)
         if kind.get("head") in list_heads():
             stamps.append(find_head(kind["head"]).stat().st_mtime)
         return json.dumps([plain, stamps], sort_keys=True)
@@ -133,16 +137,16 @@ def _progress_here() -> ProgressCallback:
 
 
 def _from_clip(kind: dict[str, Any]) -> Scorer:
-    return _scorer(ClipLvlm(kind["clip"]), kind)
+    return _scorer(ClipLvlm(kind["clip"], prompts=chosen_prompts(kind, ClipLvlm.prompts)), kind)
 
 
 def _from_folder(kind: dict[str, Any]) -> Scorer:
     name = kind["model"]
-    return _scorer(
-        managed_lvlm(name, kind["adapter"], keep=kind["keep_loaded"]),
-        kind,
-        find_folder(name),
-    )
+    lvlm = managed_lvlm(name, kind["adapter"], keep=kind["keep_loaded"])
+    prompts = chosen_prompts(kind, lvlm.prompts)
+    if prompts is not lvlm.prompts:
+        lvlm = lvlm.asked_with(prompts)
+    return _scorer(lvlm, kind, find_folder(name))
 
 
 def _from_server(kind: dict[str, Any]) -> Scorer:
@@ -155,7 +159,7 @@ def _from_server(kind: dict[str, Any]) -> Scorer:
         at_once=kind["at_once"],
         thought_tokens=kind.get("thought_tokens") or 0,
     )
-    return _scorer(lvlm, kind)
+    return _scorer(replace(lvlm, prompts=chosen_prompts(kind, lvlm.prompts)), kind)
 
 
 def _embedded(_kind: dict[str, Any]) -> Scorer:

@@ -6,9 +6,11 @@ from typing import Any
 
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
+from torch import Tensor
 
 from ..emofeedback.errors import LoopError
-from ..emofeedback.loop.driver import accepted, rewrite_first_prompt
+from ..emofeedback.images import check_images, from_png, to_png
+from ..emofeedback.loop.driver import decided, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
 from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
@@ -17,7 +19,8 @@ from ..emofeedback.reading.base import (
     Scorer,
 )
 from ..emofeedback.records.emotion import Emotion
-from ..emofeedback.records.state import WORDS, LoopState
+from ..emofeedback.records.policy import WORDS
+from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     CLOCK,
     running_node_id,
@@ -25,7 +28,7 @@ from .comfy.bridge import (
     show_loop_progress,
     show_text,
 )
-from .comfy.live import PAGE, Page, run_id
+from .comfy.live import PAGE, Page, ended_loops, run_id
 from .comfy.loop_graph import (
     LoopGraph,
     check_loop,
@@ -53,6 +56,7 @@ from .widgets.names import (
     START_LOOP,
 )
 from .widgets.policy import policy_from, policy_inputs, steering_inputs
+from .widgets.resume import loop_to_resume, resume_input
 from .widgets.sockets import (
     LOOP_CATEGORY,
     RESEARCH_CATEGORY,
@@ -65,6 +69,10 @@ from .widgets.sockets import (
 )
 
 LAST_PAGE = Page(counted=True)
+NO_PICTURE = (
+    f"{START_LOOP} has no picture to start from: connect one to its picture input, for example "
+    "from Load Image."
+)
 
 
 def _round_outputs() -> list[io.Output]:
@@ -79,6 +87,11 @@ def _round_outputs() -> list[io.Output]:
             display_name="candidates", tooltip="Pictures of the round: the latent batch size."
         ),
         EmotionSocket.Output(display_name="target", tooltip="The wanted emotion."),
+        io.Image.Output(
+            display_name="picture",
+            tooltip="What an image-to-image body starts from: the candidate that you clicked in "
+            "the panel, else the picture that came in.",
+        ),
         EmotionSocket.Output(
             display_name="aim",
             tooltip="The emotion to hand to what makes the pictures: the target, corrected by what "
@@ -93,6 +106,7 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     policy = state.policy
     lines = [
         *warnings_of_running(),
+        *([f"goes on after round {state.coming_round} of an earlier run"] if state.known else []),
         f"round {state.coming_round} of {policy.rounds}: {state.prompt}",
     ]
     if state.policy.steer != WORDS:
@@ -102,8 +116,18 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     show_text("\n".join(lines).strip())
     state, blocked = with_pictures_at_hand(state)
     CLOCK.start(state.digest)
-    PAGE.told(state, "" if state.at_hand else MAKING)
-    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target, state.aim
+    PAGE.told(state, "" if state.at_hand or state.known else MAKING)
+    start = state.start_image
+    picture = from_png(start).unsqueeze(0) if start else ExecutionBlocker(NO_PICTURE)
+    outputs = (
+        state,
+        state.prompt,
+        round_seed(state),
+        policy.candidates,
+        state.target,
+        picture,
+        state.aim,
+    )
     kept = (
         ExecutionBlocker(None) if index in blocked else output
         for index, output in enumerate(outputs)
@@ -144,6 +168,13 @@ class StartLoop(io.ComfyNode):
                     f"it, usually the one at {REFINE_ROUND}. Leave it open to use the rule "
                     "refiner, which needs no model."
                 ),
+                resume_input(),
+                io.Image.Input(
+                    "picture",
+                    optional=True,
+                    tooltip="For bodies that start from a picture (image to image): handed out by "
+                    "the picture output until you click a candidate. Of a batch, the first.",
+                ),
                 *steering_inputs(
                     "The aim needs the aim output wired to what makes the pictures, for example "
                     f"to the emotion input of {ENCODE_EMOTION}."
@@ -166,15 +197,23 @@ class StartLoop(io.ComfyNode):
         seed: int,
         first_prompt: str = AS_WRITTEN,
         refiner: Scorer | None = None,
+        picture: Tensor | None = None,
+        resume: str = "",
         **settings: Any,
     ) -> io.NodeOutput:
         node_id = running_node_id()
         if cls.hidden.dynprompt is not None and node_id is not None:
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
-        state = start_loop(prompt, target, policy_from(settings), seed=seed)
+        policy = policy_from(settings)
+        origin = b"" if picture is None else to_png(check_images(picture)[0])
+        state = (
+            loop_to_resume(resume, prompt, target, policy, origin=origin)
+            if resume.strip()
+            else start_loop(prompt, target, policy, seed=seed, origin=origin)
+        )
         if not running_body_takes_aim():
             state = by_words_alone(state, CONNECT_AIM)
-        if first_prompt == REWRITTEN:
+        if first_prompt == REWRITTEN and not state.resumed:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)
         return _open_round(state)
@@ -254,12 +293,15 @@ class EndLoop(io.ComfyNode):
                 f"The round ended without a reading. Put {SCORE_ROUND} between the pictures and "
                 f"{END_LOOP}."
             )
-        state = accepted(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
+        state = decided(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         state = stopped_unpromising(state)
         show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
         LAST_PAGE.told(state)
         if state.done:
-            values, shown = result_values(state, run_id(state), wired_results(graph.dynprompt))
+            run = run_id(state)
+            if run:
+                ended_loops().keep(run, state)
+            values, shown = result_values(state, run, wired_results(graph.dynprompt))
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
         return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id(state)))

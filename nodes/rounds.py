@@ -10,12 +10,13 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, stack
 
 from ..emofeedback.images import check_images, from_png
-from ..emofeedback.loop.driver import accepted, read_round, refine_round
+from ..emofeedback.loop.driver import decided, read_round, refine_round
 from ..emofeedback.loop.steps import check_read
 from ..emofeedback.reading.base import (
     Scorer,
 )
-from ..emofeedback.records.state import AIM, LoopState
+from ..emofeedback.records.policy import AIM
+from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     CLOCK,
     show_text,
@@ -29,6 +30,7 @@ from .comfy.reuse import (
     remembering_scorer,
 )
 from .comfy.words import readings_in_words, suggestions_in_words
+from .widgets.loop_result import latent_bytes
 from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -61,6 +63,13 @@ class ScoreRound(io.ComfyNode):
                     tooltip="Also ask for the visible causes and a reason, once a round, for the "
                     "best candidate.",
                 ),
+                io.Latent.Input(
+                    "latents",
+                    optional=True,
+                    lazy=True,
+                    tooltip=f"What the pictures were decoded from; only for {END_LOOP}'s latent "
+                    "output.",
+                ),
             ],
             outputs=[
                 StateSocket.Output(
@@ -79,19 +88,32 @@ class ScoreRound(io.ComfyNode):
         return FAILURES.count
 
     @classmethod
-    def check_lazy_status(
-        cls, state: LoopState, images: Tensor | None = None, **_: Any
-    ) -> Sequence[str]:
-        """Asks for pictures that no earlier run has made."""
-        return ["images"] if images is None and not pictures_at_hand(state) else []
+    def check_lazy_status(cls, state: LoopState, **inputs: Any) -> Sequence[str]:
+        """Asks for pictures that no earlier run has made, and for their latents if wired."""
+        wanted = [name for name in ("images", "latents") if name in inputs]
+        wanted = [name for name in wanted if inputs[name] is None]
+        known = not wanted or state.known is not None or pictures_at_hand(state)
+        return [] if known else wanted
 
     @classmethod
     def execute(
-        cls, state: LoopState, images: Tensor | None, scorer: Scorer, explain: bool = True
+        cls,
+        state: LoopState,
+        images: Tensor | None,
+        scorer: Scorer,
+        explain: bool = True,
+        latents: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
-        reused = pictures_at_hand(state) if images is None else ()
+        if state.known is not None:  # an earlier loop read this round
+            PAGE.told(state.known)
+            readings = state.known.rounds[-1].readings
+            show_text(readings_in_words(readings))
+            return io.NodeOutput(state.known, readings)
+        reused = pictures_at_hand(state) if images is None else None
         # none at all: between ComfyUI's question and this one, others took the memory's room
-        pictures = stack([from_png(data) for data in reused]) if reused else check_images(images)
+        pictures = (
+            stack([from_png(data) for data in reused.images]) if reused else check_images(images)
+        )
         scored = read_round(
             state,
             pictures,
@@ -99,6 +121,7 @@ class ScoreRound(io.ComfyNode):
             PAGE,
             explain=explain,
             generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
+            latents=() if reused else latent_bytes(latents),
             reused=reused,
         )
         FAILURES.note(scored)
@@ -141,8 +164,8 @@ class RefineRound(io.ComfyNode):
 
     @classmethod
     def execute(cls, state: LoopState, refiner: Scorer | None = None) -> io.NodeOutput:
-        state = accepted(state, PAGE)
-        if state.done or state.just_skipped:
+        state = decided(state, PAGE)
+        if state.done or (state.just_skipped and not state.awaits_refinement):
             return io.NodeOutput(state, state.prompt, "")
         refined, _ = refine_round(state, remembering_refiner(refiner), PAGE)
         FAILURES.note(refined)

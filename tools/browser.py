@@ -103,6 +103,7 @@ AT_REST = """() => new Promise(done => {
     requestAnimationFrame(look);
 })"""
 PAST_RUNS = "/emofeedback/runs/"
+OTHER_PACKS = Path(__file__).parent / "workflows" / "gguf_nodes.py"
 SHOTS = Path(__file__).resolve().parents[1] / "output" / "browser"
 
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
@@ -235,16 +236,21 @@ class Canvas:
 
 
 def make_server(tree: Path, folder: Path, *arguments: str, port: int | None = None) -> ComfyServer:
-    """A ComfyUI with this pack alone, its files in `folder`; previews of latents are on.
+    """A ComfyUI with this pack, its files in `folder`; previews of latents are on.
 
-    Its page is another one where `start.py test --frontend` says so.
+    Its page is another one where `start.py test --frontend` says so. Of other packs it has
+    stand-ins for the nodes that shipped workflows name.
     """
     page = os.environ.get(VARIABLE)
     another = ("--front-end-root", page) if page else ()
+    base = ensure_base(Places(folder))
+    stand_ins = base / "custom_nodes" / OTHER_PACKS.name
+    stand_ins.unlink(missing_ok=True)
+    stand_ins.symlink_to(OTHER_PACKS)
     return ComfyServer(
         Path(sys.executable),
         tree,
-        ensure_base(Places(folder)),
+        base,
         log=folder / "server.log",
         port=port,
         arguments=("--cpu", "--preview-method", "latent2rgb", *another, *arguments),

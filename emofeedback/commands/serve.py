@@ -8,21 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError, EmoFeedbackError, ImageError
 from ..lvlm.folder import load_folder
 from ..lvlm.local import TransformersLvlm
-from ..lvlm.server.allowed import LOOPBACK, USUAL_PORTS
+from ..lvlm.server.allowed import USUAL_PORTS
 from ..lvlm.serving import answer_chat, model_list, served_name
+from .local_server import HOST, LocalHandler
 
 log = logging.getLogger(__name__)
-HOST = "127.0.0.1"
 PORT = next(iter(USUAL_PORTS))
-LARGEST = 64 * 2**20
-"""Bytes of a request."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,57 +80,29 @@ def open_server(lvlm: TransformersLvlm, port: int = PORT) -> ModelServer:
         ) from error
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(LocalHandler):
     server: ModelServer
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  the name that http.server asks for
         """The list of models."""
-        if not self._is_local():
+        if not self.is_local():
             return
         if self.path.rstrip("/") == "/v1/models":
-            self._send(200, model_list(self.server.lvlm))
+            self.send(200, model_list(self.server.lvlm))
         else:
-            self._refuse(404, f"There is nothing at {self.path}. Known: /v1/models.")
+            self.refuse(404, f"There is nothing at {self.path}. Known: /v1/models.")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         """A chat completion."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST:
-            self.close_connection = True
-            self._refuse(413, f"A request has a length, at most {LARGEST} bytes.")
-            return
-        data = self.rfile.read(int(length))
-        if not self._is_local():
+        data = self.body()
+        if data is None or not self.is_local():
             return
         if self.path.rstrip("/") != "/v1/chat/completions":
-            self._refuse(404, f"There is nothing at {self.path}. Known: /v1/chat/completions.")
+            self.refuse(404, f"There is nothing at {self.path}. Known: /v1/chat/completions.")
             return
         try:
-            self._send(200, answer_chat(self.server.lvlm, json.loads(data)))
+            self.send(200, answer_chat(self.server.lvlm, json.loads(data)))
         except (ConfigError, ImageError, ValueError) as error:
-            self._refuse(400, str(error))
+            self.refuse(400, str(error))
         except EmoFeedbackError as error:
-            self._refuse(500, str(error))
-
-    def _is_local(self) -> bool:
-        """Whether the page or program that asks meant this computer: names can be rebound."""
-        host = self.headers.get("Host", "").rsplit(":", 1)[0].strip("[]")
-        if host in LOOPBACK:
-            return True
-        self._refuse(403, f"This server answers to {', '.join(LOOPBACK)}, not to {host!r}.")
-        return False
-
-    def _refuse(self, status: int, message: str) -> None:
-        self._send(status, {"error": {"message": message, "type": "invalid_request_error"}})
-
-    def _send(self, status: int, content: Any) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_request(self, code: Any = "-", size: Any = "-") -> None:
-        """Requests are not worth a line each."""
+            self.refuse(500, str(error))

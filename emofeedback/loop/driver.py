@@ -16,12 +16,15 @@ from torch import Tensor
 from ..errors import ScorerError
 from ..images import from_png
 from ..reading.base import Scorer
+from ..records.drawn import Drawn
 from ..records.emotion import Emotion
+from ..records.policy import AIM
 from ..records.reading import Unread
-from ..records.state import AIM, LoopState
+from ..records.state import LoopState
 from ..refining.base import Refiner
 from ..refining.falling_back import RulesInstead
-from .candidate_prompts import SHARED, refined_prompts
+from .candidate_prompts import ONE_EACH, SHARED, refined_prompts
+from .going_on import chosen_of, prefer
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
 from .report import unread_in_words
@@ -44,16 +47,15 @@ log = logging.getLogger(__name__)
 
 Generate = Callable[[Sequence[str], int], Tensor]
 """(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
-AtHand = Callable[[Sequence[str], int], tuple[bytes, ...]]
-"""The same pictures as PNG bytes, where an earlier run made them; else ()."""
+AtHand = Callable[[Sequence[str], int], Drawn | None]
+"""The same pictures, where an earlier run made them."""
 TakeAim = Callable[[Emotion], None]
 """Is told the coming round's aim before `Generate` and `AtHand` are asked for it."""
 
 
-def nothing_at_hand(prompts: Sequence[str], seed: int) -> tuple[bytes, ...]:
+def nothing_at_hand(prompts: Sequence[str], seed: int) -> None:
     """Every picture is made."""
     del prompts, seed
-    return ()
 
 
 def rewrite_first_prompt(
@@ -79,7 +81,8 @@ def read_round(
     prompts: Sequence[str] = (),
     generate_seconds: float = 0.0,
     steps: int = 0,
-    reused: Sequence[bytes] = (),
+    latents: Sequence[bytes] = (),
+    reused: Drawn | None = None,
 ) -> LoopState:
     """The state after the coming round: its pictures read, or thrown away if that is wanted.
 
@@ -92,7 +95,8 @@ def read_round(
         explain: also ask for the causes in the best candidate.
         prompts: one an image where they differ.
         generate_seconds, steps: what the pictures cost.
-        reused: the images as PNG bytes, where an earlier run made them.
+        latents: what each image was decoded from, as in `Drawn`; empty where unknown.
+        reused: the images as an earlier run made them.
     """
     wish = observer.cut_wanted(state, last=True)
     if wish:
@@ -113,6 +117,7 @@ def read_round(
         generate_seconds=generate_seconds,
         score_seconds=time.perf_counter() - started,
         steps=steps,
+        latents=latents,
         reused=reused,
     )
     for told in unread_in_words(state.made[-1]):
@@ -123,11 +128,21 @@ def read_round(
     return state
 
 
-def accepted(state: LoopState, observer: Observer) -> LoopState:
-    """The state, stopped if the best picture is wanted now."""
+def decided(state: LoopState, observer: Observer) -> LoopState:
+    """The state with the artist's choice as its best, stopped if that is wanted now."""
+    state = _chosen(state, observer)
     if state.done or observer.cut_wanted(state) != "accept":
         return state
     state = accept_best(state)
+    observer.told(state)
+    return state
+
+
+def _chosen(state: LoopState, observer: Observer) -> LoopState:
+    choice = observer.choice(state)
+    if choice == chosen_of(state):
+        return state
+    state = prefer(state, choice)
     observer.told(state)
     return state
 
@@ -160,6 +175,8 @@ def refine_round(
     tick()
     request = refine_request(state)
     was_read = state.rounds[-1].was_read
+    if chosen_of(state) is not None:  # all candidates follow it
+        route, prompts = SHARED if route == ONE_EACH else route, ()
     prompts = prompts or (request.prompt,) * len(was_read)
     read = tuple(prompt for prompt, known in zip(prompts, was_read, strict=True) if known)
     try:
@@ -186,6 +203,7 @@ def run_loop(
     explain: bool = True,
     steps_per_picture: int = 0,
     at_hand: AtHand = nothing_at_hand,
+    latents: Callable[[], Sequence[bytes]] = tuple,
     take_aim: TakeAim | None = None,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
@@ -196,13 +214,23 @@ def run_loop(
         route: one of `ROUTES`: how the candidates' prompts differ.
         steps_per_picture: for the cost report.
         at_hand: asked before `generate`.
+        latents: asked after it: what each of its pictures was decoded from, as in `Drawn`.
         take_aim: for a policy that steers the aim; None where nothing takes it: then the loop
             steers by words, and says so.
     Raises: ScorerError: the loop has ended, and no picture was read.
     """
     if take_aim is None:
         state = by_words_alone(state, "Give run_loop a take_aim.")
-    prompts = (state.prompt,) * state.policy.candidates
+    count = state.policy.candidates
+    prompts = (state.prompt,) * count
+    if state.known is not None:
+        state = state.known
+        observer.told(state)
+        if refiner is not None and state.awaits_refinement:
+            last = state.rounds[-1].prompts
+            state, made = refine_round(state, refiner, observer, route=route, prompts=last)
+            prompts = (made * count)[:count]
+        yield state
     while not state.done:
         if take_aim is not None:
             take_aim(state.aim)
@@ -211,7 +239,7 @@ def run_loop(
         started = time.perf_counter()
         try:
             images = (
-                torch.stack([from_png(data) for data in reused])
+                torch.stack([from_png(data) for data in reused.images])
                 if reused
                 else generate(prompts, round_seed(state))
             )
@@ -229,10 +257,11 @@ def run_loop(
                 prompts=prompts,
                 generate_seconds=0.0 if reused else time.perf_counter() - started,
                 steps=0 if reused else steps_per_picture * len(images),
+                latents=() if reused else latents(),
                 reused=reused,
             )
-        state = accepted(state, observer)
-        if refiner is not None and not state.done and not state.just_skipped:
+        state = decided(state, observer)
+        if refiner is not None and state.awaits_refinement:
             state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
         stopped = stopped_unpromising(state, prompts)
         if stopped is not state:
@@ -246,7 +275,7 @@ def _without_round(
     state: LoopState, wish: Wish, observer: Observer, pictures: int, seconds: float, steps: int
 ) -> LoopState:
     state = cut_short(
-        state,
+        _chosen(state, observer),
         accept=wish == "accept",
         pictures=pictures,
         generate_seconds=seconds,

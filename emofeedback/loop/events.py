@@ -12,13 +12,15 @@ from typing import Any
 
 from ..images import thumbnail
 from ..records.refinement import Refinement
-from ..records.state import LoopState, RoundRecord
+from ..records.state import Chosen, LoopState, RoundRecord
+from .going_on import chosen_of
 from .prompt_changes import prompt_changes
 from .report import (
     FORMAT,
     best_values,
     cost_values,
     loop_warnings,
+    prompt_before,
     refinement_values,
     round_values,
     unread_in_words,
@@ -40,6 +42,7 @@ class Told:
     rounds: int = 0
     refined: int = 0
     skipped: int = 0
+    chosen: Chosen | None = None
     ended: bool = False
 
 
@@ -53,8 +56,10 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
     if first is not None and not told.rewritten:
         events.append(_refined(0, first, state.artist_prompt, state))
     events += [_round(record, state) for record in state.rounds[told.rounds :]]
+    if chosen_of(state) != told.chosen:
+        events.append({"kind": "preferred", **_so_far(state)})
     events += [
-        _refined(record.number, record.refinement, record.prompt, state)
+        _refined(record.number, record.refinement, prompt_before(record, state), state)
         for record in state.rounds[told.refined :]
         if record.refinement is not None
     ]
@@ -82,6 +87,7 @@ def events_since(state: LoopState, told: Told, *, final: bool = True) -> tuple[l
         rounds=len(state.rounds),
         refined=refined,
         skipped=len(state.skipped),
+        chosen=chosen_of(state),
         ended=told.ended or ends,
     )
 

@@ -18,13 +18,14 @@ from torch import Tensor
 
 from ..reading.base import Scorer
 from ..reading.scorer import UNEXPLAINED
+from ..records.drawn import Drawn
 from ..records.reading import Reading, measured
 from ..records.refinement import Refinement
 from ..records.request import RefineRequest
 from ..records.state import RoundRecord, SkippedRound
 from ..refining.base import Refiner
 
-PICTURE_BYTES = 1 << 29  # PNG, of all rounds together: some 300 pictures of 1024 px
+PICTURE_BYTES = 1 << 29  # PNG and latents, of all rounds together: some 300 pictures of 1024 px
 READINGS = 4096  # pictures
 REFINEMENTS = 1024
 
@@ -62,15 +63,16 @@ class Bounded(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class LoopMemory:
-    """Pictures of rounds as PNG bytes, readings of batches, refinements of requests."""
+    """Pictures of rounds, readings of batches, refinements of requests."""
 
-    pictures: Bounded[tuple[bytes, ...]] = field(default_factory=lambda: Bounded(PICTURE_BYTES))
+    pictures: Bounded[Drawn] = field(default_factory=lambda: Bounded(PICTURE_BYTES))
     readings: Bounded[list[Reading]] = field(default_factory=lambda: Bounded(READINGS))
     refinements: Bounded[Refinement] = field(default_factory=lambda: Bounded(REFINEMENTS))
 
     def keep_pictures(self, key: Hashable, record: RoundRecord | SkippedRound) -> None:
         """Keeps the pictures of a round, whether they could be read or not."""
-        self.pictures.keep(key, record.images, sum(map(len, record.images)))
+        drawn = Drawn(record.images, record.latents)
+        self.pictures.keep(key, drawn, drawn.size)
 
 
 class RememberingScorer(Scorer):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..records.state import LoopState
+from ..records.state import Chosen, LoopState
+from .going_on import chosen_of
 
 Wish = Literal["", "skip", "accept"]
 
@@ -29,6 +30,10 @@ class Observer:
             last: nobody asks again before the round is read, so that a later skip is refused.
         """
         return ""
+
+    def choice(self, state: LoopState) -> Chosen | None:
+        """The candidate that the artist prefers by now, one that was read; None: by the gaps."""
+        return chosen_of(state)
 
 
 HEADLESS = Observer()

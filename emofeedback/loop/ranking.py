@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import ConfigError
 from ..records.emotion import Emotion
@@ -35,11 +36,21 @@ def rank_readings(
     )
 
 
+def measured_best(state: LoopState) -> Best | None:
+    """The best picture so far by its gap, whatever the artist chose."""
+    best: Best | None = None
+    for index, record in enumerate(state.rounds):
+        best = best_after(replace(state, rounds=state.rounds[:index], best=best), record)
+    return best
+
+
 def best_after(state: LoopState, record: RoundRecord) -> Best:
-    """The best picture so far once a round has joined the state's."""
+    """The best picture so far once a round has joined the state's; the artist's choice stays."""
     new = Best(len(state.rounds), record.best, record.gap)
     if state.best is None:
         return new
+    if state.best.chosen:
+        return state.best
     floor = state.policy.content_floor
     old_rank = _rank(state.best_reading, state.target, floor)
     new_rank = _rank(record.best_reading, state.target, floor)

@@ -18,6 +18,7 @@ from .cost import loop_cost
 from .prompt_changes import prompt_changes
 
 FORMAT = 2
+BY_YOU, BY_GAP = "you", "gap"  # who chose a picture
 
 Values = dict[str, Any]
 
@@ -38,6 +39,7 @@ def loop_report(state: LoopState) -> Values:
         "target": _emotion(state.target),
         "policy": asdict(state.policy),
         "seed": state.seed,
+        "resumed": state.resumed and {"run": state.resumed.run, "after_round": state.resumed.made},
         "first_refinement": first and refinement_values(first, state.artist_prompt),
         "rounds": [round_values(record, state.target) for record in state.rounds],
         "skipped": [skipped_values(record) for record in state.skipped],
@@ -65,6 +67,7 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "suggestions": [asdict(suggestion) for suggestion in record.suggestions],
         "next_prompt": refinement.prompt if refinement else None,
         "refiner": refinement.refiner if refinement else None,
+        "refined_from": _refined_from(record) if refinement else None,
         "readings": [_outcome_values(outcome, target) for outcome in record.readings],
         "best": record.best + 1,
         "gap": _gap(record.gap),
@@ -77,6 +80,23 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "reused": record.reused,
         "aim": record.aim and _emotion(record.aim),
     }
+
+
+def _refined_from(record: RoundRecord) -> Values:
+    """The candidate that the next prompt was written from, and who chose it."""
+    chosen = record.refined_from
+    if chosen is None:
+        return {"round": record.number, "candidate": record.best + 1, "chosen_by": BY_GAP}
+    return {"round": chosen.round, "candidate": chosen.candidate, "chosen_by": BY_YOU}
+
+
+def prompt_before(record: RoundRecord, state: LoopState) -> str:
+    """The prompt that a round's refinement rewrote: its own, or that of the artist's choice."""
+    chosen = record.refined_from
+    if chosen is None:
+        return record.prompt
+    by_number = {each.number: each for each in state.rounds}
+    return by_number[chosen.round].prompts[chosen.candidate - 1]
 
 
 def _outcome_values(outcome: Outcome, target: Emotion) -> Values:
@@ -118,6 +138,7 @@ def best_values(state: LoopState) -> Values:
         "round": state.best_round.number,
         "candidate": state.best.candidate + 1,
         "gap": _gap(state.best.gap),
+        "chosen_by": BY_YOU if state.best.chosen else BY_GAP,
     }
 
 

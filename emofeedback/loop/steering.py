@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from ..plane.aiming import corrected_aim, measured_mean
 from ..records.emotion import Emotion
+from ..records.policy import AIM, WORDS
 from ..records.reading import measured
 from ..records.request import RefineRequest, blind_request
-from ..records.state import AIM, WORDS, LoopState
+from ..records.state import LoopState
 from ..refining.cues import named_cues
 from ..refining.evidence import Evidence
 from ..refining.rules import tried_in
@@ -53,7 +54,9 @@ def by_words_alone(state: LoopState, way: str) -> LoopState:
         return state
     told = NOTHING_TAKES_IT.format(way=way)
     policy = replace(state.policy, steer=WORDS)
-    return state.advanced(["by words"], policy=policy, told=(*state.told, told))
+    words = state.advanced(["by words"], policy=policy, told=(*state.told, told))
+    known = state.known and by_words_alone(state.known, way)
+    return replace(words, known=known, at_hand=state.at_hand)
 
 
 def first_request(state: LoopState) -> RefineRequest:

@@ -12,7 +12,9 @@ from ..errors import LoopError, ScorerError
 from ..images import check_images, from_png, to_png
 from ..reading.base import Scorer
 from ..reading.outcomes import read_each
+from ..records.drawn import Drawn
 from ..records.emotion import Emotion
+from ..records.policy import LoopPolicy
 from ..records.prompt import (
     checked_prompt,
 )
@@ -29,20 +31,28 @@ from ..records.refinement import (
 from ..records.request import (
     RefineRequest,
 )
-from ..records.state import MAX_SEED, LoopPolicy, LoopState, RoundRecord, SkippedRound
+from ..records.state import MAX_SEED, LoopState, RoundRecord, SkippedRound
 from ..refining.base import (
     Refiner,
 )
+from .going_on import basis_of, chosen_of
 from .ranking import best_after, rank_readings
 from .steering import first_request, handed_aim, next_aim
 from .stopping import stop_reason
 
 
 def start_loop(
-    prompt: str, target: Emotion, policy: LoopPolicy | None = None, *, seed: int = 0
+    prompt: str,
+    target: Emotion,
+    policy: LoopPolicy | None = None,
+    *,
+    seed: int = 0,
+    origin: bytes = b"",
 ) -> LoopState:
     """A loop that has not generated anything yet.
 
+    Args:
+        origin: a picture of the artist's as PNG, which a body may start from.
     Raises: ConfigError: empty prompt, or a seed out of range.
     """
     prompt = checked_prompt(prompt)
@@ -52,6 +62,7 @@ def start_loop(
         policy=policy or LoopPolicy(),
         seed=seed,
         prompt=prompt,
+        origin=origin,
     )
 
 
@@ -116,7 +127,8 @@ def record_scores(
     generate_seconds: float = 0.0,
     score_seconds: float = 0.0,
     steps: int = 0,
-    reused: Sequence[bytes] = (),
+    latents: Sequence[bytes] = (),
+    reused: Drawn | None = None,
 ) -> LoopState:
     """Adds a scored round, or an unread one if no picture was read; the state may be done.
 
@@ -124,7 +136,8 @@ def record_scores(
         images: [B, H, W, 3] float in 0..1.
         readings: one an image, or why there is none.
         prompts: one an image where they differ; default: the state's prompt for all.
-        reused: the images as PNG bytes, where an earlier run made them.
+        latents: what each image was decoded from, as in `Drawn`; empty where unknown.
+        reused: the images as an earlier run made them.
     Raises: LoopError: the loop is done, or counts differ. ImageError: unusable images.
     """
     if state.done:
@@ -136,7 +149,13 @@ def record_scores(
             f"{len(images)} images came with {len(readings)} readings and {len(prompts)} prompts; "
             "each image needs one of each."
         )
-    pictures = tuple(reused) or tuple(to_png(image) for image in images)
+    drawn = reused or Drawn(tuple(to_png(image) for image in images), tuple(latents))
+    if len(drawn.latents) not in (0, len(images)):
+        raise LoopError(
+            f"{len(images)} images came with {len(drawn.latents)} latents; each image needs the "
+            "one that it was decoded from."
+        )
+    pictures = drawn.images
     seed = round_seed(state)
     floor = state.policy.content_floor
     best = rank_readings(readings, state.target, content_floor=floor)[0]
@@ -156,6 +175,7 @@ def record_scores(
             images=pictures,
             prompts=prompts,
             seed=seed,
+            latents=drawn.latents,
         )
         after = state.advanced(event, skipped=(*state.skipped, unread))
         reason = stop_reason(after)
@@ -172,8 +192,9 @@ def record_scores(
         score_seconds=score_seconds,
         steps=steps,
         tokens=sum(reading.tokens for reading in measured(readings)),
-        reused=bool(reused),
+        reused=reused is not None,
         aim=handed_aim(state),
+        latents=drawn.latents,
     )
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
     scored = replace(scored, corrected=next_aim(scored))
@@ -249,8 +270,11 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
     """The same state with the sampler steps of the last round's pictures filled in.
 
     Args:
-        steps: a picture; known to the graph alone, after the round.
+        steps: a picture; known to the graph alone, after the round. A round of a loop that is
+            gone on from has them.
     """
+    if state.resumed is not None and state.resumed.made == state.coming_round - 1:
+        return state
     if state.just_skipped:
         skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)
         return replace(state, skipped=(*state.skipped[:-1], skipped))
@@ -262,24 +286,27 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
 def refine_request(state: LoopState) -> RefineRequest:
     """What to ask a refiner after the last scored round, of its pictures that were read.
 
+    Where the artist chose a candidate, it is asked about that one, among those of its round.
+
     Raises: LoopError: no round has been scored yet.
     """
     if not state.rounds:
         raise LoopError(
             "No round has been scored yet; score a round's pictures before it is refined."
         )
-    record = state.rounds[-1]
-    read = [index for index, was_read in enumerate(record.was_read) if was_read]
+    index, best = basis_of(state)
+    record = state.rounds[index]
+    read = [place for place, was_read in enumerate(record.was_read) if was_read]
     return RefineRequest(
         artist_prompt=state.artist_prompt,
-        prompt=record.prompt,
-        images=torch.stack([from_png(record.images[index]) for index in read]),
+        prompt=record.prompts[best],
+        images=torch.stack([from_png(record.images[place]) for place in read]),
         readings=tuple(measured(record.readings)),
         target=state.target,
-        best=read.index(record.best),
-        history=state.rounds[:-1],
+        best=read.index(best),
+        history=(*state.rounds[:index], *state.rounds[index + 1 :]),
         aim=record.aim,
-        prompts=tuple(record.prompts[index] for index in read),
+        prompts=tuple(record.prompts[place] for place in read),
     )
 
 
@@ -295,10 +322,13 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
     record = state.rounds[-1]
     if record.refinement is not None:
         raise LoopError(f"Round {record.number} was refined already; refine each round once.")
-    refinement = refinement.suggesting_nothing_of([cue.name for cue in record.best_reading.cues])
+    index, best = basis_of(state)
+    seen = state.rounds[index].reading_of(best).cues
+    refinement = refinement.suggesting_nothing_of([cue.name for cue in seen])
     record = replace(
         record,
         refinement=refinement,
+        refined_from=chosen_of(state),
         refine_seconds=refinement.seconds,
         tokens=record.tokens + refinement.tokens,
     )

@@ -28,16 +28,18 @@ STOP_REASONS = {
 
 def stop_reason(state: LoopState) -> str:
     """Why the loop should stop now, empty while it should go on."""
-    policy, best = state.policy, state.best
+    policy, best, resumed = state.policy, state.best, state.resumed
     if best is None:
         return "unread" if state.coming_round > policy.rounds else ""
     if policy.tolerance > 0 and best.gap.size <= policy.tolerance and _content_passes(state):
         return "tolerance"
     if state.coming_round > policy.rounds:
         return "rounds"
-    if policy.patience and len(state.rounds) - 1 - best.round_index >= policy.patience:
+    tried = len(state.rounds) - max(best.round_index + 1, resumed.read if resumed else 0)
+    if policy.patience and tried >= policy.patience:
         return "patience"
-    if policy.time_budget_s and loop_cost(state)["seconds"] >= policy.time_budget_s:
+    seconds = loop_cost(state)["seconds"] - (resumed.seconds if resumed else 0.0)
+    if policy.time_budget_s and seconds >= policy.time_budget_s:
         return "time budget"
     return ""
 
@@ -53,8 +55,8 @@ def stopped_unpromising(state: LoopState, prompts: Sequence[str] = ()) -> LoopSt
     policy, best = state.policy, state.best
     if not policy.stop_unpromising or state.done or best is None or state.just_skipped:
         return state
-    if not _content_passes(state):
-        return state  # a picture of more content would win whatever it is read as
+    if best.chosen or not _content_passes(state):
+        return state  # not the smallest gap decides
     record = state.best_round
     in_hand = Tried(
         named_cues(record.prompts[best.candidate]), record.best_reading.emotion, record.aim

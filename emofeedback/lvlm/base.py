@@ -36,6 +36,7 @@ class PromptSet:
         digits: the rating question where only written digits come back.
         explain, refine: for written answers.
         rewrites: for several rewrites in one answer, "" where the model was not taught them.
+        edit: for an instruction to an editor, "" where the model was not taught to write them.
         filled: the valence digit is filled in before arousal is read (nine branches, weighted by
             their probability); otherwise both are read in one pass with the slot left empty.
         picture_first: the picture stands before the question, as the model was taught; otherwise
@@ -58,6 +59,7 @@ class PromptSet:
     explain: str
     refine: str
     rewrites: str = ""
+    edit: str = ""
     filled: bool = False
     picture_first: bool = False
     short: int = 0
@@ -79,6 +81,7 @@ PROMPT_SETS = {
         "viewer_explain_v1",
         "viewer_refine_v1",
         "viewer_rewrites_v1",
+        "viewer_edit_v1",
     ),
     "drawn_v1": PromptSet(
         "drawn_v1",

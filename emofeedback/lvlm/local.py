@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -67,6 +68,14 @@ class TransformersLvlm:
     room: Callable[[], int] | None = None
     _forms: dict[str | None, AnswerForm] = field(default_factory=dict, repr=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def asked_with(self, prompts: PromptSet) -> Self:
+        """The same model, asked with other prompts; both can be used."""
+        view = copy.copy(self)
+        view.prompts = prompts
+        for made in ("_rating_chat", "_rating_question"):
+            vars(view).pop(made, None)
+        return view
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text, in which nothing is a special token."""

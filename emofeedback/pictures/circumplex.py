@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 CROWDED = (0.8, 0.25)
 # Beyond so many rounds, numbers nearer than this to another one are left out.
 MANY_ROUNDS, NUMBER_ROOM = 12, 0.45
-LABEL_PLACES = ((0, -22), (0, 14), (44, -5), (-44, -5), (44, -26), (-44, -26), (0, 30))
+LABEL_PLACES = (
+    (0, -22), (0, 14), (44, -5), (-44, -5), (44, -26), (-44, -26), (0, 30),
+    *((reach * math.cos(turn * math.pi / 4), reach * math.sin(turn * math.pi / 4))
+      for reach in (60, 85, 110) for turn in range(8)),
+)  # fmt: skip
 """Of the target's name, in points from its star; the first that leaves all numbers readable."""
 
 
@@ -236,7 +241,8 @@ def _draw_target(figure: Figure, axes: Axes, target: Emotion, colours: Theme) ->
     for place in LABEL_PLACES:
         label.xyann = place
         box, whole = label.get_window_extent(renderer), figure.bbox
-        inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0
+        inside = whole.x0 <= box.x0 and box.x1 <= whole.x1
+        inside = inside and whole.y0 <= box.y0 and box.y1 <= whole.y1
         if inside and not any(box.overlaps(number) for number in numbers):
             return
-    label.xyann = LABEL_PLACES[0]
+    label.remove()  # the star says it, too

@@ -114,6 +114,24 @@ def plane_order(emotions: Sequence[Emotion], columns: int) -> list[int]:
     return [i for row in rows for i in sorted(row, key=lambda index: emotions[index].valence)]
 
 
+def sheet_columns(count: int, tall: float) -> int:
+    """Columns of a sheet in order: about square as a whole, and few places left empty.
+
+    Args:
+        tall: height of a picture, of its width.
+    """
+    tall += CAPTION
+    square = math.sqrt(count * tall)
+    likely = range(max(1, math.floor(square / 1.5)), min(count, math.ceil(1.5 * square)) + 1)
+
+    def cost(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        empty = 1 - count / (rows * columns)
+        return 2 * empty + abs(math.log(rows * tall / columns))
+
+    return min(likely, key=cost)
+
+
 def picture_side(emotions: Sequence[Emotion]) -> float:
     """How wide a picture on the plane may be, in scale points, before it covers a neighbour.
 
@@ -169,11 +187,11 @@ def _written(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> I
 def _in_order(
     pictures: list[Image.Image], emotions: Sequence[Emotion], size: int, *, by_feeling: bool = False
 ) -> Image.Image:
-    # Tall pictures lie in more columns, so that each fills its own and the sheet is about square.
     tall = median(picture.height / picture.width for picture in pictures)
-    columns = min(len(pictures), math.ceil(math.sqrt(len(pictures) * tall)))
+    columns = sheet_columns(len(pictures), tall)
     rows = math.ceil(len(pictures) / columns)
-    cell = (size - GAP) // columns - GAP
+    pitch = (size - GAP) / columns
+    cell = math.floor(pitch) - GAP
     order = plane_order(emotions, columns) if by_feeling else range(len(pictures))
     shown = [_fitted(picture, cell, max(8, round(tall * cell))) for picture in pictures]
     tallest, line = max(picture.height for picture in shown), max(12, round(CAPTION * cell))
@@ -182,9 +200,9 @@ def _in_order(
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.55 * line)
     for place, index in enumerate(order):
         picture, emotion = shown[index], emotions[index]
-        left, top = GAP + place % columns * (cell + GAP), GAP + place // columns * step
+        left, top = GAP + round(place % columns * pitch), GAP + place // columns * step
         sheet.paste(picture, (left + (cell - picture.width) // 2, top))
-        text = f"{index + 1}   V {emotion.valence:+.2f}   A {emotion.arousal:+.2f}"
+        text = f"{index + 1}   V {emotion.valence:+z.2f}   A {emotion.arousal:+z.2f}"
         draw.text((left + cell / 2, top + tallest + line / 2), text, LIGHT.ink, font, anchor="mm")
     return sheet
 

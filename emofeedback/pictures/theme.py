@@ -38,14 +38,19 @@ THEMES = {
 }
 
 
+AUTO = "auto"
+"""That of ComfyUI's page, which writes it when it queues; light where there is no page."""
+
+
 def theme_named(name: str) -> Theme:
     """The theme of that name.
 
     Raises: ConfigError: there is none.
     """
-    if name not in THEMES:
-        raise ConfigError(f"The chart theme is {name!r}. Known: {', '.join(THEMES)}.")
-    return THEMES[name]
+    known = {AUTO: THEMES["light"], **THEMES}
+    if name not in known:
+        raise ConfigError(f"The chart theme is {name!r}. Known: {', '.join(known)}.")
+    return known[name]
 
 
 def blank_figure(colours: Theme, *, size: int, aspect: float = 1.0) -> Figure:

@@ -103,7 +103,7 @@ class Emotion:
         return CATEGORIES[round(angle / 45) % 8]
 
     def __str__(self) -> str:
-        return f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f} ({self.category})"
+        return f"valence {self.valence:+z.2f}, arousal {self.arousal:+z.2f} ({self.category})"
 
 
 def clipped_emotion(valence: float, arousal: float) -> tuple[Emotion, bool]:

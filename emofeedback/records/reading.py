@@ -39,7 +39,8 @@ class Reading:
         model: which scorer read.
         calibration: name of the calibration applied, empty for none.
         clipped: the calibrated reading lay outside the scale, and was moved to its end.
-        content: 0..1, does the picture still show the artist's prompt; None where unknown.
+        content: 0..1, does the picture still show the artist's prompt, or how much it keeps of
+            the picture that it is an edit of; None where unknown.
         warnings: what a person should know before believing this reading.
         seconds: time spent on this picture.
         tokens: LVLM tokens read and written for this picture.

@@ -11,6 +11,9 @@ from .emotion import Emotion
 from .reading import Reading
 from .state import RoundRecord
 
+NO_PICTURE = "none"
+"""The model of a reading that nobody made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefineRequest:
@@ -24,6 +27,7 @@ class RefineRequest:
         target: what the artist wants felt.
         best: index of the candidate to start from.
         history: earlier rounds, oldest first.
+        edits: the words are an instruction by which a picture of the artist's is edited.
         aim: the emotion that was handed to what made the pictures; None where it is not steered.
         prompts: what each candidate was generated from; empty: all from `prompt`.
     """
@@ -35,8 +39,14 @@ class RefineRequest:
     target: Emotion
     best: int
     history: tuple[RoundRecord, ...] = ()
+    edits: bool = False
     aim: Emotion | None = None
     prompts: tuple[str, ...] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Whether there is no picture yet."""
+        return self.readings[self.best].model == NO_PICTURE
 
 
 def blind_request(
@@ -54,7 +64,7 @@ def blind_request(
         aim: what the body will be handed beside the words.
         assumed: what the missing picture would be read as; default: neutral.
     """
-    felt = Reading(emotion=assumed or Emotion(0.0, 0.0), model="none")
+    felt = Reading(emotion=assumed or Emotion(0.0, 0.0), model=NO_PICTURE)
     return RefineRequest(
         artist_prompt=prompt,
         prompt=prompt,

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigError
+from .drawn import Drawn
 from .emotion import Emotion, Gap
+from .policy import LoopPolicy
 from .prompt import (
     checked_prompt,
 )
@@ -23,63 +25,15 @@ from .refinement import (
     Suggestion,
 )
 
-SEED_POLICIES = ("per round", "fixed")
-STEERS = WORDS, AIM, BOTH = ("words", "aim", "both")
-"""What a loop moves to close the gap: the prompt, the emotion handed to the body, or both."""
-MAX_ROUNDS = 100
-MAX_CANDIDATES = 64
 MAX_SEED = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopPolicy:
-    """When to stop, and how much to try.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A candidate that the artist points at, both counted from 1."""
 
-    Args:
-        rounds: at most this many generate-score-refine passes.
-        candidates: pictures a round.
-        tolerance: stop when the best gap size is at most this; 0 never stops early.
-        patience: stop after this many rounds in a row without a better picture; 0 is off.
-        time_budget_s: start no further round after this many seconds; 0 is off.
-        seed_policy: "per round" adds the round to the seed; "fixed" changes only the words.
-        content_floor: 0..1; a candidate whose known content is lower cannot be best; 0 is off.
-        steer: one of `STEERS`.
-        stop_unpromising: stop where no better picture can be expected of another round.
-    Raises: ConfigError: a value is out of range.
-    """
-
-    rounds: int = 3
-    candidates: int = 4
-    tolerance: float = 0.3
-    patience: int = 0
-    time_budget_s: float = 0.0
-    seed_policy: str = "per round"
-    content_floor: float = 0.0
-    steer: str = WORDS
-    stop_unpromising: bool = False
-
-    def __post_init__(self) -> None:
-        for name, most in (("rounds", MAX_ROUNDS), ("candidates", MAX_CANDIDATES)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}; set it from 1 to {most}. "
-                    "A loop without rounds or candidates makes no picture."
-                )
-        for name in ("tolerance", "patience", "time_budget_s"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
-        if not 0 <= self.content_floor <= 1:
-            raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
-        for name, known in (("seed_policy", SEED_POLICIES), ("steer", STEERS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}. Known: {', '.join(known)}.")
-
-
-POLICIES: dict[str, LoopPolicy] = {
-    "default": LoopPolicy(),
-    # EmoFeedback^2 (arXiv 2511.19982): three iterations of eight images, no early stop.
-    "paper": LoopPolicy(rounds=3, candidates=8, tolerance=0.0),
-}
+    round: int
+    candidate: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +50,8 @@ class RoundRecord:
         steps: generator steps spent (pictures x sampler steps); 0 where unknown.
         tokens: LVLM tokens for scoring and refining.
         reused: an earlier run made the pictures; this one spent nothing on them.
+        refined_from: the artist's choice that the refinement started from; None: the best of this.
+        latents: what each picture was decoded from, as in `Drawn`.
         aim: the emotion that was handed to what made the pictures; None where it is not steered.
     """
 
@@ -113,6 +69,8 @@ class RoundRecord:
     steps: int = 0
     tokens: int = 0
     reused: bool = False
+    refined_from: Chosen | None = None
+    latents: tuple[bytes, ...] = ()
     aim: Emotion | None = None
 
     @property
@@ -123,7 +81,11 @@ class RoundRecord:
     @property
     def best_reading(self) -> Reading:
         """The reading of the round's best candidate."""
-        reading = self.readings[self.best]
+        return self.reading_of(self.best)
+
+    def reading_of(self, candidate: int) -> Reading:
+        """The reading of a candidate that was read, counted from 0."""
+        reading = self.readings[candidate]
         assert isinstance(reading, Reading), "a picture without a reading cannot win"
         return reading
 
@@ -163,6 +125,7 @@ class SkippedRound:
         images: PNG bytes, one for each of `unread`.
         prompts: what each was generated from.
         seed: of the round.
+        latents: as of a round with readings.
     """
 
     number: int
@@ -174,6 +137,7 @@ class SkippedRound:
     images: tuple[bytes, ...] = ()
     prompts: tuple[str, ...] = ()
     seed: int = 0
+    latents: tuple[bytes, ...] = ()
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -183,11 +147,31 @@ class SkippedRound:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best picture so far: `round_index` counts from 0, `candidate` within the round."""
+    """The best picture so far: `round_index` counts from 0, `candidate` within the round.
+
+    Where it is `chosen` by the artist, no smaller gap takes its place.
+    """
 
     round_index: int
     candidate: int
     gap: Gap
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """That a loop goes on from one that had ended.
+
+    Args:
+        run: the id of that one.
+        read, made: rounds that it had read, and all that it had made.
+        seconds: what it had spent.
+    """
+
+    run: str
+    read: int
+    made: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -205,7 +189,10 @@ class LoopState(Mapping[str, Any]):
         failure: what a scorer or refiner failed with that ended the loop; else empty.
         first_refinement: how the first round's prompt was rewritten; None: it is the artist's own.
         digest: identifies prompt, target, policy, seed, pictures and readings.
-        at_hand: PNG bytes of the coming round's pictures, where an earlier run made the same.
+        origin: the artist's own picture as PNG, which a body may start from; else empty.
+        resumed: the loop that this one goes on from.
+        at_hand: the coming round's pictures, where an earlier run made the same.
+        known: the state after the coming round, where that is known already.
         corrected: the coming round's aim, None while it is the target.
         told: what the loop could not do as it was asked to.
     """
@@ -222,7 +209,10 @@ class LoopState(Mapping[str, Any]):
     failure: str = ""
     first_refinement: Refinement | None = None
     digest: str = ""
-    at_hand: tuple[bytes, ...] = ()
+    origin: bytes = b""
+    resumed: Resumed | None = None
+    at_hand: Drawn | None = None
+    known: LoopState | None = None
     corrected: Emotion | None = None
     told: tuple[str, ...] = ()
 
@@ -232,6 +222,7 @@ class LoopState(Mapping[str, Any]):
             raise ConfigError(f"The seed is {self.seed}; use a whole number from 0 to {MAX_SEED}.")
         if not self.digest:
             start = [self.artist_prompt, repr(self.target), repr(self.policy), self.seed]
+            start += [self.origin] if self.origin else []
             object.__setattr__(self, "digest", _digest("", start))
 
     @property
@@ -262,6 +253,11 @@ class LoopState(Mapping[str, Any]):
         return self.best_round.images[self.best.candidate]
 
     @property
+    def awaits_refinement(self) -> bool:
+        """The loop goes on, and its last round that was read has no prompt for the next."""
+        return not self.done and bool(self.rounds) and self.rounds[-1].refinement is None
+
+    @property
     def just_skipped(self) -> bool:
         """The round before the coming one has no reading."""
         return bool(self.skipped) and self.skipped[-1].number == self.coming_round - 1
@@ -269,7 +265,14 @@ class LoopState(Mapping[str, Any]):
     @property
     def best_reading(self) -> Reading:
         """The reading of the best picture so far; only where `best` is known."""
-        return self.best_round.best_reading
+        assert self.best is not None, "no round has been read yet"
+        return self.best_round.reading_of(self.best.candidate)
+
+    @property
+    def start_image(self) -> bytes:
+        """What the coming round's pictures may start from: the artist's choice, else `origin`."""
+        chosen = self.best is not None and self.best.chosen
+        return self.best_image if chosen else self.origin
 
     @property
     def made(self) -> tuple[RoundRecord | SkippedRound, ...]:
@@ -279,7 +282,9 @@ class LoopState(Mapping[str, Any]):
 
     def advanced(self, event: object, **changes: Any) -> LoopState:
         """A copy with `changes`, whose digest also covers `event` (JSON values or bytes)."""
-        return replace(self, digest=_digest(self.digest, event), at_hand=(), **changes)
+        return replace(
+            self, digest=_digest(self.digest, event), at_hand=None, known=None, **changes
+        )
 
     def _shown(self) -> dict[str, Any]:
         return {"digest": self.digest, "round": len(self.rounds), "done": self.done}

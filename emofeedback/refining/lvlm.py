@@ -127,7 +127,7 @@ class LvlmRefiner(Refiner):
         Args: seed: None takes its likeliest answer. Returns: None for what cannot be read.
         """
         prompts = self.lvlm.prompts
-        question = fill_prompt(prompts.refine, **self._values(request, change))
+        question = fill_prompt(self._question(request), **self._values(request, change))
         ask = Ask(
             request.images[request.best],
             question,
@@ -173,7 +173,7 @@ class LvlmRefiner(Refiner):
         self, request: RefineRequest, count: int, wrong: str, answers: list[Written]
     ) -> Written:
         several = count > 1 and self.lvlm.prompts.rewrites
-        prompt = self.lvlm.prompts.rewrites if several else self.lvlm.prompts.refine
+        prompt = self.lvlm.prompts.rewrites if several else self._question(request)
         question = fill_prompt(prompt, count=str(count), **self._values(request, _gap(request)))
         if wrong and self.lvlm.prompts.again:
             question += "\n\n" + fill_prompt(self.lvlm.prompts.again, problem=wrong)
@@ -186,6 +186,11 @@ class LvlmRefiner(Refiner):
         )
         answers.extend(self.lvlm.write([ask], self.watch))
         return answers[-1]
+
+    def _question(self, request: RefineRequest) -> str:
+        """The prompt file of one rewrite."""
+        prompts = self.lvlm.prompts
+        return prompts.edit if request.edits and prompts.edit else prompts.refine
 
     def _values(self, request: RefineRequest, gap: Gap) -> dict[str, str]:
         """What the prompt file may name, for a change of feeling."""

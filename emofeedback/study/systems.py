@@ -9,7 +9,8 @@ from ..loop.driver import Generate, TakeAim, rewrite_first_prompt, run_loop
 from ..loop.steps import start_loop
 from ..reading.base import Scorer
 from ..records.emotion import Emotion
-from ..records.state import AIM, BOTH, WORDS, LoopPolicy, LoopState
+from ..records.policy import AIM, BOTH, WORDS, LoopPolicy
+from ..records.state import LoopState
 from ..refining.base import Refiner
 from ..refining.rules import RuleRefiner
 from .insertion import RoleInsertion

@@ -15,12 +15,13 @@ import folder_paths
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
+from ...emofeedback.loop.ended import EndedLoops
 from ...emofeedback.loop.events import Event, Told, events_since
 from ...emofeedback.loop.log import RunLog
 from ...emofeedback.loop.observer import Observer, Wish
 from ...emofeedback.loop.progress import MAKING, doing_event
 from ...emofeedback.loop.steps import may_skip
-from ...emofeedback.records.state import LoopState
+from ...emofeedback.records.state import Chosen, LoopState
 from .bridge import stop_if_interrupted
 from .loop_graph import shown_loop
 
@@ -38,6 +39,8 @@ class LiveRun:
         workflow: id of the workflow that the page had open.
         round: the round that is being made or read, 0 before the first.
         may_skip: its pictures are being made, and the loop need not end without one.
+        choice: the candidate that the artist prefers, once they are `choosing`.
+        read: candidates with a reading, which can be preferred.
         over: nothing can be asked of it any more.
     """
 
@@ -51,6 +54,9 @@ class LiveRun:
     may_skip: bool = False
     accept: bool = False
     skip: int = 0
+    choice: Chosen | None = None
+    choosing: bool = False
+    read: frozenset[Chosen] = frozenset()
     over: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -59,6 +65,23 @@ class LiveRun:
         with self._lock:
             self.round, self.over = state.coming_round, state.done
             self.may_skip = making and may_skip(state)
+            self.read = frozenset(
+                Chosen(record.number, place)
+                for record in state.rounds
+                for place, was_read in enumerate(record.was_read, 1)
+                if was_read
+            )
+
+    def ask_to_prefer(self, choice: Chosen) -> str:
+        """Wishes a candidate to lead, 0 of 0 for none; returns why that cannot be, as below."""
+        with self._lock:
+            if choice == Chosen(0, 0):
+                self.choice, self.choosing = None, True
+            elif choice in self.read:
+                self.choice, self.choosing = choice, True
+            else:
+                return f"Round {choice.round} has no picture {choice.candidate} that was read."
+            return ""
 
     def ask_to_skip(self, number: object) -> str:
         """Wishes a round away; returns why that cannot be, empty for a wish that will be met."""
@@ -120,9 +143,18 @@ RUNS = LiveRuns()
 
 
 def log() -> RunLog:
-    """Where runs are kept: a folder of ComfyUI's that no request can reach."""
-    folder = Path(folder_paths.get_system_user_directory("emofeedback"))
-    return RunLog(folder / "runs")
+    """Where the events of runs are kept."""
+    return RunLog(_folder() / "runs")
+
+
+def ended_loops() -> EndedLoops:
+    """Where loops are kept that one can go on from."""
+    return EndedLoops(_folder() / "loops")
+
+
+def _folder() -> Path:
+    """One of ComfyUI's that no request can reach."""
+    return Path(folder_paths.get_system_user_directory("emofeedback"))
 
 
 class Page(Observer):
@@ -165,6 +197,11 @@ class Page(Observer):
         """What the artist asked for on the page."""
         run = RUNS.here(state)
         return "" if run is None else run.wish(state, last=last)
+
+    def choice(self, state: LoopState) -> Chosen | None:
+        """The candidate that was clicked last, or what the state says."""
+        run = RUNS.here(state)
+        return run.choice if run is not None and run.choosing else super().choice(state)
 
 
 PAGE = Page()

@@ -207,7 +207,7 @@ def drawing_outputs(graph: LoopGraph, this: Round) -> frozenset[int]:
 
 
 def _reached(graph: LoopGraph, this: Round, output: int) -> set[str]:
-    """What one output of the open node feeds, but for Score Round by its images."""
+    """What one output of the open node feeds, but for Score Round by what is drawn."""
     found: set[str] = set()
     todo = [this.open_id]
     while todo:
@@ -217,7 +217,7 @@ def _reached(graph: LoopGraph, this: Round, output: int) -> set[str]:
             if node_id == this.open_id:
                 links = {name for name in links if graph.inputs(child)[name][1] == output}
             if child == this.score_id:
-                links.discard("images")
+                links -= {"images", "latents"}
             if links and child not in found:
                 found.add(child)
                 todo.append(child)

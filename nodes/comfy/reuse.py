@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from ...emofeedback.errors import LoopError
 from ...emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
 from ...emofeedback.loop.steps import round_seed
 from ...emofeedback.reading.base import Scorer
+from ...emofeedback.records.drawn import Drawn
 from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.reading import Reading
 from ...emofeedback.records.state import LoopState, SkippedRound
@@ -58,6 +59,8 @@ def with_pictures_at_hand(state: LoopState) -> tuple[LoopState, frozenset[int]]:
         return state, frozenset()
     try:
         body = round_of(graph, open_id)
+        if state.known is not None:
+            return state, drawing_outputs(graph, body)
         key = _pictures_key(graph, body.open_id, body.score_id, state)
     except (LoopError, NoSignature):
         return state, frozenset()
@@ -79,19 +82,17 @@ def bodies_fingerprint() -> str:
         if graph.class_of(node_id) in OPENING:
             try:
                 body = round_of(graph, node_id)
-                images = graph.inputs(body.score_id).get("images")
-                drawn = signature_of(graph, images, {node_id: lambda output: output})
+                drawn = _signatures(graph, body.score_id, {node_id: lambda output: output})
                 told.append([drawn, sorted(drawing_outputs(graph, body))])
             except (LoopError, NoSignature):
                 told.append([])
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def pictures_at_hand(state: LoopState) -> tuple[bytes, ...]:
-    """The coming round's pictures for the Score Round that runs now, () where none are known."""
+def pictures_at_hand(state: LoopState) -> Drawn | None:
+    """The coming round's pictures for the Score Round that runs now, None where unknown."""
     key = _key_here(state)
-    known: tuple[bytes, ...] | None = MEMORY.pictures.get(key) if key else None
-    return state.at_hand or known or ()
+    return state.at_hand or (MEMORY.pictures.get(key) if key else None)
 
 
 def keep_pictures(before: LoopState, scored: LoopState) -> None:
@@ -124,9 +125,9 @@ class DrawnPictures:
         except NoSignature:
             self._node = ()
 
-    def at_hand(self, prompts: Sequence[str], seed: int, aim: Emotion) -> tuple[bytes, ...]:
-        """The pictures of these prompts and this aim, () where none are known."""
-        return MEMORY.pictures.get(self._key(prompts, seed, aim)) or ()
+    def at_hand(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Drawn | None:
+        """The pictures of these prompts and this aim, None where none are known."""
+        return MEMORY.pictures.get(self._key(prompts, seed, aim))
 
     def keep(self, state: LoopState) -> None:
         """Keeps the pictures of the last round."""
@@ -187,8 +188,15 @@ def _pictures_key(graph: LoopGraph, open_id: str, score_id: str, state: LoopStat
         round_seed(state),
         state.policy.candidates,
         repr(state.target),
+        hashlib.sha256(state.start_image).hexdigest(),
         repr(state.aim),
     )
     opened: dict[str, Outputs] = {open_id: lambda output: (output, values[output])}
-    images = graph.inputs(score_id).get("images")
-    return signature_of(graph, images, opened), values[1:4]
+    return _signatures(graph, score_id, opened), values[1:4]
+
+
+def _signatures(graph: LoopGraph, score_id: str, opened: Mapping[str, Outputs]) -> tuple[str, ...]:
+    """Of what is drawn for a Score Round: its images, and their latents where they are wired."""
+    asked = graph.inputs(score_id)
+    drawn = [asked.get("images"), *(asked[name] for name in ("latents",) if name in asked)]
+    return tuple(signature_of(graph, link, opened) for link in drawn)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...emofeedback.loop.observer import CutShort
 from ...emofeedback.loop.progress import MAKING, REWRITING
+from ...emofeedback.records.drawn import to_bytes
 from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.state import LoopState
 from .bridge import show_text
@@ -31,6 +32,7 @@ class SampledLoop(Page):
         self._total = rounds * settings.steps
         self._show = latent_preview.prepare_callback(settings.model, self._total)
         self._state: LoopState | None = None
+        self._latents: tuple[bytes, ...] = ()
 
     def told(self, state: LoopState, doing: str = "") -> None:
         """As `Page.told`, and a line on the node."""
@@ -57,7 +59,13 @@ class SampledLoop(Page):
 
         Raises: CutShort: the artist wants no more of them.
         """
-        return sample_candidates(self._settings, prompts, seed, progress=self._part)
+        images, latents = sample_candidates(self._settings, prompts, seed, progress=self._part)
+        self._latents = tuple(map(to_bytes, latents)) if len(latents) == len(images) else ()
+        return images
+
+    def latents(self) -> tuple[bytes, ...]:
+        """What the pictures that were made last were decoded from, as a round keeps it."""
+        return self._latents
 
     def _part(self, part: int, parts: int) -> Callable[..., None]:
         state, steps = self._state, self._settings.steps

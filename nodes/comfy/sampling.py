@@ -55,8 +55,8 @@ def sample_candidates(
     seed: int,
     *,
     progress: Progress,
-) -> Tensor:
-    """One picture a prompt: [B, H, W, 3] in 0..1.
+) -> tuple[Tensor, Tensor]:
+    """One picture a prompt, [B, H, W, 3] in 0..1, and the latents that they were decoded from.
 
     They share the seed and differ by their place in the batch, so that a candidate looks the same
     whether the others have its prompt or not.
@@ -81,8 +81,9 @@ def sample_candidates(
             seed=seed,
         )
         latents.append(sampled)
-    images: Tensor = settings.vae.decode(torch.cat(latents))
-    return images.reshape(-1, *images.shape[-3:])  # video VAEs add a frame axis
+    all_of_them = torch.cat(latents)
+    images: Tensor = settings.vae.decode(all_of_them)
+    return images.reshape(-1, *images.shape[-3:]), all_of_them  # video VAEs add a frame axis
 
 
 def _batches(

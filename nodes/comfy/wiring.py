@@ -13,8 +13,8 @@ from typing import Any
 from comfy_execution.graph_utils import is_link
 
 from ...emofeedback.loop.steering import NOTHING_TAKES_IT
-from ...emofeedback.records.state import AIM as BY_AIM
-from ...emofeedback.records.state import BOTH
+from ...emofeedback.records.policy import AIM as BY_AIM
+from ...emofeedback.records.policy import BOTH
 from ..widgets.names import EMOTION_TARGET, ENCODE_EMOTION, SCORE_ROUND, START_LOOP
 from .bridge import running_prompt, visible_node_id
 
@@ -23,7 +23,7 @@ Link = tuple[str, int]
 
 START, SCORE = "EmoFB_StartLoop", "EmoFB_ScoreRound"
 STATE_NODES = (SCORE, "EmoFB_RefineRound")
-PROMPT, SEED, CANDIDATES, TARGET, AIM = 1, 2, 3, 4, 5  # outputs of the start
+PROMPT, SEED, CANDIDATES, TARGET, AIM = 1, 2, 3, 4, 6  # outputs of the start
 FEELING = {
     "EmoFB_EncodeEmotion", "EmoFB_EmotionSampler", "EmoFB_EmotionGuider", "EmoFB_EmotionModelPatch",
 }  # fmt: skip
@@ -102,7 +102,7 @@ class _Round:
             yield self._unused("seed", "every round draws the same noise. Connect it to the seed")
         elif self.used(SEED):
             for node_id in samplers:
-                if own := self._own_seed(node_id):
+                if (own := self._own_seed(node_id)) and self._follows_start(node_id):
                     yield (
                         f"Warning: {self._name(node_id)} has a {own} of its own, while the "
                         "loop's seed goes elsewhere: its noise is the same in every round."
@@ -162,6 +162,11 @@ class _Round:
             found[node_id] = None
             todo += [link[0] for link in self._links(node_id).values()]
         return list(found)
+
+    def _follows_start(self, node_id: str) -> bool:
+        """Whether the loop reaches a node at all; what draws a picture to edit is none of it."""
+        links = (link for each in self._upstream([node_id]) for link in self._links(each).values())
+        return any(source == self.start for source, _ in links)
 
     def used(self, output: int) -> bool:
         """Whether an output of the start feeds what makes the pictures."""

@@ -58,7 +58,7 @@ def _reading_in_words(reading: Outcome) -> str:
         return f"not read: {reading.why}"
     spread = "±{:.2f} / ±{:.2f}".format(*reading.uncertainty)
     clipped = " (beyond the scale, moved to its end)" if reading.clipped else ""
-    content = "" if reading.content is None else f", shows the prompt {reading.content:.0%}"
+    content = "" if reading.content is None else f", content {reading.content:.0%}"
     cues = "; ".join(cue.name for cue in reading.cues)
     because = f", because of {cues}" if cues else ""
     return f"{reading.emotion} {spread}{clipped}{content}{because}"

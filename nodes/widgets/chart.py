@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...emofeedback.pictures.theme import THEMES
+from ...emofeedback.pictures.theme import AUTO, THEMES
 
 
 def theme_input() -> io.Input:
     """Colours of a chart."""
     return io.Combo.Input(
         "theme",
-        options=list(THEMES),
-        default=next(iter(THEMES)),
-        tooltip="Colours for a light or a dark page.",
+        options=[*THEMES, AUTO],
+        default=AUTO,
+        tooltip="Colours for a light or a dark page; 'auto' takes those of the page when you press "
+        "Run, and light ones for graphs that come without a page.",
     )
 
 

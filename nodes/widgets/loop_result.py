@@ -1,4 +1,4 @@
-"""What a loop hands on: the seven outputs that End Emotion Loop and the all-in-one node share."""
+"""What a loop hands on: the outputs that End Emotion Loop and the all-in-one node share."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
+from comfy_execution.utils import get_executing_context
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ...emofeedback.errors import LoopError
 from ...emofeedback.images import from_png
 from ...emofeedback.loop.report import loop_report
 from ...emofeedback.pictures.circumplex import trajectory_chart
+from ...emofeedback.records.drawn import from_bytes, to_bytes
 from ...emofeedback.records.state import LoopState
-from .names import EMOTION_CHART
+from .names import EMOTION_CHART, SCORE_ROUND
 from .sockets import ReadingsSocket, StateSocket
+
+NO_LATENT = (
+    f"The loop kept no latents: connect what the pictures are decoded from to {SCORE_ROUND}'s "
+    "latents input."
+)
 
 
 def result_outputs() -> list[io.Output]:
@@ -44,6 +52,16 @@ def result_outputs() -> list[io.Output]:
         StateSocket.Output(
             display_name="state", tooltip=f"The finished loop, for example for {EMOTION_CHART}."
         ),
+        io.Int.Output(display_name="seed", tooltip="The seed that the best picture came from."),
+        io.Int.Output(
+            display_name="batch_index",
+            tooltip="The best picture's place among the candidates of its round, from 0.",
+        ),
+        io.Latent.Output(
+            display_name="latent",
+            tooltip="What the best picture was decoded from, with its place in the batch, by which "
+            "a sampler gives it the same noise.",
+        ),
     ]
 
 
@@ -68,12 +86,39 @@ def result_values(
         lambda: report,
         lambda: trajectory_chart(state),
         lambda: state,
+        lambda: state.best_round.seed,
+        lambda: best.candidate,
+        lambda: _best_latent(state),
     ]
     values = [
         make() if wired is None or index in wired else ExecutionBlocker(None)
         for index, make in enumerate(made)
     ]
-    return values, {"emofb_report": [report], "emofb_run": [run_id]}
+    return values, _shown([report], run_id)
+
+
+def latent_bytes(latents: dict[str, Any] | None) -> tuple[bytes, ...]:
+    """A LATENT as a round keeps it, nothing for none.
+
+    Raises: LoopError: it holds something else than one tensor.
+    """
+    if latents is None:
+        return ()
+    samples = latents.get("samples")
+    if not isinstance(samples, Tensor) or samples.is_nested:
+        raise LoopError(
+            f"The latents are {type(samples).__name__}, not one batch of pictures' latents. Leave "
+            "the latents input open."
+        )
+    return tuple(map(to_bytes, samples))
+
+
+def _best_latent(state: LoopState) -> Any:
+    assert state.best is not None, "a loop ends after at least one round"
+    latents, place = state.best_round.latents, state.best.candidate
+    if not latents:
+        return ExecutionBlocker(NO_LATENT)
+    return {"samples": from_bytes(latents[place]).unsqueeze(0), "batch_index": [place]}
 
 
 def shown_meanwhile(run_id: str) -> dict[str, Any]:
@@ -81,7 +126,14 @@ def shown_meanwhile(run_id: str) -> dict[str, Any]:
 
     It has the keys of a finished loop's: a list of targets runs several loops on one node.
     """
-    return {"emofb_report": [], "emofb_run": [run_id]}
+    return _shown([], run_id)
+
+
+def _shown(reports: list[str], run_id: str) -> dict[str, Any]:
+    """A page that gets this from the cache looks up what else the prompt showed."""
+    context = get_executing_context()
+    prompt_id = context.prompt_id if context else ""
+    return {"emofb_report": reports, "emofb_run": [run_id], "emofb_prompt": [prompt_id]}
 
 
 def _all_pictures(state: LoopState) -> Tensor:

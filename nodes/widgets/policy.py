@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...emofeedback.records.state import (
+from ...emofeedback.records.policy import (
     MAX_CANDIDATES,
     MAX_ROUNDS,
     SEED_POLICIES,

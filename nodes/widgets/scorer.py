@@ -8,13 +8,14 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...emofeedback.errors import CheckpointError
+from ...emofeedback.errors import CheckpointError, ConfigError
 from ...emofeedback.reading.scorer import WAYS
 from ..comfy.folder_lvlm import MISSING, NONE, find_folder, list_folders
 from ..comfy.heads import find_head, list_encoders, list_heads
 from ..comfy.model_folders import EMOTION, LVLM
 from .calibration import calibration_input
 from .sockets import ScorerSocket
+from .wording import SHIPPED, list_wordings, wording_input, wording_path
 
 CLIP, MODEL_FOLDER, SERVER, EMBEDDED, TWO, HEAD = KINDS = (
     "ComfyUI CLIP",
@@ -36,6 +37,7 @@ def clip_inputs() -> list[io.Input]:
             tooltip="From CLIPLoader: Qwen3.5, Qwen3-VL, or Gemma 3 or 4 with vision.",
         ),
         *reading_inputs(),
+        wording_input(),
     ]
 
 
@@ -61,6 +63,7 @@ def folder_inputs() -> list[io.Input]:
             "stays until ComfyUI needs the memory or you unload models.",
         ),
         *reading_inputs(),
+        wording_input(),
     ]
 
 
@@ -98,6 +101,7 @@ def server_inputs() -> list[io.Input]:
             tooltip="Tokens that a thinking model may spend before each written answer. 0 asks it "
             "not to think. Ratings by expected value are always asked for without a thought.",
         ),
+        wording_input(),
     ]
 
 
@@ -178,6 +182,8 @@ def problem_with(kind: dict[str, Any]) -> str:
             continue
         if item.id == "model" and value not in list_folders("models"):
             return _missing(find_folder, value)
+        if item.id == "wording" and value != SHIPPED and value not in list_wordings():
+            return _missing(wording_path, value)
         if item.id == "head" and value not in list_heads():
             return _missing(find_head, value)
         if options is not None and value not in options:
@@ -190,6 +196,6 @@ def problem_with(kind: dict[str, Any]) -> str:
 def _missing(find: Callable[[str], Path], name: str) -> str:
     try:
         find(name)
-    except CheckpointError as error:
+    except (CheckpointError, ConfigError) as error:
         return str(error)
     return ""

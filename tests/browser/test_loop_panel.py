@@ -13,8 +13,8 @@ from emofeedback.loop.events import Told, events_since
 from emofeedback.loop.log import RunLog
 from emofeedback.loop.steps import record_scores, start_loop
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
-from emofeedback.records.state import LoopPolicy
 from launcher.server import ComfyServer, free_port
 from tools.browser import PATIENCE_MS, Canvas, make_server, open_canvas
 
@@ -61,7 +61,7 @@ def test_the_path_shows_before_the_end_and_accepting_ends_the_loop(accepted: Can
     rounds = accepted.page.locator(".emofb-spot").count() // 2
     assert 1 <= rounds < 30
     assert "picture" in accepted.page.locator(".emofb-cost").inner_text()
-    assert accepted.page.get_by_role("button", name="Accept now").is_disabled()
+    assert accepted.page.get_by_role("button", name="Accept now").count() == 0  # it is over
     assert accepted.errors == []
 
 
@@ -104,6 +104,24 @@ def test_a_cached_run_and_a_reload_show_the_same_run(accepted: Canvas) -> None:
     assert accepted.page.locator(".emofb-spot").count() == spots
     accepted.shoot("panel-reloaded")
     assert accepted.errors == []
+
+
+def test_an_accepted_loop_goes_on_from_the_picture_that_is_pressed(accepted: Canvas) -> None:
+    page, pictures = accepted.page, accepted.page.locator(".emofb-strip button")
+    count, resume = pictures.count(), lambda: accepted.widgets(START)["resume"]
+    accepted.zoom_to(END, 0.9)
+    pictures.nth(1).click()
+    page.get_by_label("Rounds to go on with").fill("1")
+    shown = accepted.run(page.get_by_role("button", name="Continue"))
+    assert shown.end == "execution_success", shown.message
+    wait_for_status(accepted, "all rounds done")
+    assert pictures.count() == count + 2
+    pressed = [pictures.nth(index).get_attribute("aria-pressed") for index in range(count + 2)]
+    assert pressed.count("true") == 1 and pressed[1] == "true"  # the server says who chose
+    assert resume().endswith(":1:2:1")
+    accepted.shoot("panel-continued")
+    page.get_by_role("button", name="Start over").click()
+    assert resume() == "" and accepted.errors == []
 
 
 def test_another_tab_is_told_nothing_of_this_ones_loop(

@@ -35,6 +35,33 @@ def test_a_new_node_of_any_kind_shows_its_texts_in_full(canvas: Canvas) -> None:
     assert canvas.errors == []
 
 
+ADD_SERVER = """() => {
+    app.graph.clear();
+    const node = LiteGraph.createNode('EmoFB_LoadEmotionScorer');
+    node.pos = [100, 100];
+    app.graph.add(node);
+    const kind = node.widgets.find(widget => widget.name === 'kind');
+    kind.value = 'server';
+    kind.callback?.('server');
+    Object.assign(app.canvas.ds, {scale: 1, offset: [0, 0]});
+    app.canvas.setDirty(true, true);
+}"""
+
+
+def test_a_usual_server_fills_the_url_and_says_whether_it_answers(canvas: Canvas) -> None:
+    page = canvas.page
+    page.evaluate(ADD_SERVER)
+    page.get_by_label("Server", exact=True).select_option("SGLang")
+    told = page.locator(".emofb-servers .emofb-note", has_text="cannot be reached")
+    told.wait_for()
+    assert canvas.widgets("EmoFB_LoadEmotionScorer")["kind.url"] == "http://127.0.0.1:30000/v1"
+    (node,) = canvas.submitted().values()
+    assert set(node["inputs"]) >= {"kind.url", "kind.wording"} and "servers" not in node["inputs"]
+    canvas.shoot("servers")
+    assert faults(canvas) == [] and canvas.errors == []
+    page.evaluate("() => app.graph.clear()")
+
+
 def test_sockets_have_colours_of_their_own_in_every_theme(canvas: Canvas) -> None:
     seen = []
     for theme in ("light", "dark"):

@@ -35,6 +35,10 @@ THUMBNAILS = """count => [...document.querySelectorAll('[role=dialog] img')].fil
     image => image.src.startsWith('blob:') && image.naturalWidth > 0).length === count"""
 
 
+SHOWS = """([id, names]) =>
+    app.nodeOutputs[id]?.images?.map(image => image.filename).join() === names.join()"""
+
+
 def drop(canvas: Canvas, name: str) -> None:
     """Drops a workflow and checks what holds for every one, on the first screen and as a whole."""
     page, usual = canvas.page, canvas.page.viewport_size
@@ -92,6 +96,12 @@ def test_the_dropped_loop_shows_every_round_on_the_nodes_of_the_canvas(canvas: C
     assert {bar["display_node_id"] for bar in bars} <= set(graph)
     loop = [(b["value"], b["max"]) for b in bars if b["display_node_id"] == ids["EmoFB_EndLoop"]]
     assert (1, ROUNDS) in loop and (ROUNDS, ROUNDS) in loop
+
+    last = [image["filename"] for image in previews[-1]["output"]["images"]]
+    assert last != [image["filename"] for image in previews[0]["output"]["images"]]
+    cached = canvas.run()
+    assert cached.of("progress_text") == []  # nothing ran
+    canvas.page.wait_for_function(SHOWS, arg=[ids["PreviewImage"], last], timeout=PATIENCE_MS)
 
 
 def test_the_template_browser_shows_every_workflow_with_its_picture(canvas: Canvas) -> None:

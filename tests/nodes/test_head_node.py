@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_encoders import VISION, onnx_network, rated_folder, vision_folder
+from tiny_encoders import onnx_network, rated_folder, vision_folder
 
 KIND = "picture encoder + head"
 
@@ -77,35 +77,64 @@ def test_an_encoder_is_chosen_by_name_and_a_wrong_one_refused(made: Path, node: 
     assert node.validate_inputs(kind=asked("onnx")) is True
 
 
-def test_a_stock_clip_vision_reads_for_the_head_that_knows_it(made: Path, node: Any) -> None:
+def clip_l_file(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CLIP-L vision tower as its files are, key by key, of a small width.
+
+    ComfyUI's loader knows it by its keys; the sizes stand in a file beside the loader, of which
+    it finds a smaller one in `folder`.
+    """
     import comfy.clip_vision
+    import comfy.ops
+    from comfy.clip_model import CLIPVisionModelProjection
+    from safetensors.torch import save_file
 
-    from emofeedback.reading.clip_vision import clip_vision_encoder
-    from emofeedback.reading.encoders import encode
-    from emofeedback.reading.head_fit import fit_head
-    from emofeedback.reading.heads import save_head
-    from emofeedback.reading.preprocessing import probe
+    beside = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_vitl.json")
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2,
+             "image_size": 56, "projection_dim": 16}  # fmt: skip
+    config = {**json.loads(beside.read_text()), **small}
+    (folder / beside.name).write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.setattr(comfy.clip_vision, "__file__", str(folder / "clip_vision.py"))
+    tower = CLIPVisionModelProjection(config, torch.float32, "cpu", comfy.ops.disable_weight_init)
+    draw = torch.Generator().manual_seed(1)
+    tensors = {
+        name: torch.randn(value.shape, generator=draw) * 0.1 + ("norm" in name and "weight" in name)
+        for name, value in tower.state_dict().items()
+        if value.is_floating_point()
+    }
+    assert "vision_model.encoder.layers.22.layer_norm1.weight" in tensors
+    save_file(tensors, path)
 
-    torch.manual_seed(1)
-    config = {**VISION, "model_type": "clip_vision_model", "hidden_act": "gelu", "num_channels": 3,
-              "layer_norm_eps": 1e-5, "projection_dim": 16}  # fmt: skip
-    vision = comfy.clip_vision.ClipVisionModel(config)
-    with torch.no_grad():
-        for weight in vision.model.parameters():
-            weight.normal_(0, 0.1)
-    encoder = clip_vision_encoder(vision, "tiny.safetensors", "abc")
-    pictures = torch.rand(40, 24, 40, 3)
-    (features,) = (part.double().numpy() for part in encode([encoder], pictures))
-    known = encoder.features(probe())[0].double().numpy()
-    ratings = (features[:, :2] - features[:, :2].mean(0)) * 2
-    facts = {"encoders": [encoder.as_dict()]}
-    themes = [str(number // 2) for number in range(40)]
-    head = fit_head([features], ratings, themes, features + 9, known, facts)
-    save_head(head, made / "heads" / "vision.safetensors")
-    scorer = node.execute(asked("vision", clip_vision=vision)).args[0]
-    found = head.emotions(torch.from_numpy(features).float()).clamp(-3, 3)
-    assert (felt(scorer.score(pictures)) - found).abs().max() < 1e-4
-    with pytest.raises(Exception, match=r"tiny\.safetensors.*a CLIP_VISION, at the node"):
+
+def test_a_stock_clip_vision_reads_for_the_head_as_the_command_did(
+    made: Path, node: Any, comfyui: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import folder_paths
+
+    from emofeedback.__main__ import main
+    from emofeedback.images import load_picture
+
+    models = tmp_path / "clip_vision"
+    models.mkdir()
+    path = models / "clip_l_small.safetensors"
+    clip_l_file(tmp_path, path, monkeypatch)
+    places = ([str(models)], {".safetensors"})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "clip_vision", places)
+    rated, head = made / "rated", made / "heads" / "vision.safetensors"
+    spec = ["--scale", "emotion", "--encoder", f"clip_vision:{path}"]
+    assert main(["fit", str(rated), *spec, "--out", str(head)]) == 0
+    told = ["--scorer", f"head:{head}", "--json", str(tmp_path / "read.json")]
+    assert main(["evaluate", "scorer", str(rated), *spec, *told]) == 0
+    rows = json.loads((tmp_path / "read.json").read_text())["readings"]
+    batch = torch.cat([load_picture(rated / row["file"]) for row in rows])
+    commanded = torch.tensor([row["read"] for row in rows])
+    assert float(commanded.std()) > 0.1, "the head answers one thing to all"
+    (stock,) = comfyui.CLIPVisionLoader().load_clip(path.name)
+    handed = node.execute(asked("vision", clip_vision=stock)).args[0].score(batch)
+    found = node.execute(asked("vision")).args[0].score(batch)
+    for readings in (handed, found):
+        assert (felt(readings) - commanded).abs().max() < 1e-4
+    path.unlink()
+    with pytest.raises(Exception, match=r"clip_l_small\.safetensors.*a CLIP_VISION, at the node"):
         node.execute(asked("vision"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tools.comfy_client import WORKFLOWS, Graph, only, workflow
+from tools.workflows.stand_ins import drawn_twin
 
 SHIPPED = sorted(WORKFLOWS.glob("*.json"))
 
@@ -99,6 +100,12 @@ def test_the_same_feeling_and_numbers_by_hand_are_well(wiring: ModuleType) -> No
     graph[only(graph, "EmptySD3LatentImage")]["inputs"]["batch_size"] = 2
     assert wiring.wiring_warnings(graph) == {}
     graph["71"]["inputs"]["emotion"] = graph[only(graph, "EmoFB_StartLoop")]["inputs"]["target"]
+    assert wiring.wiring_warnings(graph) == {}
+
+
+def test_a_picture_that_is_drawn_before_the_loop_has_a_seed_of_its_own(wiring: ModuleType) -> None:
+    graph = drawn_twin(workflow("edit_feedback_loop"))
+    assert any(node["inputs"].get("seed") == 3 for node in graph.values())
     assert wiring.wiring_warnings(graph) == {}
 
 

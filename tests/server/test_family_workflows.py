@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from family_files import TINY_FILES, write_tiny_file
 from graph_check import problems_of
+from PIL import Image
 
-from tools.comfy_client import WORKFLOWS, Comfy, Graph, start_comfy, workflow
+from emofeedback.refining.instructions import SHOW
+from tools.browser import OTHER_PACKS
+from tools.comfy_client import WORKFLOWS, Comfy, Graph, Run, only, start_comfy, workflow
+from tools.workflows.stand_ins import EDITOR_TEXT, SHOWN, drawn_twin
 
 TEXT_ENCODER_LOADERS = ("TripleCLIPLoader", "DualCLIPLoader")
 EMBEDDED = "EmoFB_LoadEmbedded"
@@ -51,7 +55,10 @@ def families(
     for place in TINY_FILES:
         write_tiny_file(models, place)
     (folder / "base" / "input").mkdir()
-    (folder / "base" / "input" / "example.png").touch()  # ComfyUI brings one in its own place
+    example = Image.effect_noise((64, 64), 60).convert("RGB")
+    example.save(folder / "base" / "input" / "example.png")  # ComfyUI brings one in its own place
+    (folder / "base" / "custom_nodes").mkdir()
+    (folder / "base" / "custom_nodes" / OTHER_PACKS.name).symlink_to(OTHER_PACKS)
     stand_in = Path(__file__).parents[1] / "support" / "tiny_text_encoders.py"
     with start_comfy(comfyui_tree, folder, (), extra_node=stand_in) as server:
         yield Comfy(server, "families")
@@ -64,6 +71,9 @@ def test_there_is_a_workflow_for_every_family() -> None:
         "sdxl_feedback_loop",
         "sdxl_low_vram_feedback_loop",
         "sdxl_emotion_sampler",
+        "flux_gguf_feedback_loop",
+        "inpaint_feedback_loop",
+        "edit_feedback_loop",
         "turbo_emotion_path",
         "change_the_mood_of_a_picture",
     }
@@ -74,7 +84,9 @@ def test_every_file_of_a_workflow_has_a_link_where_the_template_browser_reads_it
     name: str,
 ) -> None:
     for node in FAMILIES[name]["nodes"]:
-        values = [v for v in node.get("widgets_values", ()) if str(v).endswith(".safetensors")]
+        values = [
+            v for v in node.get("widgets_values", ()) if str(v).endswith((".safetensors", ".gguf"))
+        ]
         links = node["properties"].get("models", [])
         assert sorted(values) == sorted(link["name"] for link in links), node["type"]
         for link in links:
@@ -143,3 +155,59 @@ def test_a_loop_runs_to_the_end_with_small_files_under_the_real_names(
     assert len(run.images("candidates_")) == 4
     assert all(each["prompt"].startswith(rounds[0]["prompt"]) for each in rounds)
     assert run.runs_of("KSampler") == 2
+
+
+SHORT = {"candidates": 2, "rounds": 2, "tolerance": 0.0, "content_floor": 0.0}
+
+
+def instructions_of(run: Run) -> list[str]:
+    """The instruction of each round, after what holds for every loop of edits."""
+    assert run.end == "execution_success", run.message
+    rounds = run.report["rounds"]
+    assert [len(each["readings"]) for each in rounds] == [2, 2]
+    kept = [reading["content"] for each in rounds for reading in each["readings"]]
+    assert all(0 < share < 1 for share in kept), "the kept share of the original"
+    assert len(set(kept)) == 4, "each edit is compared for itself"
+    return [each["prompt"] for each in rounds]
+
+
+def test_a_picture_is_edited_by_instructions_with_the_embedded_models(families: Comfy) -> None:
+    graph = drawn_twin(
+        workflow("edit_feedback_loop", EmoFB_StartLoop=SHORT, EmoFB_ScoreRound={"explain": False})
+    )
+    for node in graph.values():
+        if node["class_type"] == "KSampler":
+            node["inputs"]["steps"] = 3
+    told = instructions_of(families.run(graph))
+    assert all(words.startswith(f"{SHOWN}, {SHOW} ") for words in told)
+
+
+def test_a_kontext_graph_edits_with_small_files_under_the_real_names(families: Comfy) -> None:
+    graph = workflow(
+        "edit_feedback_loop",
+        EmoFB_StartLoop=SHORT,
+        EmoFB_ScoreRound={"explain": False},
+        ImageScaleToTotalPixels={"megapixels": 0.01},
+        UNETLoader={"unet_name": "flux1-dev.safetensors"},
+        VAELoader={"vae_name": "ae.safetensors"},
+    )
+    own = graph[only(graph, "EmoFB_StartLoop")]["inputs"]["prompt"]
+    (latent,) = (n for n, node in graph.items() if node["class_type"] == "VAEEncode")
+    unet = only(graph, "UNETLoader")
+    for node_id, node in list(graph.items()):
+        if node["class_type"] == EDITOR_TEXT:
+            text = {"clip": node["inputs"]["clip"], "text": node["inputs"]["prompt"]}
+            graph[f"{node_id}0"] = {"class_type": "CLIPTextEncode", "inputs": text}
+            seen = {"conditioning": [f"{node_id}0", 0], "latent": [latent, 0]}
+            graph[node_id] = {"class_type": "ReferenceLatent", "inputs": seen}
+        elif node["class_type"] == "KSampler":
+            node["inputs"]["model"] = [unet, 0]
+        elif node["class_type"] == "CLIPLoader" and node["inputs"]["type"] == "qwen_image":
+            graph[node_id] = {"class_type": EMBEDDED, "inputs": {}}
+            for other in graph.values():
+                if other["inputs"].get("clip") == [node_id, 0]:
+                    other["inputs"]["clip"] = [node_id, 1]
+    for kind in ("ModelSamplingAuraFlow", "CFGNorm"):
+        del graph[only(graph, kind)]
+    told = instructions_of(families.run(with_tiny_text_encoders(graph)))
+    assert all(words.startswith(f"{own}, ") for words in told)

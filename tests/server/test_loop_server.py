@@ -160,7 +160,7 @@ def test_the_aim_reaches_the_body_and_moves_from_round_to_round(default_comfy: C
     graph["71"] = {
         "class_type": "EmoFB_EncodeEmotion",
         "inputs": {
-            "clip": text["clip"], "prompt": [start, 1], "emotion": [start, 5],
+            "clip": text["clip"], "prompt": [start, 1], "emotion": [start, 6],
             "strength": 1.0, "method": "adapter",
         },
     }  # fmt: skip

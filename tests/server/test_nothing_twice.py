@@ -122,3 +122,16 @@ def test_a_body_that_differs_from_run_to_run_is_never_kept(every_comfy: Comfy) -
     assert drawn(done(every_comfy, graph(0.0))) == 1
     run = done(every_comfy, graph(0.05))
     assert not reused(run) and run.report["cost"]["pictures"] == 2
+
+
+def test_the_all_in_one_node_draws_and_reads_nothing_again(default_comfy: Comfy) -> None:
+    def graph(**settings: Any) -> Graph:
+        asked = {"seed": 903, "rounds": 2, "tolerance": 0.0, **settings}
+        return workflow("feedback_all_in_one", EmoFB_EmotionFeedback=asked)
+
+    before = done(default_comfy, graph())
+    run = done(default_comfy, graph(tolerance=0.05, rounds=3))
+    assert reused(run) == [1, 2] and run.report["cost"]["pictures"] == 2
+    assert (read(run), rewritten(run)) == (2, 1)
+    for one, other in zip(before.report["rounds"], run.report["rounds"], strict=False):
+        assert (one["prompts"], one["gap"]) == (other["prompts"], other["gap"])

@@ -16,6 +16,7 @@ declare namespace Comfy {
     element?: HTMLElement;
     options?: { values?: unknown };
     serialize?: boolean;
+    serializeValue?: (...rest: any[]) => unknown;
     callback?: (this: Widget, value: unknown, ...rest: unknown[]) => unknown;
   }
 
@@ -34,6 +35,7 @@ declare namespace Comfy {
     widgets?: Widget[];
     inputs?: Slot[];
     outputs?: Slot[];
+    getInputNode?(slot: number): Node | null;
     onConfigure?: (...rest: any[]) => unknown;
     onConnectionsChange?: (...rest: any[]) => unknown;
     onExecuted?: (...rest: any[]) => unknown;
@@ -84,6 +86,7 @@ declare namespace Comfy {
     graph: Graph;
     rootGraph?: Graph;
     extensionManager: { setting: { get(id: string): unknown } };
+    queuePrompt(number: number, count?: number): Promise<unknown>;
     registerExtension(extension: Extension): void;
   }
 
@@ -92,6 +95,7 @@ declare namespace Comfy {
     initialClientId?: string | null;
     fetchApi(path: string, options?: RequestInit): Promise<Response>;
     addEventListener(name: string, listener: (event: CustomEvent<any>) => void): void;
+    dispatchEvent(event: Event): boolean;
   }
 }
 

@@ -4,6 +4,8 @@ import {
   category,
   fromBox,
   moved,
+  rounded,
+  signed,
   snapped,
   toBox,
   understood,
@@ -67,4 +69,18 @@ test.each([["abc"], [null], [undefined], [NaN], [{}], [[]], [""], [true]])(
 test("a number beyond the scale shows at its edge, a number as text as itself", () => {
   expect(understood("arousal", 99)).toEqual({ value: 3, problem: "arousal is 99, beyond 3" });
   expect(understood("arousal", "-1.5")).toEqual({ value: -1.5, problem: "" });
+});
+
+test.each([
+  [0.125, "0.12"],
+  [0.375, "0.38"],
+  [-1.125, "-1.12"],
+  [-1.875, "-1.88"],
+  [0.005, "0.01"],
+  [2.675, "2.67"],
+  [1, "1.00"],
+  [-0.001, "0.00"],
+])("%s is rounded to %s, as Python writes it on nodes and charts", (value, text) => {
+  expect(rounded(value)).toBe(text);
+  expect(signed(value)).toBe(value < -0.005 ? text : `+${text}`);
 });

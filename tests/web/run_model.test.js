@@ -4,6 +4,15 @@ import { drawRun } from "../../web/js/trajectory.js";
 
 const THUMBNAIL = "data:image/jpeg;base64,/9j/4AAQ";
 
+const NOBODY = {
+  onAccept() {},
+  onSkip() {},
+  onChoose() {},
+  onContinue() {},
+  onStartOver() {},
+  cutAt: "soon",
+};
+
 /** @param {number} valence */
 const candidate = (valence) => ({
   valence,
@@ -158,7 +167,7 @@ test("few candidates each show their uncertainty, in the plane's own units", () 
 });
 
 test("the panel offers to skip only while pictures are being made, and nothing when it is over", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const [accept, skip] = [...view.element.querySelectorAll(".emofb-buttons button")];
   const events = story(2, 2);
   /** @param {any[]} known @param {boolean} going */
@@ -177,7 +186,7 @@ test("the panel offers to skip only while pictures are being made, and nothing w
 });
 
 test("how the first prompt was rewritten shows before a picture and beside the first round", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const [start, ...rest] = story(2, 1);
   const rewritten = {
     kind: "refined",
@@ -204,7 +213,7 @@ test("how the first prompt was rewritten shows before a picture and beside the f
 });
 
 test("what the loop does and why it stopped are the server's own words", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const status = view.element.querySelector(".emofb-status");
   const events = story(1, 1);
   view.show(told(events.slice(0, 2)), { going: true });
@@ -214,7 +223,7 @@ test("what the loop does and why it stopped are the server's own words", () => {
 });
 
 test("what was taken out and put in is marked", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const events = story(2, 1);
   const refined = events.find(({ kind }) => kind === "refined");
   refined.changes = [
@@ -227,7 +236,7 @@ test("what was taken out and put in is marked", () => {
 });
 
 test("what a picture's words say is text, never markup", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const events = story(1, 1);
   events[2].readings[0].rationale = "<img src=x onerror=alert(1)>";
   view.show(told(events), { going: false });
@@ -236,7 +245,7 @@ test("what a picture's words say is text, never markup", () => {
 });
 
 test("a cue that the rationale names is not told twice", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   const events = story(1, 1);
   events[2].readings[0].cues = ["mist", "a storm"].map((name) => ({ name, direction: "calms" }));
   events[2].readings[0].rationale = "The mist calms it.";
@@ -246,7 +255,7 @@ test("a cue that the rationale names is not told twice", () => {
 });
 
 test("arrow keys go through the pictures in order and around", () => {
-  const view = createRunView({ onAccept() {}, onSkip() {} });
+  const view = createRunView(NOBODY);
   view.show(told(story(1, 3)), { going: false });
   const plot = /** @type {HTMLElement} */ (view.element.querySelector(".emofb-plot"));
   const seen = ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"].map((key) => {

@@ -29,6 +29,8 @@ SETTLE_MS = 800  # nodes are drawn some frames after a file has opened
 # Model file -> what people call it; thumbnails show the file's name where it is not listed.
 MODELS = {
     "flux1-dev.safetensors": "FLUX.1-dev",
+    "flux1-dev-Q4_K_S.gguf": "FLUX.1-dev, GGUF",
+    "qwen_image_edit_fp8_e4m3fn.safetensors": "Qwen-Image-Edit",
     "sd3.5_medium.safetensors": "Stable Diffusion 3.5 Medium",
     "sd_xl_base_1.0.safetensors": "SDXL",
     "z_image_turbo_bf16.safetensors": "Z-Image-Turbo",

@@ -36,8 +36,9 @@ NOTE_WIDTH = 380
 # What a node needs in either render mode, its result after a run included; the rest knows itself.
 LEAST_SIZES = {
     "EmoFB_EmotionTarget": (300, 480),
-    "EmoFB_EmotionFeedback": (400, 1560),
-    "EmoFB_EndLoop": (380, 780),
+    "EmoFB_EmotionFeedback": (400, 1644),
+    "EmoFB_StartLoop": (280, 568),
+    "EmoFB_EndLoop": (380, 840),
     "EmoFB_EmotionPath": (320, 250),
     "PreviewAny": (360, 200),
     "SaveImage": (330, 370),

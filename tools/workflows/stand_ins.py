@@ -19,11 +19,20 @@ LOADERS = {
     "TripleCLIPLoader": (1,),
     "DualCLIPLoader": (1,),
     "CLIPLoader": (1,),
+    "UnetLoaderGGUF": (0,),
+    "DualCLIPLoaderGGUF": (1,),
     "VAELoader": (2,),
     "EmoFB_LoadEmotionScorer": (3,),
 }
 # nodes that belong to a family: their output is their own input
-FAMILY_ONLY = {"ModelSamplingAuraFlow": "model", "FluxGuidance": "conditioning"}
+FAMILY_ONLY = {
+    "ModelSamplingAuraFlow": "model",
+    "CFGNorm": "model",
+    "FluxGuidance": "conditioning",
+}
+EDITOR_TEXT = "TextEncodeQwenImageEdit"
+SHOWN = "a house in the forest"
+REPAINTED = 0.8  # denoise of image-to-image in the place of an editor, which starts from noise
 SETTINGS: dict[str, dict[str, Any]] = {
     "KSampler": {"steps": 20, "cfg": 3, "sampler_name": "euler", "scheduler": "simple"},
     "EmoFB_EmotionSampler": {"cfg": 3, "sampler_name": "euler", "scheduler": "simple"},
@@ -31,8 +40,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "EmptyLatentImage": {"width": 256, "height": 256},
     "EmoFB_StartLoop": {"prompt": "a tree in the meadow", "content_floor": 0.0},
     "EmoFB_EncodeEmotion": {"prompt": "a car in the city"},
-    "EmoFB_EncodeAnchors": {"prompt": "a house in the forest"},
-    "EmoFB_ScoreEmotion": {"prompt": "a house in the forest"},
+    "EmoFB_EncodeAnchors": {"prompt": SHOWN},
+    "EmoFB_ScoreEmotion": {"prompt": SHOWN},
     "ImageScaleToTotalPixels": {"megapixels": 0.0625},
 }
 
@@ -49,11 +58,22 @@ def drawn_twin(graph: Graph) -> Graph:
         elif kind in FAMILY_ONLY:
             _relink(drawn, graph, [node_id, 0], drawn[node_id]["inputs"][FAMILY_ONLY[kind]])
             del drawn[node_id]
+        elif kind == EDITOR_TEXT:
+            inputs = drawn[node_id]["inputs"]
+            plain = {"clip": inputs["clip"], "text": inputs["prompt"]}
+            drawn[node_id] = {"class_type": "CLIPTextEncode", "inputs": plain}
         elif kind == "LoadImage":
             _draw_picture(drawn, node_id)
+            _relink(drawn, graph, [node_id, 1], ["904", 0])
     for node in drawn.values():
         own = SETTINGS.get(node["class_type"], {})
         node["inputs"] |= {name: v for name, v in own.items() if _is_widget(node, name)}
+    kinds = {node["class_type"] for node in graph.values()}
+    for node_id, node in graph.items():
+        if node["class_type"] == "KSampler" and EDITOR_TEXT in kinds:
+            drawn[node_id]["inputs"]["denoise"] = REPAINTED
+        elif node["class_type"] == "EmoFB_StartLoop" and "LoadImage" in kinds:
+            drawn[node_id]["inputs"]["prompt"] = SHOWN
     return drawn
 
 
@@ -74,7 +94,7 @@ def _draw_picture(drawn: Graph, node_id: str) -> None:
     drawn["900"] = {"class_type": EMBEDDED, "inputs": {}}
     drawn["901"] = {
         "class_type": "CLIPTextEncode",
-        "inputs": {"clip": ["900", 1], "text": "a house in the forest"},
+        "inputs": {"clip": ["900", 1], "text": SHOWN},
     }
     drawn["902"] = {
         "class_type": "EmptySD3LatentImage",
@@ -97,3 +117,5 @@ def _draw_picture(drawn: Graph, node_id: str) -> None:
     }
     drawn[node_id] = {"class_type": "VAEDecode", "inputs": {
         "samples": ["903", 0], "vae": ["900", 2]}}  # fmt: skip
+    whole = {"width": 256, "height": 256, "value": 1.0}
+    drawn["904"] = {"class_type": "SolidMask", "inputs": whole}

@@ -8,10 +8,11 @@ kept one by one in a file, so a stopped run goes on where it was.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,13 +133,10 @@ def _all_trials(
 def proof_pairs(count: int, seed: int) -> list[Pair]:
     """Contents by lot, every other one a held-out pair, and targets spread over the plane."""
     random = np.random.default_rng(seed)
-    targets: list[Emotion] = []
-    step = 0
-    while len(targets) < count:
-        step += 1
-        point = [(2 * ((0.5 + step * stride) % 1) - 1) * REACH for stride in STRIDE]
-        if math.hypot(*point) >= CLOSEST:
-            targets.append(Emotion(round(point[0], 2), round(point[1], 2)))
+    spread = spread_targets()
+    targets = list(
+        itertools.islice((t for t in spread if math.hypot(t.valence, t.arousal) >= CLOSEST), count)
+    )
     pairs = []
     for index, target in enumerate(targets):
         drawn = sample_scene(random, split=("train", "held_out")[index % 2])
@@ -146,6 +144,13 @@ def proof_pairs(count: int, seed: int) -> list[Pair]:
         prompt = neutral_prompt(scene, random)
         pairs.append(Pair(prompt, target, seed + 100 * index, scene))
     return pairs
+
+
+def spread_targets() -> Iterator[Emotion]:
+    """Points all over the plane, to `REACH` on each axis, each far from those before it."""
+    for step in itertools.count(1):
+        valence, arousal = ((2 * ((0.5 + step * stride) % 1) - 1) * REACH for stride in STRIDE)
+        yield Emotion(round(valence, 2), round(arousal, 2))
 
 
 def _trial(system: System, pair: Pair, run_dir: Path, index: int) -> Trial:

@@ -24,7 +24,7 @@ from emofeedback.plane.metrics import paired_difference
 from emofeedback.reading.scorer import LvlmScorer
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.files import write_json
-from emofeedback.records.state import LoopPolicy
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.refining.base import Refiner
 from emofeedback.refining.rules import RuleRefiner
 from emofeedback.study.painters import Painter

@@ -13,7 +13,7 @@ from emofeedback.records.reading import Reading
 from emofeedback.study import trials
 from emofeedback.study.painters import Painter
 from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT, System
-from emofeedback.study.trials import Judged, Trial
+from emofeedback.study.trials import Judge, Judged, Trial
 
 from ..world.judge import judge
 from ..world.scene import Scene
@@ -95,6 +95,20 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3]."""
     scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()
     paint = Painter(pair.target if system.emotion_input else None)
+    return trials.run_trial(
+        system,
+        pair,
+        paint,
+        scorer,
+        judge_of(pair.scene),
+        floor=CONTENT_FLOOR,
+        saved=lambda: paint.saved,
+        take_aim=paint.take_aim if system.emotion_input else None,
+    )
+
+
+def judge_of(scene: Scene) -> Judge:
+    """The judge, who knows what should be there."""
 
     def measure(images: Tensor) -> list[Judged]:
         seen = judge(images)
@@ -102,19 +116,10 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
             Judged(
                 float(seen.valence[i]),
                 float(seen.arousal[i]),
-                seen.places[i] == pair.scene.place,
-                seen.subjects[i] == pair.scene.subject,
+                seen.places[i] == scene.place,
+                seen.subjects[i] == scene.subject,
             )
             for i in range(len(images))
         ]
 
-    return trials.run_trial(
-        system,
-        pair,
-        paint,
-        scorer,
-        measure,
-        floor=CONTENT_FLOOR,
-        saved=lambda: paint.saved,
-        take_aim=paint.take_aim if system.emotion_input else None,
-    )
+    return measure

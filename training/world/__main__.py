@@ -14,6 +14,10 @@ COMMANDS = {
         "training.proof.loop",
         "compare the loop with best-of-N at equal numbers of pictures",
     ),
+    "prove-edits": (
+        "training.proof.edits",
+        "compare the loop of edits with one image-to-image pass of equal cost",
+    ),
 }
 
 

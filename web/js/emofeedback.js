@@ -3,13 +3,16 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { html } from "./element.js";
+import { LastRound } from "./last_round.js";
 import { colourSockets, neededWidth } from "./looks.js";
 import { remount } from "./mounts.js";
 import { addPad } from "./pad_widget.js";
 import { Panels } from "./run_widget.js";
-import { SETTINGS, applyDefaults } from "./settings.js";
+import { addServers } from "./server_widget.js";
+import { SETTINGS, applyDefaults, followPage } from "./settings.js";
 
 const PAD_NODE = "EmoFB_EmotionTarget";
+const SCORER_NODE = "EmoFB_LoadEmotionScorer";
 const LOOP_NODES = ["EmoFB_EndLoop", "EmoFB_EmotionFeedback"];
 const LEAST_WIDTH = 210; // a panel needs lines to read
 const PANEL_WIDTH = 360;
@@ -45,15 +48,18 @@ app.registerExtension({
     const types = canvas.constructor.link_type_colors;
     colourSockets([canvas.default_connection_color_byType, types], document.body.style);
     panels.listen();
+    new LastRound(api).listen();
     app.canvas.canvas.addEventListener("litegraph:set-graph", remountSoon);
   },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("EmoFB_")) return;
+    followPage(node);
     applyDefaults(node, (id) => app.extensionManager.setting.get(id));
     if (node.comfyClass === PAD_NODE) {
       const places = node.constructor.nodeData?.input?.required?.preset?.[1]?.emofb_places ?? {};
       addPad(node, places, markChange);
     }
+    if (node.comfyClass === SCORER_NODE) addServers(node, api);
     const isLoop = LOOP_NODES.includes(node.comfyClass);
     if (isLoop) panels.add(node);
     widen(node, Math.max(isLoop ? PANEL_WIDTH : LEAST_WIDTH, neededWidth(node)));

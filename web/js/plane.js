@@ -106,11 +106,24 @@ export function category({ valence, arousal }) {
 }
 
 /**
+ * Two places, rounded as Python does in nodes, charts and reports: a half goes to the even digit
+ * (toFixed takes the larger), and nothing is a negative zero.
+ * @param {number} value
+ */
+export function rounded(value) {
+  const hundredths = value * 100;
+  const half = Number.isInteger(value * 8) && Math.abs(hundredths % 1) === 0.5;
+  const text = (half ? (2 * Math.round(hundredths / 2)) / 100 : value).toFixed(2);
+  return text === "-0.00" ? "0.00" : text;
+}
+
+/**
  * A number with its sign, as everywhere in this pack: +1.50.
  * @param {number} value
  */
 export function signed(value) {
-  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(2)}`;
+  const text = rounded(value);
+  return text.startsWith("-") ? text : `+${text}`;
 }
 
 /**

@@ -53,7 +53,8 @@
  * @property {Map<number, Refinement>} refinements what followed a round; 0: what came before the
  *   first
  * @property {Set<number>} skipped
- * @property {{round: number, candidate: number, gap: {size: number}} | null} best counted from 1
+ * @property {{round: number, candidate: number, gap: {size: number}, chosen_by?: string} | null}
+ *   best counted from 1
  * @property {Cost | null} cost
  * @property {{what: string, round: number, skippable: boolean} | null} doing
  * @property {string} ended why it stopped, in words; empty while it goes on
@@ -131,6 +132,7 @@ const TAKE = {
     if (Array.isArray(event.suggestions) && Array.isArray(event.changes))
       run.refinements.set(event.round, event);
   },
+  preferred() {}, // the best so far says it all
   skipped(run, event) {
     run.skipped.add(event.round);
     warn(run, event.unread);
@@ -167,6 +169,14 @@ export function take(run, events) {
  */
 export function roundsOf(run) {
   return [...run.rounds.values()].sort((one, other) => one.number - other.number);
+}
+
+/**
+ * The candidate that the artist chose, as far as the loop has taken it up.
+ * @param {Run} run
+ */
+export function chosenOf({ best }) {
+  return best?.chosen_by === "you" ? { round: best.round, candidate: best.candidate } : null;
 }
 
 /**

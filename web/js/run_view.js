@@ -1,13 +1,24 @@
 /** The panel on the loop's node: where the run stands, its path, its pictures, its words. */
 
 import { html } from "./element.js";
-import { inWords } from "./plane.js";
-import { costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
+import { inWords, rounded } from "./plane.js";
+import { chosenOf, costInWords, emptyRun, roundsOf, wasRead } from "./run_model.js";
+import { createStrip } from "./strip.js";
 import { drawRun } from "./trajectory.js";
 
 /** @typedef {import("./run_model.js").Run} Run */
 /** @typedef {import("./run_model.js").Round} Round */
 /** @typedef {import("./trajectory.js").Spot} Spot */
+/** @typedef {import("./strip.js").Choice} Choice */
+/**
+ * @typedef {object} State
+ * @property {boolean} going it runs, and this page may steer it
+ * @property {boolean} [asked] something was asked of it that is not done yet
+ * @property {string} [note] in the place of where it stands
+ * @property {Choice | null} [choice] the candidate that was clicked
+ * @property {boolean} [resumable] it has ended, and can be gone on from
+ * @property {boolean} [resumes] the next run goes on from an earlier one
+ */
 
 const EMPTY = "Run the workflow: the path over the plane shows here while it goes.";
 
@@ -15,12 +26,16 @@ const EMPTY = "Run the workflow: the path over the plane shows here while it goe
  * @param {object} options
  * @param {() => void} options.onAccept
  * @param {() => void} options.onSkip
+ * @param {(choice: Choice) => void} options.onChoose
+ * @param {(rounds: number) => void} options.onContinue
+ * @param {() => void} options.onStartOver
+ * @param {string} options.cutAt when *Accept now* acts, in words
  */
-export function createRunView({ onAccept, onSkip }) {
+export function createRunView({ onAccept, onSkip, onChoose, onContinue, onStartOver, cutAt }) {
   let run = emptyRun();
   /** @type {Spot[]} */
   let spots = [];
-  let [spot, chosen, note, going] = [-1, 0, "", false]; // chosen 0: follow the newest round
+  let [spot, chosen] = [-1, 0]; // chosen 0: follow the newest round
 
   const status = html("div", { class: "emofb-status", role: "status" });
   const drawing = html("div", { class: "emofb-drawing" });
@@ -51,7 +66,7 @@ export function createRunView({ onAccept, onSkip }) {
     "button",
     {
       type: "button",
-      title: "End the loop as soon as possible and keep the best picture so far.",
+      title: `End the loop ${cutAt} and keep the best picture so far.`,
     },
     "Accept now",
   );
@@ -60,19 +75,49 @@ export function createRunView({ onAccept, onSkip }) {
     { type: "button", title: "Throw away the pictures being made and go on with other seeds." },
     "Skip this round",
   );
+  const more = html("input", {
+    type: "number",
+    min: 1,
+    max: 99,
+    value: 3,
+    "aria-label": "Rounds to go on with",
+  });
+  const goOn = html(
+    "button",
+    {
+      type: "button",
+      title: "Queue the loop again: it goes on from here, or from the picture that is pressed.",
+    },
+    "Continue",
+  );
+  const over = html(
+    "button",
+    { type: "button", title: "The next run starts a new loop instead of going on from this one." },
+    "Start over",
+  );
+  const buttons = html("div", { class: "emofb-buttons" }, accept, skip);
+  const after = html("div", { class: "emofb-buttons" }, goOn, more, "rounds", over);
+  const strip = createStrip(onChoose);
   const element = html(
     "div",
     { class: "emofb-run", role: "group", "aria-label": "Emotion loop" },
     status,
     plot,
     nav,
+    strip.element,
     words,
     cost,
-    html("div", { class: "emofb-buttons" }, accept, skip),
+    buttons,
+    after,
   );
 
   accept.addEventListener("click", onAccept);
   skip.addEventListener("click", onSkip);
+  over.addEventListener("click", onStartOver);
+  goOn.addEventListener("click", () =>
+    onContinue(Math.min(99, Math.max(1, more.valueAsNumber || 1))),
+  );
+  more.addEventListener("keydown", (event) => event.stopPropagation());
   for (const [button, step] of /** @type {const} */ ([
     [back, -1],
     [on, 1],
@@ -127,20 +172,23 @@ export function createRunView({ onAccept, onSkip }) {
 
   /**
    * @param {Run} next
-   * @param {{going: boolean, note?: string}} state going: it runs, and this page may steer it
+   * @param {State} state
    */
-  function show(next, state) {
+  function show(next, { going, asked, note, choice, resumable, resumes }) {
     run = next;
-    going = state.going;
-    note = state.note ?? "";
     const drawn = drawRun(run);
     spots = drawn.spots;
     drawing.replaceChildren(drawn.element);
     plot.hidden = nav.hidden = !run.plan;
     status.textContent = note || statusOf(run);
     cost.textContent = run.cost ? costInWords(run.cost) : "";
-    accept.disabled = !going || Boolean(note);
-    skip.disabled = !going || Boolean(note) || !run.doing?.skippable;
+    accept.disabled = !going || Boolean(asked);
+    skip.disabled = !going || Boolean(asked) || !run.doing?.skippable;
+    buttons.hidden = Boolean(resumable || resumes);
+    after.hidden = !buttons.hidden;
+    goOn.disabled = !resumable;
+    over.hidden = !resumes;
+    strip.show(run, choice ?? null);
     showWords();
     point(spot);
   }
@@ -153,7 +201,7 @@ export function createRunView({ onAccept, onSkip }) {
 function statusOf(run) {
   if (!run.plan) return EMPTY;
   const best = run.best
-    ? `best gap ${run.best.gap.size.toFixed(2)} in round ${run.best.round}`
+    ? `${chosenOf(run) ? "your choice has gap" : "best gap"} ${rounded(run.best.gap.size)} in round ${run.best.round}`
     : "";
   if (run.ended) return `Done, ${run.ended}: ${best}`;
   const doing = run.doing
@@ -164,9 +212,9 @@ function statusOf(run) {
 
 /** @param {Spot} spot */
 function cardOf({ round, index, candidate }) {
-  const [v, a] = candidate.uncertainty.map((deviation) => deviation.toFixed(2));
+  const [v, a] = candidate.uncertainty.map(rounded);
   const lines = [
-    `Round ${round}, picture ${index + 1}: gap ${candidate.gap.size.toFixed(2)}`,
+    `Round ${round}, picture ${index + 1}: gap ${rounded(candidate.gap.size)}`,
     `${inWords(candidate)}, give or take ${v} and ${a}`,
     candidate.words.join(", "),
   ];

@@ -4,7 +4,8 @@ import { after } from "./callbacks.js";
 import { allNodes, nodeAt } from "./graph.js";
 import { mark } from "./mounts.js";
 import { recall, remember } from "./results.js";
-import { emptyRun, take } from "./run_model.js";
+import { resumeText, resumeWidget, setResume } from "./resume.js";
+import { chosenOf, emptyRun, take } from "./run_model.js";
 import { createRunView } from "./run_view.js";
 
 /** @typedef {Comfy.Node} Node */
@@ -18,21 +19,48 @@ const ADDRESS = "/emofeedback/runs/";
 const GONE = "The results of the last run are not kept any more. Run the loop again.";
 const CUT_OFF = "The loop ended early; what it found until then is shown.";
 
+const IN_A_GRAPH = "EmoFB_EndLoop";
+
 /** The panel of one node, and the run that it shows. */
 class Panel {
-  /** @param {Comfy.Api} api */
-  constructor(api) {
+  /**
+   * @param {Comfy.App} app
+   * @param {Comfy.Api} api
+   * @param {Node} node
+   */
+  constructor(app, api, node) {
+    this.app = app;
     this.api = api;
+    this.node = node;
     this.id = "";
     this.promptId = "";
     this.run = emptyRun();
     this.going = false;
     this.note = "";
+    this.asked = false;
     this.due = false;
+    /** @type {import("./strip.js").Choice | null | undefined} undefined: nothing was clicked */
+    this.clicked = undefined;
+    // a stock sampler cannot be cut short, our own can
+    this.cutAt =
+      node.comfyClass === IN_A_GRAPH ? "when the sampler returns" : "at the next sampler step";
     this.view = createRunView({
-      onAccept: () => this.wish("accept", {}),
-      onSkip: () => this.wish("skip", { round: this.run.doing?.round }),
+      onAccept: () => this.accept(),
+      onSkip: () =>
+        this.wish("skip", { round: this.run.doing?.round }, "Skipping this round ...", true),
+      onChoose: (choice) => this.choose(choice),
+      onContinue: (rounds) => this.goOn(rounds),
+      onStartOver: () => this.startOver(),
+      cutAt: this.cutAt,
     });
+  }
+
+  get widget() {
+    return resumeWidget(this.node, this.app.rootGraph ?? this.app.graph);
+  }
+
+  get choice() {
+    return this.clicked === undefined ? chosenOf(this.run) : this.clicked;
   }
 
   /** Shows what is known, once a frame at most: rounds of many pictures come in bursts. */
@@ -41,7 +69,15 @@ class Panel {
     this.due = true;
     requestAnimationFrame(() => {
       this.due = false;
-      this.view.show(this.run, { going: this.going, note: this.note });
+      const ended = Boolean(this.run.ended && this.run.best);
+      this.view.show(this.run, {
+        going: this.going,
+        asked: this.asked,
+        note: this.note,
+        choice: this.choice,
+        resumable: ended && !this.note && Boolean(this.widget),
+        resumes: !this.going && Boolean(this.widget?.value),
+      });
     });
   }
 
@@ -54,7 +90,10 @@ class Panel {
     this.promptId = prompt_id;
     take(this.run, events);
     this.going = !this.run.ended;
-    if (events.length) this.note = "";
+    if (events.length) {
+      this.note = "";
+      this.asked = false;
+    }
     this.refresh();
   }
 
@@ -64,6 +103,8 @@ class Panel {
     this.run = emptyRun();
     this.going = false;
     this.note = "";
+    this.asked = false;
+    this.clicked = undefined;
   }
 
   /**
@@ -99,11 +140,53 @@ class Panel {
     this.refresh();
   }
 
+  accept() {
+    const when = this.run.doing?.skippable ? ` ${this.cutAt}` : "";
+    return this.wish("accept", {}, `Stopping${when}, the best picture is kept ...`, true);
+  }
+
   /**
-   * @param {"accept" | "skip"} what
-   * @param {object} more
+   * Prefers a candidate, or leaves it to the gaps again: in the loop that runs, else in the next.
+   * @param {import("./strip.js").Choice} choice
    */
-  async wish(what, more) {
+  async choose(choice) {
+    const { round, candidate } = this.choice ?? {};
+    const again = choice.round === round && choice.candidate === candidate;
+    const before = this.clicked;
+    this.clicked = again ? null : choice;
+    if (this.going) {
+      const wanted = again ? { round: 0, candidate: 0 } : choice;
+      const done = again
+        ? "The smallest gap decides again from the next boundary on."
+        : `Goes on from picture ${choice.candidate} of round ${choice.round} from the next boundary on.`;
+      if (!(await this.wish("prefer", wanted, done, false))) this.clicked = before;
+    }
+    this.refresh();
+  }
+
+  /**
+   * Queues the loop to go on from where this one ended.
+   * @param {number} rounds
+   */
+  goOn(rounds) {
+    const { widget } = this;
+    if (!widget) return;
+    setResume(widget, resumeText(this.id, this.clicked ?? null, rounds));
+    this.app.queuePrompt(0, 1);
+  }
+
+  startOver() {
+    if (this.widget) setResume(this.widget, "");
+    this.refresh();
+  }
+
+  /**
+   * @param {"accept" | "skip" | "prefer"} what
+   * @param {object} more
+   * @param {string} done what to say when it was heard
+   * @param {boolean} last nothing else can be asked until it is done
+   */
+  async wish(what, more, done, last) {
     const answer = await this.api
       .fetchApi(`${ADDRESS}${encodeURIComponent(this.id)}/${what}`, {
         method: "POST",
@@ -111,11 +194,12 @@ class Panel {
         body: JSON.stringify({ client_id: this.api.clientId ?? this.api.initialClientId, ...more }),
       })
       .catch(() => null);
-    const done =
-      what === "accept" ? "Stopping, the best picture is kept ..." : "Skipping this round ...";
     const refused = await answer?.json().catch(() => null);
-    this.note = answer?.ok ? done : (refused?.error ?? "The server does not answer.");
+    const heard = Boolean(answer?.ok);
+    if (this.going) this.note = heard ? done : (refused?.error ?? "The server does not answer.");
+    this.asked = this.going && heard && last;
     this.refresh();
+    return heard;
   }
 }
 
@@ -146,7 +230,7 @@ export class Panels {
    * @param {Node} node
    */
   add(node) {
-    const panel = new Panel(this.api);
+    const panel = new Panel(this.app, this.api, node);
     this.panels.set(node, panel);
     mark(panel.view.element);
     const widget = node.addDOMWidget("run", "emofb_run", panel.view.element, {

@@ -45,10 +45,24 @@ export const SETTINGS = [
     name: "Chart theme",
     tooltip: "The colours that new nodes draw charts in.",
     type: "combo",
-    options: choices(["light", "dark"]),
+    options: choices(["light", "dark", "auto"]),
     defaultValue: OWN,
   },
 ];
+
+/**
+ * Has the chart theme "auto" submitted as the page's own, which the server cannot see; the saved
+ * workflow keeps "auto".
+ * @param {Node} node
+ */
+export function followPage(node) {
+  const theme = node.widgets?.find(({ name }) => name === "theme");
+  if (!theme) return;
+  theme.serializeValue = () => {
+    if (theme.value !== "auto") return theme.value;
+    return document.body.classList.contains("dark-theme") ? "dark" : "light";
+  };
+}
 
 /**
  * Gives a node that was just made the artist's defaults; one that is loaded gets its own values

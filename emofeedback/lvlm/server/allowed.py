@@ -102,6 +102,11 @@ def allowed_address(url: str, environment: Mapping[str, str] | None = None) -> S
     )
 
 
+def usual_urls() -> dict[str, str]:
+    """URLs of this computer's usual servers by their names."""
+    return {name: f"http://{LOOPBACK[0]}:{port}/v1" for port, name in USUAL_PORTS.items()}
+
+
 def allowed_servers(environment: Mapping[str, str] | None = None) -> list[AllowedServer]:
     """What the owner of this machine allows besides its usual ports.
 

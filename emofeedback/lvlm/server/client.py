@@ -7,6 +7,7 @@ servers are asked again after a pause that grows; what they refuse is settled by
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -73,6 +74,30 @@ async def send_all(
         f"{server.name} takes other settings from question to question, so that pictures cannot be "
         "read in one way. Are several servers behind this address?"
     )
+
+
+async def model_names(server: Server) -> list[str]:
+    """What the server lists as its models, in its order.
+
+    Raises: ScorerError: it cannot be asked. ScorerAnswerError: it answered with something else.
+    """
+    import openai
+
+    async with _client(server) as client:
+        try:
+            async with asyncio.timeout(server.timeout_s):
+                raw = await client.models.with_raw_response.list()
+        except (TimeoutError, openai.APITimeoutError):
+            raise _silent(server) from None
+        except openai.APIStatusError as error:
+            raise refusal(server, error.status_code, _told(error.response.text)) from None
+        except (_TooLongError, openai.OpenAIError) as error:
+            raise _unreachable(server, error.__cause__ or error) from None
+    text = raw.content.decode(errors="replace")
+    try:
+        return [str(model["id"]) for model in json.loads(text)["data"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise foreign(server, text) from None
 
 
 def _client(server: Server) -> Any:

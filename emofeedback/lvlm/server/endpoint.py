@@ -7,6 +7,7 @@ every reading says so. The same holds for JSON schemas.
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from ..base import (
 from ..pictures import to_pil
 from ..prompts import fill_prompt, load_prompt
 from .allowed import allowed_address
-from .client import send_all
+from .client import model_names, send_all
 from .connection import Server
 from .digits import Digits, read_digits, yes_share
 from .keys import api_key
@@ -40,6 +41,7 @@ from .waiting import run_watched
 AT_ONCE = 4
 RETRIES = 3
 TIMEOUT_S = 120.0
+LISTING_S = 10.0
 CONTENT_PROMPT = "viewer_content_v1"
 AGAIN_PROMPT = "viewer_digits_again_v1"
 TOP_LOGPROBS = 20
@@ -216,6 +218,16 @@ def data_url(image: Tensor) -> str:
     stream = io.BytesIO()
     to_pil(image).save(stream, format="JPEG", quality=92)
     return data_uri(stream.getvalue(), "jpeg")
+
+
+def list_models(url: str, *, timeout_s: float = LISTING_S) -> list[str]:
+    """Names of the models on a server that may be called.
+
+    Raises: ConfigError: a URL that is not allowed. ScorerError: it cannot be asked.
+    """
+    address = allowed_address(url)
+    server = Server(address, api_key(address), str(address), timeout_s, 0, 1, timeout_s)
+    return asyncio.run(model_names(server))
 
 
 def open_endpoint(

@@ -13,9 +13,10 @@ from emofeedback.loop.steering import first_request
 from emofeedback.loop.steps import record_refinement, record_scores, refine_request, start_loop
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement
-from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.records.state import LoopState
 from emofeedback.refining.cues import NOTHING_NAMED, named_cues
 from emofeedback.refining.evidence import AIM_GAIN, Evidence, Tried
 from emofeedback.refining.rules import RuleRefiner, prompt_costs, tried_in

@@ -40,6 +40,8 @@ def test_a_trajectory_shows_the_rounds_in_either_theme():
         chart = trajectory_chart(state, size=300, theme=theme)
         assert chart.shape == (1, 300, 300, 3)
         assert (chart - before).abs().max() > 0.2
+    unasked = trajectory_chart(start_loop("a boat", Emotion(2, 0)), size=300, theme="auto")
+    assert torch.equal(unasked, empty["light"])
     assert empty["dark"].mean() < 0.4 < 0.8 < empty["light"].mean()
 
 
@@ -54,3 +56,18 @@ def test_the_targets_name_covers_no_number(target, below):
     ink = torch.tensor([int(theme_named("light").path[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     number, left = ((chart - ink).abs().amax(-1) < 0.02 for chart in (bare, aimed))
     assert (number & ~left).sum() < 0.25 * number.sum()  # the star may lie on the point's edge
+
+
+def test_the_targets_name_gives_way_where_numbers_leave_no_room():
+    draw = torch.Generator().manual_seed(1)
+    near = (torch.rand(12, 2, generator=draw) * 1.2 - 0.6).tolist()
+    rounds = [
+        ChartRound((Reading(emotion=Emotion(v, a), uncertainty=(0.0, 0.0)),), 0, 80 + number)
+        for number, (v, a) in enumerate(near)
+    ]
+    bare, aimed = (
+        circumplex_chart(rounds, aim, size=500, theme="light") for aim in (None, Emotion(0, 0))
+    )
+    ink = torch.tensor([int(theme_named("light").path[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    number, left = ((chart - ink).abs().amax(-1) < 0.02 for chart in (bare, aimed))
+    assert (number & ~left).sum() < 0.15 * number.sum()

@@ -1,14 +1,20 @@
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emofeedback.errors import ConfigError
 from emofeedback.pictures.sheet import (
+    GAP,
     IN_ORDER,
     LARGEST,
     ON_PLANE,
     SMALLEST,
     emotion_sheet,
     picture_side,
+    sheet_columns,
 )
 from emofeedback.records.emotion import Emotion
 
@@ -53,6 +59,24 @@ def test_a_picture_never_covers_its_neighbour_unless_it_would_vanish() -> None:
     assert picture_side([Emotion(0, 0), Emotion(1, 0.5)]) < 1
     assert picture_side([Emotion(0, 0), Emotion(0.01, 0)]) == SMALLEST
     assert picture_side([Emotion(1, 1)] * 3) == LARGEST
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 400), st.sampled_from([0.5, 0.75, 1.0, 1.5, 2.0]))
+def test_a_sheet_in_order_leaves_little_of_its_width_empty(count: int, tall: float) -> None:
+    columns = sheet_columns(count, tall)
+    rows = math.ceil(count / columns)
+    assert 1 <= columns <= count and (rows - 1) * columns < count
+    assert count >= 0.75 * rows * columns or count < 8
+    assert count <= 2 or 1 / 3 < rows * tall / columns < 3
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 11])
+def test_the_cells_of_a_sheet_reach_its_right_edge(count: int) -> None:
+    shown = torch.zeros(count, 8, 8, 3)
+    sheet = emotion_sheet(shown, CORNERS[:1] * count, layout=IN_ORDER, size=1000)
+    columns = (sheet[0, :20] < 0.1).all(-1).any(0).nonzero()
+    assert int(columns.max()) >= 1000 - GAP - 2 and int(columns.min()) <= GAP + 1
 
 
 def test_a_sheet_refuses_what_does_not_belong_together() -> None:

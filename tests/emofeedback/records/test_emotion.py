@@ -64,3 +64,11 @@ def test_preset_words_lie_in_their_directions_and_name_a_source():
     assert nearest_words(preset_emotion("sad"))[0] == "sad"
     with pytest.raises(ConfigError, match="'blue'.*happy"):
         preset_emotion("blue")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.125, "+0.12"), (-1.875, "-1.88"), (0.005, "+0.01"), (2.675, "+2.67"), (-0.001, "+0.00")],
+)
+def test_numbers_are_written_as_the_page_writes_them(value: float, text: str) -> None:
+    assert str(Emotion(value, 0)).startswith(f"valence {text}, arousal +0.00")

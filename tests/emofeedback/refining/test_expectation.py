@@ -10,9 +10,9 @@ from emofeedback.loop.steps import start_loop
 from emofeedback.loop.stopping import UNPROMISING
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.request import RefineRequest
-from emofeedback.records.state import LoopPolicy
 from emofeedback.refining.cues import NOTHING_NAMED
 from emofeedback.refining.evidence import Evidence, Tried
 from emofeedback.refining.expectation import WORTH, expected_gain

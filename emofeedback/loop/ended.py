@@ -1,0 +1,61 @@
+"""Loops that have ended, with their pictures, in a folder: what one can go on from later."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..errors import LoopError
+from ..records.archive import load_state, save_state
+from ..records.state import LoopState
+
+KEPT_BYTES = 1 << 30  # of all files together: some 600 pictures of 1024 px
+SUFFIX = ".loop"
+
+log = logging.getLogger(__name__)
+
+
+class EndedLoops:
+    """A folder that keeps the loops that ended last.
+
+    Args:
+        folder: made when the first is kept.
+        most: bytes of all together; a loop that is larger alone is not kept.
+    """
+
+    def __init__(self, folder: Path, *, most: int = KEPT_BYTES) -> None:
+        self._folder, self._most = folder, most
+
+    def keep(self, run_id: str, state: LoopState) -> None:
+        """Keeps a loop in the place of older ones; where that fails, a warning says so."""
+        try:
+            save_state(self._folder / f"{run_id}{SUFFIX}", state)
+            self._prune()
+        except OSError as error:
+            log.warning("A loop cannot be kept to go on from later: %s", error)
+
+    def load(self, run_id: str) -> LoopState:
+        """A loop by its run's id, which never becomes part of a path.
+
+        Raises: LoopError: it is not kept any more, or its file is damaged.
+        """
+        file = {known.stem: known for known in self._files()}.get(run_id)
+        if file is None:
+            raise LoopError(
+                f"The loop {run_id} is not kept any more, so there is nothing to go on from. "
+                "Empty the input resume to start a new loop."
+            )
+        return load_state(file)
+
+    def _files(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
+
+    def _prune(self) -> None:
+        files = self._files()
+        total = sum(file.stat().st_size for file in files)
+        for file in files:
+            if total <= self._most:
+                return
+            total -= file.stat().st_size
+            file.unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""What a round's pictures are kept as, and what they were decoded from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+_NAME = "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The candidates of a round.
+
+    Args:
+        images: PNG bytes, one a candidate.
+        latents: of each, as `to_bytes` makes them; empty where unknown.
+    """
+
+    images: tuple[bytes, ...]
+    latents: tuple[bytes, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all together."""
+        return sum(map(len, (*self.images, *self.latents)))
+
+
+def to_bytes(latent: Tensor) -> bytes:
+    """One latent of any shape and number format, as a safetensors file."""
+    data: bytes = save({_NAME: latent.detach().cpu().contiguous()})
+    return data
+
+
+def from_bytes(data: bytes) -> Tensor:
+    """The latent that `to_bytes` was given. Raises: safetensors' error: it is none."""
+    return load(data)[_NAME]
