@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,13 +28,14 @@ from emofeedback.reading.calibration import pearson
 from emofeedback.reading.encoders import encode
 from emofeedback.reading.features import picture_features
 from emofeedback.reading.head_fit import hold_out
-from emofeedback.reading.head_scorer import open_head
+from emofeedback.reading.head_scorer import HeadScorer, open_head
 from emofeedback.reading.rated import RatedPicture, read_ratings
 from emofeedback.records.reading import Reading
 
 log = logging.getLogger(__name__)
 EXAMPLES = Path(__file__).with_name("example_pictures.json")
 AXES = ("V", "A")
+NOISES, BATCH, REPEATS = 24, 16, 9
 
 
 def main() -> int:
@@ -43,11 +45,18 @@ def main() -> int:
     parser.add_argument("rated", type=Path, nargs="?", help="as for fit")
     parser.add_argument("--encoder", action="append", default=[], help="as for fit")
     parser.add_argument("--head", type=Path, help="reads ComfyUI's example pictures")
+    parser.add_argument(
+        "--noise", action="store_true", help="with --head: noise that it warns of, and its cost"
+    )
     parser.add_argument("--shuffles", type=int, default=5)
     parser.add_argument("--kept", type=Path, default=Path("runs/photographs"), help="features")
     options = parser.parse_args()
     if options.head is not None:
-        log.info("%s", examples_table(open_head(options.head, options.encoder, open_any_encoder)))
+        head = open_head(options.head, options.encoder, open_any_encoder)
+        if options.noise:
+            log.info("%s\n%s", noise_table(head), cost_line(head))
+        else:
+            log.info("%s", examples_table(head))
     else:
         pictures = read_ratings(options.rated)
         log.info("%s", rated_table(pictures, options.encoder, options.shuffles, options.kept))
@@ -119,6 +128,52 @@ def examples_table(head: Scorer) -> str:
         f"The embedded scorer warns of {known:.1%}, the head of {warned:.1%}.\n"
         f"Pleasant against unpleasant ({', '.join(str(len(each)) for each in sides.values())}): "
         f"AUC {np.mean(pairs):.2f} by the head's valence."
+    )
+
+
+def noise_pictures() -> dict[str, torch.Tensor]:
+    """Pictures of nothing by kind, [`NOISES`, 256, 256, 3] each."""
+    draw = torch.Generator().manual_seed(5)
+
+    def grain(side: int, channels: int = 3) -> torch.Tensor:
+        coarse = torch.rand(NOISES, channels, side, side, generator=draw)
+        return torch.nn.functional.interpolate(coarse, 256, mode="bicubic").clamp(0, 1)
+
+    kinds = {
+        "a colour for each pixel": grain(256),
+        "grey, a value for each pixel": grain(256, 1).expand(-1, 3, -1, -1),
+        "grain of 8 pixels": grain(32),
+        "clouds of colour": grain(6),
+        "one even colour": grain(1),
+    }
+    return {name: pictures.movedim(1, -1).contiguous() for name, pictures in kinds.items()}
+
+
+def noise_table(head: Scorer) -> str:
+    """Markdown: the share of each kind of noise that a head warns of."""
+    rows = ["| noise | warned |", "| --- | --- |"]
+    warned: list[bool] = []
+    for name, pictures in noise_pictures().items():
+        mine = [bool(reading.warnings) for reading in head.score(pictures)]
+        warned += mine
+        rows.append(f"| {name} | {np.mean(mine):.0%} |")
+    return "\n".join([*rows, f"| all | {np.mean(warned):.0%} |"])
+
+
+def cost_line(head: HeadScorer) -> str:
+    """How long a batch takes with the head, of what its encoders take alone."""
+    pictures = noise_pictures()["clouds of colour"][:BATCH]
+    spent: dict[str, list[float]] = {"encoder": [], "head": []}
+    for _ in range(REPEATS + 1):
+        for name, times in spent.items():
+            started = time.process_time()
+            with torch.inference_mode():
+                encode(head.encoders, pictures) if name == "encoder" else head.score(pictures)
+            times.append(time.process_time() - started)
+    alone, whole = (min(each[1:]) for each in spent.values())  # what is shared only adds
+    return (
+        f"A batch of {BATCH}: {whole:.3f} processor seconds with the head, {alone:.3f} of the "
+        f"encoder alone: {whole / alone:.3f} (the least of {REPEATS} each, interleaved)."
     )
 
 

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from axe import serious_problems
 
 from tools.browser import PATIENCE_MS, Canvas
 
 pytestmark = pytest.mark.browser
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+SET_THEME = "theme => app.extensionManager.setting.set('Comfy.ColorPalette', theme)"
 SWITCH = "() => app.extensionManager.command.execute('Comfy.ToggleLinear')"
 FORMS = {
     file.stem: found["linearData"]
@@ -33,6 +35,10 @@ def test_a_form_shows_what_there_is_to_choose(canvas: Canvas, name: str) -> None
     fields.nth(len(FORMS[name]["inputs"]) - 1).wait_for()
     assert fields.count() == len(FORMS[name]["inputs"])
     assert page.locator(".emofb-pad:visible").count() == (name in LOOPS)
+    for theme in ("light", "dark") if name == "feedback_loop" else ():
+        page.evaluate(SET_THEME, theme)
+        page.wait_for_timeout(600)
+        assert serious_problems(page, ".emofb-pad") == []
     canvas.shoot(f"form-{name}")
     page.evaluate(SWITCH)
     assert canvas.errors == []

@@ -17,6 +17,17 @@ NEAR = 0.06  # a step of the widgets and a little: pixels are whole
 SELECT = """type => app.canvas.selectItems(
     app.canvas.graph.nodes.filter(node => node.type === type).slice(0, 1))"""
 PADS = "() => document.querySelectorAll('.emofb-pad').length"
+# Of the classic canvas, and of Nodes 2.0, which has an element for each row.
+VISIBLE = """type => {
+    const node = app.graph.nodes.find(node => node.type === type);
+    const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
+    const names = ['valence', 'arousal', 'preset'];
+    if (!drawn)
+        return names.filter(name => node.isWidgetVisible(node.widgets.find(w => w.name === name)));
+    const outside = [...drawn.querySelectorAll('*')].filter(part => !part.closest('.emofb-pad'));
+    return names.filter(name => outside.some(part =>
+        !part.children.length && part.textContent.trim() === name));
+}"""
 COMMAND = "id => app.extensionManager.command.execute(id)"
 
 
@@ -158,6 +169,7 @@ def test_the_pad_works_inside_a_subgraph(pad: Canvas) -> None:
 
 
 def test_a_linked_axis_is_shown_as_such_and_stays(pad: Canvas) -> None:
+    assert pad.page.evaluate(VISIBLE, TARGET) == [], "the pad's own fields say the same"
     pad.page.evaluate(
         """type => { const node = app.graph.nodes.find(node => node.type === type);
         const number = LiteGraph.createNode('PrimitiveFloat'); app.graph.add(number);
@@ -165,6 +177,7 @@ def test_a_linked_axis_is_shown_as_such_and_stays(pad: Canvas) -> None:
         TARGET,
     )
     pad.page.get_by_text("valence comes over a link").wait_for()
+    assert pad.page.evaluate(VISIBLE, TARGET) == ["valence"], "its socket is in its row"
     before = point(pad)
     drag(pad, 2, -1)
     assert point(pad) == (before[0], pytest.approx(-1, abs=NEAR))
@@ -205,6 +218,12 @@ def test_the_pad_is_readable_in_either_theme(pad: Canvas, theme: str) -> None:
     pad.shoot(f"pad-{theme}")
     assert serious_problems(pad.page, ".emofb-pad") == []
     assert pad.cut_texts(".emofb-pad") == []
+    kept = pad.page.evaluate(
+        "() => { const chart = LiteGraph.createNode('EmoFB_EmotionChart'); app.graph.add(chart);"
+        " return chart.serialize().widgets_values; }"
+    )
+    (sent,) = (n for n in pad.submitted().values() if n["class_type"] == "EmoFB_EmotionChart")
+    assert "auto" in kept and sent["inputs"]["theme"] == theme, "charts follow the page"
 
 
 def test_the_help_of_the_node_opens(pad: Canvas) -> None:

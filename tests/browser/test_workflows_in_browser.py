@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from launcher.comfyui import PACK_NAME
-from tools.browser import PATIENCE_MS, Canvas, Shown, names_files
+from launcher.server import ComfyServer
+from tools.browser import PATIENCE_MS, Canvas, Shown, names_files, open_canvas
 from tools.workflows.measure import faults, hidden_wires, note_in_view
 
 pytestmark = pytest.mark.browser
@@ -126,3 +128,50 @@ def test_a_dropped_workflow_of_a_real_family_submits_its_api_twin(
 ) -> None:
     drop(canvas, name)
     assert canvas.errors == []
+
+
+OWN_WORDS = "a bridge in the rain"
+COUNT_PRESSES = """() => {
+    window.presses = 0;
+    addEventListener('pointerdown', () => { window.presses += 1; }, true);
+}"""
+MIDDLE_OF_WORDS = """words => {
+    const field = [...document.querySelectorAll('textarea')].find(each => each.value === words);
+    const box = field.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
+
+def test_the_sdxl_loop_with_its_files_in_place_starts_after_three_presses(
+    canvas: Canvas, browser: Browser, server: ComfyServer
+) -> None:
+    """Empty files stand for the real ones: it gets as far as loading them."""
+    file = WORKFLOWS / "sdxl_feedback_loop.json"
+    nodes = json.loads(file.read_text(encoding="utf-8"))["nodes"]
+    links = [link for node in nodes for link in node["properties"].get("models", ())]
+    places = [server.base / "models" / link["directory"] / link["name"] for link in links]
+    words = next(n["widgets_values"][0] for n in nodes if n["type"] == "EmoFB_StartLoop")
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    try:
+        with open_canvas(browser, server, nodes_2=canvas.mode != "classic") as fresh:
+            page = fresh.page
+            page.set_viewport_size(SMALL_SCREEN)
+            fresh.drop(file, fit=False)
+            page.wait_for_timeout(800)
+            page.evaluate(COUNT_PRESSES)
+            page.locator(".emofb-plane").click(position={"x": 40, "y": 40})
+            page.mouse.click(*page.evaluate(MIDDLE_OF_WORDS, words))
+            page.keyboard.press("Control+A")
+            page.keyboard.type(OWN_WORDS)
+            shown = fresh.run()
+            assert page.evaluate("() => window.presses") <= 3
+            sent = {node["class_type"]: node["inputs"] for node in fresh.submitted().values()}
+    finally:
+        for place in places:
+            place.unlink()
+    assert sent["EmoFB_StartLoop"]["prompt"] == OWN_WORDS
+    assert sent["EmoFB_EmotionTarget"]["arousal"] > 1 > 0 > sent["EmoFB_EmotionTarget"]["valence"]
+    assert shown.end == "execution_error", "the server refused what the page sent"
+    assert shown.message.startswith(("CheckpointLoaderSimple", "CLIPLoader")), shown.message

@@ -14,7 +14,9 @@ declare namespace Comfy {
     label?: string;
     value: unknown;
     element?: HTMLElement;
-    options?: { values?: unknown };
+    options?: { values?: unknown; hidden?: boolean };
+    hidden?: boolean;
+    serializeValue?: () => unknown;
     serialize?: boolean;
     serializeValue?: (...rest: any[]) => unknown;
     callback?: (this: Widget, value: unknown, ...rest: unknown[]) => unknown;

@@ -63,6 +63,18 @@ export function addPad(node, places, onDone) {
     });
   }
 
+  /** The pad has fields for these rows; one that is linked stays, since its socket is there. */
+  function replaceRows() {
+    let changed = false;
+    for (const widget of [valence, arousal, preset]) {
+      const hidden = !linked(node, widget.name);
+      changed ||= widget.hidden !== hidden;
+      widget.hidden = hidden; // of the classic canvas
+      if (widget.options) widget.options.hidden = hidden; // of Nodes 2.0
+    }
+    if (changed && node.widgets) node.widgets = [...node.widgets]; // or it would not look again
+  }
+
   function refresh() {
     const locked = { valence: linked(node, "valence"), arousal: linked(node, "arousal") };
     const read = {
@@ -95,8 +107,14 @@ export function addPad(node, places, onDone) {
       return result;
     };
   }
-  after(node, "onConfigure", refresh);
-  after(node, "onConnectionsChange", refresh);
+  after(node, "onConfigure", () => {
+    replaceRows();
+    refresh();
+  });
+  after(node, "onConnectionsChange", () => {
+    replaceRows();
+    refresh();
+  });
   after(node, "onExecuted", (output) => {
     const felt = output?.emofb_emotion?.[0];
     if (!Array.isArray(felt)) return;
@@ -111,6 +129,7 @@ export function addPad(node, places, onDone) {
     onDraw: refresh,
   });
   widget.serialize = false;
+  replaceRows();
   refresh();
 }
 

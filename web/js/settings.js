@@ -60,7 +60,7 @@ export function followPage(node) {
   if (!theme) return;
   theme.serializeValue = () => {
     if (theme.value !== "auto") return theme.value;
-    return document.body.classList.contains("dark-theme") ? "dark" : "light";
+    return document.querySelector("html.dark-theme, body.dark-theme") ? "dark" : "light";
   };
 }
 
