@@ -8,7 +8,7 @@ way a generator and an autoencoder do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from emofeedback.records.emotion import LIMIT
 from ..runs.optim import Optim
 from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
-from ..world.judge import JudgeNet, JudgeShape, judge
+from ..world.judge import FILE, JudgeNet, JudgeShape, judge, load_judge
 from ..world.scene import Scene
 from .augment import augment
 from .clip import labels
@@ -50,7 +50,9 @@ def train(options: RunOptions) -> None:
     """Train or resume; see the module's docstring."""
     config = JudgeConfig()
     if options.size is not None:
-        config = JudgeConfig(shape=JudgeShape(size=options.size))
+        config = replace(config, shape=JudgeShape(size=options.size))
+    if options.repainted is not None:
+        config = replace(config, repainted_pictures=options.repainted)
     train_with(config, options)
 
 
@@ -58,6 +60,8 @@ def train_with(config: JudgeConfig, options: RunOptions) -> Run:
     """As `train`, with every value given; returns the finished run."""
     torch.manual_seed(options.seed + config.picture_seed)
     net = JudgeNet(config.shape)
+    if options.start is not None:
+        net.load_state_dict(load_judge(options.start / FILE).state_dict())
     run = Run(
         "judge",
         options,
@@ -78,7 +82,7 @@ def train_with(config: JudgeConfig, options: RunOptions) -> Run:
         report_every=250,
     )
     if options.export:
-        export(options.weights / "drawn_judge.safetensors", net.state_dict(), run.describe())
+        export(options.weights / FILE, net.state_dict(), run.describe())
     return run
 
 

@@ -4,7 +4,7 @@ A tiny Qwen2.5-VL from scratch. Each step shows one batch of pictures to the vis
 asks about parts of them in three ways: rate, explain, refine. A plain linear head on the picture
 features learns cues, place and subject of all of them beside it and is thrown away: it gives the
 vision tower a direct and cheap gradient, which the answer tokens give only late. The first steps
-are for seeing alone.
+are for seeing alone, but for a model that starts from an earlier one and sees already.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ NO_PICTURE = 0.5
 def train(options: RunOptions) -> None:
     """Train or resume; see the module's docstring."""
     config = LvlmConfig() if options.size is None else LvlmConfig(size=options.size)
+    if options.repainted is not None:
+        config = replace(config, repainted_pictures=options.repainted)
+    if options.start is not None:
+        config = replace(config, seeing_steps=0)
     train_with(config, options)
 
 

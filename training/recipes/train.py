@@ -28,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         type=Path,
-        help="weights folder that a new autoencoder, text_tower, generator or lvlm run starts from",
+        help="weights folder that a new autoencoder, text_tower, generator, judge or lvlm run "
+        "starts from",
+    )
+    parser.add_argument(
+        "--repainted",
+        type=int,
+        help="drawings that the generator repaints for the judge or the LVLM; 0: none, for a first "
+        "part of the training while there is no generator",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -48,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 _ARGUMENTS = (
-    "role", "minutes", "steps", "size", "run_dir", "start", "seed", "threads", "weights", "export",
+    "role", "minutes", "steps", "size", "run_dir", "start", "repainted", "seed", "threads",
+    "weights", "export",
 )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ class RunOptions:
     """Weights folder to start from in place of random weights, for recipes that can."""
     size: int | None = None
     """Side of the pictures in pixels; None: the recipe's own."""
+    repainted: int | None = None
+    """Drawings that the generator repaints for those who read pictures; None: the recipe's own."""
     export: bool = False
     """Write the finished weights into `weights`."""
     checkpoint_seconds: float = 60.0

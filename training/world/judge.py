@@ -23,7 +23,8 @@ from emofeedback.refining.cues import FAMILIES, PLACE_EFFECTS, SUBJECT_EFFECTS
 
 from .vocabulary import PLACES, SUBJECTS
 
-WEIGHTS = Path(__file__).parent / "weights" / "drawn_judge.safetensors"
+FILE = "drawn_judge.safetensors"
+WEIGHTS = Path(__file__).parent / "weights" / FILE
 VIEWS = ((False, 0, 0), (False, 4, 4), (False, -4, -4), (True, 0, 0), (True, 4, -4), (True, -4, 4))
 """What is averaged: mirrored or not, moved so many pixels up and left. One place in a hundred that
 a single look mistakes is found so; the emotion stays as it is."""

@@ -10,6 +10,7 @@ import torch
 
 from emofeedback.embedded.foreign import load_detector
 from emofeedback.embedded.scorer import load_lvlm
+from emofeedback.embedded.weights import FOLDER
 from emofeedback.lvlm.answers import read_reasoned, read_rewrite
 from emofeedback.records.emotion import from_scale
 from emofeedback.refining.cues import FAMILIES, named_cues
@@ -27,11 +28,12 @@ from training.recipes.lvlm_tasks import (
     refined_levels,
 )
 from training.recipes.measure import Metric, table
+from training.recipes.train import train_role
 from training.runs.optim import Optim
 from training.runs.run import RunOptions
 from training.runs.run_state import load_latest
 from training.world import dataset
-from training.world.judge import JudgeNet, JudgeShape, judge
+from training.world.judge import WEIGHTS, JudgeNet, JudgeShape, judge, load_judge
 from training.world.outliers import outlier
 from training.world.scene import NEUTRAL_CUES, Scene, sample_scene
 
@@ -216,3 +218,23 @@ def test_the_exported_weights_name_the_command_that_made_them(options):
     path: Path = options.weights / "drawn_judge.safetensors"
     with safe_open(str(path), "pt") as file:
         assert file.metadata()["command"].startswith("python -m training.world train judge")
+
+
+@pytest.mark.parametrize("name", ["judge", "lvlm"])
+def test_a_reader_starts_from_the_weights_it_is_given(name, tmp_path, monkeypatch):
+    taken = {}
+    module = {"judge": judge_recipe, "lvlm": lvlm_recipe}[name]
+    monkeypatch.setattr(
+        module, "train_with", lambda config, options: taken.update(config=config, options=options)
+    )
+    folder = {"judge": WEIGHTS.parent, "lvlm": FOLDER}[name]
+    train_role(name, run_dir=tmp_path, start=folder, repainted=0, steps=0)
+    assert taken["config"].repainted_pictures == 0
+    monkeypatch.undo()
+    scene = sample_scene(np.random.default_rng(0), split="train")
+    one = dataset.PictureSet([scene], np.zeros((1, 128, 128, 3), np.uint8))
+    monkeypatch.setattr(module, "picture_set", lambda *_, **__: one)
+    run = module.train_with(taken["config"], taken["options"])
+    shipped = load_judge() if name == "judge" else load_lvlm(FOLDER / "drawn_lvlm").model
+    for key, value in run.modules[name].state_dict().items():
+        assert torch.allclose(value.float(), shipped.state_dict()[key].float()), key
