@@ -1,8 +1,8 @@
 """The embedded generator's transformer: Stable Diffusion 3's, asked for the clean latents.
 
-A token of 4 x 4 cells holds 256 numbers and the network is 192 wide: it cannot pass on the noise
-that a velocity contains, but it can say what the clean picture is (arXiv 2511.13720). Outside it
-speaks velocity like every other model of its family.
+A network this narrow does not pass on the noise that a velocity contains, but it can say what the
+clean picture is (arXiv 2511.13720). Outside it speaks velocity like every other model of its
+family.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def drawn_transformer_class() -> Any:
     class DrawnTransformer(SD3Transformer2DModel):
         """An SD3 transformer whose weights predict clean latents; its output is the velocity."""
 
+        guess_error = 0.0
+        """As for `prediction.velocity_of`."""
+
         def forward(
             self,
             hidden_states: Tensor,
@@ -37,7 +40,7 @@ def drawn_transformer_class() -> Any:
             **options: Any,
         ) -> Any:
             """Velocity (noise - clean) [B, 16, h, w]; arguments as in the base class."""
-            clean = super().forward(
+            guess = super().forward(
                 hidden_states=hidden_states,
                 encoder_hidden_states=encoder_hidden_states,
                 pooled_projections=pooled_projections,
@@ -45,7 +48,8 @@ def drawn_transformer_class() -> Any:
                 return_dict=False,
                 **options,
             )[0]
-            velocity = velocity_of(clean.to(hidden_states.dtype), hidden_states, timestep / LEVELS)
+            guess = guess.to(hidden_states.dtype)
+            velocity = velocity_of(guess, hidden_states, timestep / LEVELS, self.guess_error)
             return Transformer2DModelOutput(sample=velocity) if return_dict else (velocity,)
 
     return DrawnTransformer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class GeneratorConfig:
     pooled_width: int = 128
     shift: float = 3.0
     """Sampling shift; 3 is what ComfyUI gives an SD3 model by itself."""
+    guess_error: float = 0.0
+    """As for `prediction.velocity_of`; 0, as of files that do not say it."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,27 @@ def new_transformer(config: GeneratorConfig) -> Any:
         qk_norm="rms_norm",
     )
     embed_whole_patches(transformer)
+    transformer.guess_error = config.guess_error
     return transformer
 
 
 def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
     """What the weight file says about its shape."""
     return {"architecture": json.dumps(asdict(config)), "base_family": FAMILY}
+
+
+def read_config(metadata: Mapping[str, str], folder: Path | None = None) -> GeneratorConfig:
+    """The shape that a weight file tells of itself; `folder` only names it in the message.
+
+    Raises: CheckpointError: it tells none.
+    """
+    try:
+        return GeneratorConfig(**json.loads(metadata["architecture"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{weight_path(FILE, folder)} does not describe an embedded generator. "
+            "Export it again: python -m training.world train generator --steps 0 --export"
+        ) from error
 
 
 @functools.lru_cache(maxsize=2)
@@ -87,13 +104,7 @@ def load_generator(folder: Path | None = None) -> Generator:
     Raises: CheckpointError: a file is missing, damaged or foreign.
     """
     tensors, metadata = read_weights(FILE, folder)
-    try:
-        config = GeneratorConfig(**json.loads(metadata["architecture"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{weight_path(FILE, folder)} does not describe an embedded generator. "
-            "Export it again: python -m training.world train generator --steps 0 --export"
-        ) from error
+    config = read_config(metadata, folder)
     adapter = load_adapter(weight_path(ADAPTER_FILE, folder))
     return Generator(
         fill(new_transformer(config), tensors, FILE), adapter.requires_grad_(False), config

@@ -6,12 +6,18 @@ LEAST_SIGMA = 0.05
 """Noise level below which a velocity is no longer made of ever smaller differences."""
 
 
-def velocity_of(clean: Tensor, noisy: Tensor, sigma: Tensor) -> Tensor:
+def velocity_of(guess: Tensor, noisy: Tensor, sigma: Tensor, guess_error: float = 0.0) -> Tensor:
     """Velocity (noise - clean) of noisy = (1 - sigma) clean + sigma noise.
 
+    The clean latents are the mean of two witnesses, each weighted by how sure it is: the network's
+    guess, and the noisy latents, which err by sigma / (1 - sigma). Where little noise is left the
+    latter know more, and what a small network mistakes in a token does not become a patch.
+
     Args:
-        clean, noisy: [B, C, h, w].
+        guess, noisy: [B, C, h, w].
         sigma: [B] noise levels, 0..1.
+        guess_error: standard deviation by which the guess is taken to err; 0: it alone counts.
     """
     level = sigma.to(noisy.dtype).clamp(min=LEAST_SIGMA).reshape(-1, 1, 1, 1)
-    return (noisy - clean) / level
+    trusted = guess_error**2 * (1 - level)
+    return (noisy * (level - trusted) - guess * level) / (level.square() + trusted * (1 - level))

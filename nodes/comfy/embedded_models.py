@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -102,7 +102,8 @@ class DrawnLatents(comfy.latent_formats.LatentFormat):
 
 
 def _load_generator(metadata: dict[str, str]) -> Any:
-    tensors, _ = weights.read_weights(generator.FILE)
+    tensors, facts = weights.read_weights(generator.FILE)
+    guess_error = generator.read_config(facts).guess_error
     model = comfy.sd.load_diffusion_model_state_dict(tensors, model_options={"dtype": DTYPE})
     if model is None:
         raise CheckpointError(
@@ -111,20 +112,24 @@ def _load_generator(metadata: dict[str, str]) -> Any:
         )
     model.model.latent_format = DrawnLatents(*autoencoder.preview_factors(metadata))
     model.add_wrapper_with_key(
-        comfy.patcher_extension.WrappersMP.APPLY_MODEL, "emofb_clean", _denoise_by_clean
+        comfy.patcher_extension.WrappersMP.APPLY_MODEL,
+        "emofb_clean",
+        partial(_denoise_by_guess, guess_error),
     )
     return model
 
 
-def _denoise_by_clean(execute: Any, noisy: Any, sigma: Any, *conds: Any, **options: Any) -> Any:
+def _denoise_by_guess(
+    guess_error: float, execute: Any, noisy: Any, sigma: Any, *conds: Any, **options: Any
+) -> Any:
     """The denoised latents of a network that predicts them.
 
     ComfyUI takes an SD3 model's output for a velocity. As a wrapper of the patcher this goes along
     with every copy of the MODEL, and no sampling patch undoes it.
     """
     level = sigma.reshape(-1, 1, 1, 1)
-    clean = (noisy - execute(noisy, sigma, *conds, **options)) / level
-    return noisy - level * velocity_of(clean, noisy, sigma)
+    guess = (noisy - execute(noisy, sigma, *conds, **options)) / level
+    return noisy - level * velocity_of(guess, noisy, sigma, guess_error)
 
 
 class DrawnTextTower(comfy.clip_model.CLIPTextModel):

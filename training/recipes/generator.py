@@ -48,13 +48,14 @@ LOUDEST_SIGMA = 0.6
 """Below this noise level an error of the clean picture counts no more than at it. The velocity's
 error is that error divided by sigma; fine detail at little noise would drown what decides the
 picture at much noise."""
+DETAIL_SIGMAS = 0.03, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRecipe:
     """All values of the recipe."""
 
-    model: GeneratorConfig = field(default_factory=GeneratorConfig)
+    model: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(guess_error=0.2))
     adapter_width: int = 192
     batch: int = 32
     pictures: int = 24_000
@@ -66,6 +67,9 @@ class GeneratorRecipe:
     sigma_mean: float = 0.8
     """Centre of the noise levels' logits; above 0 the noisy half, where layout forms, gets more."""
     sigma_spread: float = 1.0
+    detail: float = 0.25
+    """Share of pictures whose noise level is even in `DETAIL_SIGMAS` instead: there the last steps
+    of sampling decide what seams and fine lines look like."""
     clip: str = ""
     """Digest of the text tower that conditions the generator; filled in by the recipe."""
     minutes: float = 40.0
@@ -78,8 +82,10 @@ class GeneratorRecipe:
 
 def train(options: RunOptions) -> None:
     """Train or resume; see the module's docstring."""
-    size = {} if options.size is None else {"size": options.size}
-    train_with(GeneratorRecipe(model=GeneratorConfig(**size)), options)
+    recipe = GeneratorRecipe()
+    if options.size is not None:
+        recipe = replace(recipe, model=replace(recipe.model, size=options.size))
+    train_with(recipe, options)
 
 
 def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
@@ -124,16 +130,19 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
 
 
 def start_from(modules: Mapping[str, Any], folder: Path) -> None:
-    """Copy an earlier generator and its adapter; what is made for its patches starts anew."""
-    earlier = load_generator(folder)
+    """Copy an earlier generator and its adapter; what is made for other patches starts anew."""
+    earlier = load_generator(folder).transformer
+    anew: tuple[str, ...] = ()
+    if earlier.config.patch_size != modules["transformer"].config.patch_size:
+        anew = ("pos_embed.", "proj_out.")
     state = modules["transformer"].state_dict()
     kept = {
         name: tensor
-        for name, tensor in earlier.transformer.state_dict().items()
-        if state[name].shape == tensor.shape and not name.startswith(("pos_embed.", "proj_out."))
+        for name, tensor in earlier.state_dict().items()
+        if state[name].shape == tensor.shape and not name.startswith(anew)
     }
     modules["transformer"].load_state_dict(state | kept)
-    modules["adapter"].load_state_dict(earlier.adapter.state_dict())
+    modules["adapter"].load_state_dict(load_generator(folder).adapter.state_dict())
 
 
 def initialise(transformer: Any) -> Any:
@@ -186,8 +195,7 @@ def flow_loss(
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
     """Squared error of the velocity (noise - clean) at a random noise level."""
     clean, batch = example.clean, example.batch
-    logits = torch.randn(len(clean), generator=random.torch)
-    sigma = torch.sigmoid(recipe.sigma_mean + recipe.sigma_spread * logits)
+    sigma = draw_sigmas(recipe, len(clean), random)
     noise = torch.randn(clean.shape, generator=random.torch)
     level = sigma[:, None, None, None]
     with half_precision():
@@ -202,6 +210,15 @@ def flow_loss(
     error = (velocity - (noise - clean)).square().mean(dim=1, keepdim=True)
     weight = example.weight * (level / level.clamp(min=LOUDEST_SIGMA)).square()
     return (weight * error).sum() / example.weight.sum(), {"flow": error.detach().mean()}
+
+
+def draw_sigmas(recipe: GeneratorRecipe, count: int, random: StepRandom) -> Tensor:
+    """Noise levels [count]: mostly of the noisy half, a share of the last steps."""
+    logits = torch.randn(count, generator=random.torch)
+    sigma = torch.sigmoid(recipe.sigma_mean + recipe.sigma_spread * logits)
+    lowest, highest = DETAIL_SIGMAS
+    even = lowest + (highest - lowest) * torch.rand(count, generator=random.torch)
+    return torch.where(torch.rand(count, generator=random.torch) < recipe.detail, even, sigma)
 
 
 def export_weights(run: Run, modules: Mapping[str, Any], recipe: GeneratorRecipe) -> None:
