@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from ..formulas.losses import RATIO_LOSSES
 from ..rewards.models import build_rewards
 from ..rl.policy import Policy
 from ..rl.trainer import Trainer
+from ..runs.memory import peak_memory
 from ..runs.tracking import Tracker
 from ..settings.files import load_config, preset_path
 from .agreement import report_agreement
@@ -79,7 +79,7 @@ def measure(options: SpeedOptions) -> None:
         100 * flops * pictures / peak / model,
     )
     log.info("micro-batch            %d", config.optim.micro_batch)
-    log.info("peak memory            %.2f GiB", peak_memory(device) / 2**30)
+    log.info("peak memory            %.2f GiB", peak_memory() / 2**30)
     if options.compare:
         compare(trainer, options.compare, device)
     if options.against:
@@ -260,20 +260,6 @@ def plain_loop(trainer: Any) -> None:
                 loss = loss + config.loss.kl_coef * (velocity - reference).square().mean()
             loss.backward()
     trainer.optimizer.zero_grad(set_to_none=True)
-
-
-def peak_memory(device: Any) -> float:
-    """Bytes: allocated on the GPU, else resident in this process."""
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device))
-    if sys.platform == "win32":
-        import psutil
-
-        return float(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _wait(device: Any) -> None:

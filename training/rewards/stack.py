@@ -214,5 +214,5 @@ class RewardStack:
                 time.sleep(0.2 * 2**attempt)
         raise ScorerError(
             f"The reward '{name}' failed {self.config.retries} times: {reason} Training has "
-            "stopped, since a made-up number would teach nonsense; go on with --resume latest."
+            "stopped, since a made-up number would teach nonsense; go on with --resume."
         ) from reason

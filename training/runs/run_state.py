@@ -202,8 +202,3 @@ def _flat(state: RunState) -> dict[str, Tensor]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def moved(values: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The tensors on a device."""
-    return {name: value.to(device) for name, value in values.items()}

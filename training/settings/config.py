@@ -12,6 +12,7 @@ from emofeedback.errors import ConfigError
 
 from ..formulas.dynamics import DYNAMICS
 from ..formulas.losses import MATCHING_POWERS, RATIO_LOSSES
+from .chain import ChainConfig
 from .choices import check_choice
 from .ranges import check_ranges
 from .scorer import ScorerConfig
@@ -19,7 +20,7 @@ from .start import StartConfig
 
 FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
-STAGES = ("generator", "adapter", "scorer")
+STAGES = ("generator", "adapter", "scorer", "chain")
 EMOTION_FORMS = ("continuous", "threshold", "distribution")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
@@ -284,7 +285,7 @@ class TrainConfig:
     """One run of `python training/train.py`."""
 
     stage: str = "generator"
-    """generator, adapter, scorer, or embedded-ROLE."""
+    """generator, adapter, scorer, chain (scorer, generator, evaluation), or embedded-ROLE."""
     seed: int = 0
     steps: int = 100
     """Training steps; each is one rollout and its updates."""
@@ -299,7 +300,14 @@ class TrainConfig:
     watch: WatchConfig = field(default_factory=WatchConfig)
     scorer: ScorerConfig = field(default_factory=ScorerConfig)
     start: StartConfig = field(default_factory=StartConfig)
+    chain: ChainConfig = field(default_factory=ChainConfig)
     tensorboard: bool = True
+    wandb: str = ""
+    """Project of Weights & Biases that numbers go to as well, by accelerate's tracker; empty: none.
+    """
+    peak_tflops: float = 0.0
+    """Of one accelerator in model.dtype: then each step logs mfu, the share of it that the model's
+    FLOPs take; 0: unknown."""
     sheet_every: int = 20
     """Steps between picture sheets in the run folder; 0: none."""
     checkpoint_every: int = 20
@@ -314,6 +322,11 @@ class TrainConfig:
 
         check_ranges("", self)
         check_choice("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
+        if self.stage == "chain" and (self.loss.pathwise or self.model.path):
+            raise ConfigError(
+                "Stage chain trains the embedded generator with a server as reward, which has no "
+                "gradient: leave model.path empty and set loss.kind to clip, guard or another."
+            )
         if not self.loss.pathwise:
             if self.rollout.group_size < 2:
                 raise ConfigError(

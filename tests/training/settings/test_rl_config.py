@@ -125,6 +125,8 @@ def test_a_folder_that_holds_a_run_is_not_taken_for_another(tmp_path: Path) -> N
     options = parser().parse_args(["--preset", "smoke", "--run", str(tmp_path)])
     stored = load_config(preset_path("smoke"))
     assert new_folder(options, stored) == tmp_path
+    assert new_folder(options, stored) == tmp_path  # a start that failed has left nothing
+    (tmp_path / "scorer").mkdir()
     with pytest.raises(ConfigError, match="holds a run. Go on with it by --resume"):
         new_folder(options, stored)
     with pytest.raises(ConfigError, match="holds a run of other settings .steps, loss.kl_coef"):
