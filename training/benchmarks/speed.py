@@ -96,7 +96,7 @@ def new_trainer(preset: str, overrides: Sequence[str], device: Any) -> Any:
     config = load_config(preset_path(preset), overrides)
     policy = Policy(load_family(config, device=device), config.model)
     prompts = load_prompts(config.data.prompts)
-    rewards = build_rewards(config.reward, gradient=config.loss.pathwise)
+    rewards = build_rewards(config.reward, gradient=config.loss.pathwise, functions=config.rewards)
     return Trainer(config, policy, rewards, prompts)
 
 

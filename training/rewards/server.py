@@ -9,7 +9,7 @@ from emofeedback.errors import ScorerAnswerError
 from emofeedback.lvlm.server.endpoint import NO_LOGPROBS, open_endpoint
 from emofeedback.reading.scorer import LvlmScorer
 
-from ..settings.config import RewardConfig
+from ..settings.reward import RewardConfig
 
 RETRIES = 100
 PATIENCE_S = 300.0

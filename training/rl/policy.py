@@ -80,7 +80,7 @@ class Policy:
 
     def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
         """What rows of these tasks are conditioned on; every prompt is encoded once."""
-        words = self.words([task.prompt for task in tasks])
+        words = self.words([task.told for task in tasks])
         emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
         negative = self.words([""]) if guidance != 1 else None
         return Asked(words, emotion, negative, guidance)

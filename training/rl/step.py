@@ -129,11 +129,12 @@ class Stepper:
         """This process's tasks, one a picture, and the numbers of the pictures in the step."""
         config = self.config
         groups = draw_tasks(
-            self.prompts.training,
+            self.prompts.rows or self.prompts.training,
             self.targets,
             count=config.data.prompts_per_step,
             seed=config.seed,
             step=self.step,
+            phrase=config.data.words == "phrase",
         )
         size, mine = config.rollout.group_size, self._groups
         pictures = tuple(number * size + i for number in mine for i in range(size))

@@ -79,6 +79,7 @@ RANGES: dict[str, Range] = {
     "reward.clip_score": _WEIGHT,
     "reward.pick_score": _WEIGHT,
     "reward.brightness": _WEIGHT,
+    "reward.quality": _WEIGHT,
     "reward.emotion_threshold": _share("gaps lie in 0..6", 6.0, above=True),
     "reward.pick_scale": _share("scores are divided by it", 10_000.0, above=True),
     "reward.retries": _count("a question is asked once at least", 1, 1000),

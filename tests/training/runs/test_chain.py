@@ -11,7 +11,7 @@ from training.train import main
 TINY = (
     "threads=1", "steps=1", "tensorboard=false", "model.size=64", "chain.start_steps=0",
     "chain.scorer_steps=1", "chain.num_prompts=1", "chain.levels=2", "chain.pictures=2",
-    "chain.candidates=1", "scorer.batch=8", "scorer.pictures=8", "scorer.held_out=4",
+    "chain.candidates=2", "scorer.batch=8", "scorer.pictures=8", "scorer.held_out=4",
     "data.prompts_per_step=1", "rollout.group_size=2", "rollout.num_inference_steps=2",
     "rollout.window=1", "watch.pictures=2", "watch.table_steps=2",
 )  # fmt: skip
