@@ -50,7 +50,11 @@ class SpeedOptions:
 def measure(options: SpeedOptions) -> None:
     """Measure and print."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = new_trainer(options.preset, options.overrides, device)
+    report_speed(new_trainer(options.preset, options.overrides, device), options, device)
+
+
+def report_speed(trainer: Any, options: SpeedOptions, device: Any) -> None:
+    """Steps of a trainer against the hardware's own matmul peak."""
     config = trainer.config
     if config.threads:
         torch.set_num_threads(config.threads)

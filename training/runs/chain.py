@@ -91,7 +91,7 @@ def _start(config: TrainConfig, folder: Path) -> str:
             whole,
             # a short start sees its pictures about as often as the recipe's own
             pictures=min(whole.pictures, 16 * steps),
-            repainted_pictures=min(whole.repainted_pictures, 4 * steps),
+            repainted_pictures=whole.repainted_pictures if steps >= whole.seeing_steps else 0,
             seeing_steps=min(whole.seeing_steps, 3 * steps // 4),
         )
         options = RunOptions(

@@ -84,6 +84,7 @@ RANGES: dict[str, Range] = {
     "reward.pick_scale": _share("scores are divided by it", 10_000.0, above=True),
     "reward.retries": _count("a question is asked once at least", 1, 1000),
     "reward.workers": _count("someone must ask", 1, 1024),
+    "reward.patience_s": _share("a wait takes time", 86_400.0, above=True),
     "reward.timeout_s": _share("an answer takes time", 86_400.0, above=True),
     "loss.clip_range": _share("the ratio needs room", above=True),
     "loss.dppo_threshold": _share("a divergence is above 0", 1000.0, above=True),

@@ -49,6 +49,8 @@ class RewardConfig:
     retries: int = 3
     workers: int = 8
     timeout_s: float = 60.0
+    patience_s: float = 300.0
+    """How long a server is waited for that is away: one that is started again loads for minutes."""
     head: str = ""
     """File of `python -m emofeedback fit`, for scorer: head."""
     head_encoder: str = ""
