@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from emofeedback.errors import CheckpointError, MissingDependencyError
+from emofeedback.records.files import parsed
 
 LOG_FILE = "log.jsonl"
 ALONE_COLUMNS = 8
@@ -130,7 +131,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
+            record = parsed(line)
         except ValueError:
             continue
         if isinstance(record, dict):
