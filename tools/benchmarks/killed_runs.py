@@ -32,7 +32,7 @@ STEPS = 6
 TRAIN = ("-m", "training.train")
 TINY = (
     f"steps={STEPS}", "minutes=60", "checkpoint_every=1", "sheet_every=0", "tensorboard=false",
-    "data.prompts_per_step=2", "rollout.num_inference_steps=3", "rollout.micro_batch=2",
+    "data.prompts_per_step=2", "rollout.micro_batch=2",
     "optim.micro_batch=2", "watch.every=3", "watch.pictures=2", "watch.table_prompts=2",
     "watch.table_steps=2",
 )  # fmt: skip
