@@ -85,7 +85,10 @@ def measure_step(*, tiny: bool, device: torch.device) -> None:
         "model.needs_gpu=false", "data.prompts_per_step=2", "watch.every=0",
     ]  # fmt: skip
     if tiny:
-        overrides += ["rollout.group_size=2", "model.dtype=float32", "model.lora_rank=2"]
+        overrides += [
+            "rollout.group_size=2", "rollout.num_inference_steps=2", "rollout.window=1",
+            "optim.updates=1", "model.dtype=float32", "model.lora_rank=2",
+        ]  # fmt: skip
     config = load_config(preset_path("fast"), overrides)
     family = TrueShape(tiny=tiny, device=device, dtype=getattr(torch, config.model.dtype))
     trainer = Trainer(
