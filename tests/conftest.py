@@ -32,6 +32,20 @@ def pytest_configure() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+SERVED = ("browser", "launcher", "server")
+"""Folders whose tests start ComfyUI: in one process, one after the other."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Name what stays together where tests are shared out among processes (pytest-xdist)."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        together = "served" if folder in SERVED else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     return ROOT
