@@ -110,7 +110,10 @@ def save(
     pictures: dict[str, list[dict[str, str]]],
     output: Path,
 ) -> Path:
-    """Fetches everything into OUTPUT/demo-DATE-TIME, which appears whole or not at all."""
+    """Fetches everything into OUTPUT/demo-DATE-TIME, which appears whole or not at all.
+
+    Raises: StartError: the workflow left something out, or the disk is full.
+    """
     candidates = [
         f"round-{record['round']}-candidate-{number}.png"
         for record in report["rounds"]
@@ -125,12 +128,23 @@ def save(
         )
     files = {name: fetch_image(server, image) for name, image in _named(candidates, pictures)}
     files["overview.png"] = overview(report, files)
+    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    files["report.json"] = f"{text}\n".encode()
+    try:
+        return _written(files, output)
+    except OSError as error:
+        raise StartError(
+            f"{output} cannot hold the results: {error.strerror or error}. The pictures are kept "
+            f"in {server.base / 'output' / 'emofeedback'}. Make room, or name a folder on another "
+            "disk with --output, and run the same command again."
+        ) from error
+
+
+def _written(files: dict[str, bytes], output: Path) -> Path:
     part = Path(tempfile.mkdtemp(prefix=".demo-", dir=output))
     try:
         for name, data in files.items():
             (part / name).write_bytes(data)
-        text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-        (part / "report.json").write_text(text + "\n", encoding="utf-8")
         part.chmod(0o755)
         folder = _free_name(output)
         os.replace(part, folder)

@@ -5,8 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import web
@@ -21,7 +20,8 @@ CHECKS = {
     "mypy of nodes": ["mypy", "-p", "pack.nodes"],
 }
 FRONTEND_HELP = "run only the browser's tests, on this version of ComfyUI's page"
-SERVED = ("tests/browser", "tests/launcher", "tests/server")
+TOGETHER = ("--numprocesses=2", "--dist=loadgroup")
+"""For all tests: one process for those that start ComfyUI, one for others (tests/conftest.py)."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -50,42 +50,9 @@ def run(arguments: Sequence[str], tree: Path) -> int:
     if missing:
         say(f"The browser tests are skipped: {missing}.")
     without = ["--ignore=tests/browser"] if missing else []
-    if arguments or os.cpu_count() == 1:
-        code = _module([*_pytest(arguments, "tests"), *without], COMFYUI_PATH=str(tree))
-    else:
-        code = _side_by_side(["tests/browser"] if missing else [], tree)
-    return code or bool(failed)
-
-
-def _side_by_side(left_out: Sequence[str], tree: Path) -> int:
-    """Runs the tests of ComfyUI's processes beside all others; returns the exit code.
-
-    Each half keeps about one core busy. They share the set-up, which neither changes; ports,
-    folders and processes are each half's own.
-    """
-    halves = {
-        "served": [folder for folder in SERVED if folder not in left_out],
-        "others": ["tests", *(f"--ignore={folder}" for folder in SERVED)],
-    }
-    children = {
-        name: _start(_pytest(half), {"COMFYUI_PATH": str(tree)}, stdout=subprocess.PIPE)
-        for name, half in halves.items()
-    }
-    with ThreadPoolExecutor() as pool:
-        try:
-            codes = list(pool.map(_told, children, children.values()))
-        finally:
-            for child in children.values():
-                end_process(child)
-    return next((code for code in codes if code), 0)
-
-
-def _told(name: str, child: subprocess.Popen[bytes]) -> int:
-    """Prints what a child writes, each line whole and after its name, until it ends."""
-    assert child.stdout is not None
-    for line in child.stdout:
-        say(f"{name} | {line.decode(errors='replace').rstrip()}")
-    return child.wait()
+    together = () if arguments or os.cpu_count() == 1 else TOGETHER
+    command = [*_pytest([*together, *arguments], "tests"), *without]
+    return _module(command, COMFYUI_PATH=str(tree)) or bool(failed)
 
 
 def run_lowest(arguments: Sequence[str], tree: Path, python: Path) -> int:
@@ -132,27 +99,14 @@ def _folder_of_pack() -> Path:
 
 
 def _module(command: Sequence[str], python: str | Path = sys.executable, **environment: str) -> int:
-    child = _start(command, environment, python=python)
+    say(f"$ {' '.join(command)}")
+    child = subprocess.Popen(
+        [python, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        preexec_fn=die_with_parent(),
+    )
     try:
         return child.wait()
     finally:
         end_process(child)
-
-
-def _start(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    *,
-    python: str | Path = sys.executable,
-    stdout: int | None = None,
-) -> subprocess.Popen[bytes]:
-    """Starts a module; with a `stdout` of its own, both of its streams go there."""
-    say(f"$ {' '.join(command)}")
-    return subprocess.Popen(
-        [python, "-m", *command],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=stdout,
-        stderr=None if stdout is None else subprocess.STDOUT,
-        preexec_fn=die_with_parent(),
-    )

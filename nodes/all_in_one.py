@@ -13,11 +13,15 @@ from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import start_loop
 from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
+from .comfy.bridge import show_text
+from .comfy.kept_candidates import kept
 from .comfy.live import ended_loops, run_id
 from .comfy.reuse import FAILURES, DrawnPictures, remembering_refiner, remembering_scorer
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
+from .comfy.words import round_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
+from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values
 from .widgets.names import EMOTION_FEEDBACK, ENCODE_EMOTION
 from .widgets.policy import policy_from, policy_inputs, steering_inputs
@@ -91,6 +95,7 @@ class EmotionFeedback(io.ComfyNode):
                 refiner_input(),
                 first_prompt_input(advanced=True),
                 resume_input(),
+                keep_candidates_input(),
                 *steering_inputs(STRENGTH_TAKES_IT, advanced=True),
             ],
             outputs=result_outputs(),
@@ -113,6 +118,8 @@ class EmotionFeedback(io.ComfyNode):
         refiner: Scorer | None = None,
         first_prompt: str = AS_WRITTEN,
         resume: str = "",
+        *,
+        keep_candidates: bool = False,
         **inputs: Any,
     ) -> io.NodeOutput:
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
@@ -143,6 +150,8 @@ class EmotionFeedback(io.ComfyNode):
         ):
             FAILURES.note(state)
             drawn.keep(state)
+            if keep_candidates:
+                show_text(f"{round_in_words(state)}\n{kept(state)}")
         run = run_id(state)
         if run:
             ended_loops().keep(run, state)

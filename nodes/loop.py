@@ -28,6 +28,7 @@ from .comfy.bridge import (
     show_loop_progress,
     show_text,
 )
+from .comfy.kept_candidates import kept
 from .comfy.live import PAGE, Page, ended_loops, run_id
 from .comfy.loop_graph import (
     LoopGraph,
@@ -45,6 +46,7 @@ from .comfy.reuse import (
 from .comfy.wiring import CONNECT_AIM, running_body_takes_aim, warnings_of_running
 from .comfy.words import round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
+from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
 from .widgets.names import (
     EMOTION_SAMPLER,
@@ -271,6 +273,7 @@ class EndLoop(io.ComfyNode):
                     tooltip=f"The state output of {START_LOOP} itself: says where a round begins.",
                 ),
                 StateSocket.Input("state", tooltip=f"From {REFINE_ROUND} or {SCORE_ROUND}."),
+                keep_candidates_input(),
             ],
             outputs=result_outputs(),
             hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
@@ -284,7 +287,9 @@ class EndLoop(io.ComfyNode):
         return str(sorted(wired_results(running_prompt())))
 
     @classmethod
-    def execute(cls, start: Any, state: LoopState) -> io.NodeOutput:
+    def execute(
+        cls, start: Any, state: LoopState, *, keep_candidates: bool = False
+    ) -> io.NodeOutput:
         graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
         open_id = open_node(graph, start)
         body = check_loop(graph, open_id)
@@ -295,7 +300,8 @@ class EndLoop(io.ComfyNode):
             )
         state = decided(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
         state = stopped_unpromising(state)
-        show_loop_progress(state.coming_round - 1, state.policy.rounds, round_in_words(state))
+        told = [round_in_words(state), kept(state) if keep_candidates else ""]
+        show_loop_progress(state.coming_round - 1, state.policy.rounds, "\n".join(told).strip())
         LAST_PAGE.told(state)
         if state.done:
             run = run_id(state)

@@ -29,6 +29,7 @@ from .comfy.reuse import (
     remembering_refiner,
     remembering_scorer,
 )
+from .comfy.whole_rounds import WHOLE_ROUNDS
 from .comfy.words import readings_in_words, suggestions_in_words
 from .widgets.loop_result import latent_bytes
 from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
@@ -114,6 +115,7 @@ class ScoreRound(io.ComfyNode):
         pictures = (
             stack([from_png(data) for data in reused.images]) if reused else check_images(images)
         )
+        WHOLE_ROUNDS.check(state, pictures)
         scored = read_round(
             state,
             pictures,

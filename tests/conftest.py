@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,20 +13,37 @@ from types import ModuleType
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from launcher.places import Places
 
 ROOT = Path(__file__).resolve().parent.parent
 Start = Callable[..., subprocess.Popen]
 
-settings.register_profile("any machine", deadline=None)  # no test asserts how long it took
+# no test asserts how long it took
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:
     # The thread count of a busy machine would change nothing but the time; tests want it steady.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+SERVED = ("browser", "launcher", "server")
+"""Folders whose tests start ComfyUI: in one process, one after the other."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Name what stays together where tests are shared out among processes (pytest-xdist)."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        together = "served" if folder in SERVED else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +136,29 @@ def start(tmp_path: Path) -> Iterator[Start]:
             for process in family:
                 process.kill()
         child.wait()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs Linux and root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def fill_disk(tiny_disk: Path) -> Callable[[int], None]:
+    """fill_disk(left) leaves so many bytes of the tiny disk, in whole pages of 4096."""
+
+    def fill(left: int) -> None:
+        stat = os.statvfs(tiny_disk)
+        (tiny_disk / "others").write_bytes(bytes(stat.f_bavail * stat.f_frsize - left))
+
+    return fill
 
 
 @pytest.fixture

@@ -26,7 +26,10 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--config", type=Path, help="a YAML file like those of training/presets")
     found.add_argument("--model", help="diffusers folder or ComfyUI single file; default: embedded")
     found.add_argument("--components", help="diffusers folder with what a single file lacks")
-    found.add_argument("--run", type=Path, help="folder of the run; default: a new one in runs/rl")
+    # torchrun takes --run for one of its own that begin so
+    found.add_argument(
+        "--run", "--run-dir", type=Path, help="folder of the run; default: a new one in runs/rl"
+    )
     found.add_argument(
         "--resume", help="'latest', or the folder of a run, to go on with", metavar="RUN"
     )
@@ -52,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     # a script's own folder comes first on the path, where its neighbours would shadow libraries
     sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every picture scored
     options = parser().parse_intermixed_args(arguments)
     missing = _missing()
     if missing:
@@ -69,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.error("%s", error)
         return 2
     except KeyboardInterrupt:
-        logging.error("Stopped. Go on with: python training/train.py --resume latest")
+        logging.error("Stopped.")
         return 130
 
 

@@ -7,7 +7,6 @@ marked on the plane. Answers go to RUN/ratings.csv; whoever comes back under the
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import secrets
 import threading
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..errors import ConfigError, EmoFeedbackError
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion
+from ..records.files import parsed
 from ..study.ratings import (
     Question,
     add_rating,
@@ -120,7 +120,7 @@ class _Handler(LocalHandler):
             self.refuse(403, "This answer does not come from the page. Load the page anew.")
             return
         try:
-            answer = json.loads(data)
+            answer = parsed(data)
             rater, number = str(answer["rater"]), int(answer["question"])
             question = self.server.questions(rater)[number]
             rating = rating_of(rater, question, answer)

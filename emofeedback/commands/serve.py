@@ -6,7 +6,6 @@ For one machine and for tests: pictures, log-probabilities and JSON schemas, one
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..lvlm.folder import load_folder
 from ..lvlm.local import TransformersLvlm
 from ..lvlm.server.allowed import USUAL_PORTS
 from ..lvlm.serving import answer_chat, model_list, served_name
+from ..records.files import parsed
 from .local_server import HOST, LocalHandler
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class _Handler(LocalHandler):
             self.refuse(404, f"There is nothing at {self.path}. Known: /v1/chat/completions.")
             return
         try:
-            self.send(200, answer_chat(self.server.lvlm, json.loads(data)))
+            self.send(200, answer_chat(self.server.lvlm, parsed(data)))
         except (ConfigError, ImageError, ValueError) as error:
             self.refuse(400, str(error))
         except EmoFeedbackError as error:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..records.files import replacing
+from ..records.files import parsed, replacing
 from ..records.weights import damaged, read_file, read_header, tensor_digest
 from .adapter import EmotionAdapter
 
@@ -184,8 +184,8 @@ def _table(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]
     """
     text = metadata.get(name, "{}")
     try:
-        content = json.loads(text) if len(text) <= MAX_METADATA else None
-    except (ValueError, RecursionError):
+        content = parsed(text) if len(text) <= MAX_METADATA else None
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         raise damaged(path, f"its {name} is {text[:60]!r}, no table")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..records.files import parsed
 from ..records.weights import read_file
 
 FOLDER = Path(__file__).resolve().parent / "weights"
@@ -52,7 +52,7 @@ def read_settings(name: str, folder: Path | None = None) -> dict[str, Any]:
     """
     path = weight_path(name, folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged ({error}). {REMAKE} {_role(name)}") from error
     if not isinstance(content, dict):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import LoopError
 from ..records.archive import load_state, save_state
+from ..records.drawn import Drawn
 from ..records.state import LoopState
 
 KEPT_BYTES = 1 << 30  # of all files together: some 600 pictures of 1024 px
@@ -28,6 +29,14 @@ class EndedLoops:
 
     def keep(self, run_id: str, state: LoopState) -> None:
         """Keeps a loop in the place of older ones; where that fails, a warning says so."""
+        size = sum(Drawn(record.images, record.latents).size for record in state.made)
+        if size > self._most:
+            log.warning(
+                "The loop's pictures are %d MB; up to %d MB are kept to go on from.",
+                size >> 20,
+                self._most >> 20,
+            )
+            return
         try:
             save_state(self._folder / f"{run_id}{SUFFIX}", state)
             self._prune()

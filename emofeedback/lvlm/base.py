@@ -165,6 +165,10 @@ TokenLogprobs = tuple[tuple[str, float], ...]
 """Tokens with their log-probabilities at one place: the written one, then the likeliest."""
 
 
+CUT_OFF = "and was cut off there, before it was done"
+"""Why an answer that ended at its limit is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """An answer in the model's words.

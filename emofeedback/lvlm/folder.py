@@ -6,7 +6,6 @@ is never run, and nothing is downloaded.
 
 from __future__ import annotations
 
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError, ConfigError, MissingDependencyError
+from ..records.files import parsed
 from .base import DEFAULT_PROMPTS, prompt_set
 from .local import TransformersLvlm
 from .lora import CONFIG as ADAPTER_CONFIG
@@ -44,7 +44,7 @@ def folder_settings(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is no JSON ({error}). Correct or remove it.") from error
     if not isinstance(content, dict):
@@ -135,10 +135,10 @@ def _newer_than_installed(folder: Path) -> str:
     from transformers import __version__ as installed
 
     try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        settings = parsed((folder / "config.json").read_text(encoding="utf-8"))
         saved = str(settings["transformers_version"])
         major = int(saved.partition(".")[0])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
     if major <= int(installed.partition(".")[0]):
         return ""

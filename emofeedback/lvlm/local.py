@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import ScorerError
 from .base import (
+    CUT_OFF,
     NO_DIGIT_WARNING,
     SMALLEST_SHARE,
     Ask,
@@ -265,11 +266,12 @@ class TransformersLvlm:
             chat = self.chat(ask.question, pictured=images is not None)
             inputs = self.inputs(images, chat, device)
             sampling = {**SAMPLING, "top_p": self.prompts.top_p}
+            shaped = self._shaped(ask, chat)
             out = self.model.generate(
                 **inputs,
                 max_new_tokens=ask.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
-                logits_processor=LogitsProcessorList(self._shaped(ask, chat)),
+                logits_processor=LogitsProcessorList(shaped),
                 return_dict_in_generate=True,
                 output_logits=ask.top_logprobs > 0,
                 **({"do_sample": False} if ask.seed is None else sampling),
@@ -281,6 +283,7 @@ class TransformersLvlm:
             self._tokenizer.decode(new, skip_special_tokens=True),
             len(ids),
             logprobs=told_logprobs(self._tokenizer, new, out.logits or (), ask.top_logprobs),
+            unfinished="" if ended or shaped else CUT_OFF,  # a shape is whole within the limit
             cut=not ended,
             new_tokens=len(new),
         )

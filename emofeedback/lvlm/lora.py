@@ -7,7 +7,6 @@ added here, after every tensor has been compared with the layer that it names.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError
+from ..records.files import parsed
 from ..records.weights import Header, read_file, read_header
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -79,8 +79,8 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _unfit(folder, f"{CONFIG} has {path.stat().st_size} bytes")
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        config = parsed(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise _unfit(folder, f"{CONFIG} is no JSON ({str(error)[:80]})") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else type(config).__name__

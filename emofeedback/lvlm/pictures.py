@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+
+from ..records.files import parsed
 
 LONG_SIDE = 512
 """Pictures are shrunk to this before they are read: emotion needs no more, and tokens cost time."""
@@ -61,7 +62,7 @@ class SquareProcessor:
 
         Raises: OSError, ValueError, KeyError: missing or damaged.
         """
-        values = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        values = parsed((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
         return cls(
             tokenizer,
             int(values["size"]["shortest_edge"] ** 0.5),

@@ -6,7 +6,6 @@ bytes could ask for any amount of memory.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError
+from ..records.files import parsed
 from ..records.weights import read_header
 
 MOST_LAYERS = 1000
@@ -27,8 +27,8 @@ def refuse_empty_promises(folder: Path) -> None:
     """Raises: CheckpointError: settings that name far more weights than the files hold."""
     path = folder / "config.json"
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        settings = parsed(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({type(error).__name__}: {str(error)[:100]}). Copy or download "
             "the model again."

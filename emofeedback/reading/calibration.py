@@ -7,7 +7,6 @@ calibrated by a map that never saw its theme. What it then still misses widens t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from ..plane.metrics import spearman
 from ..records.calibration import (
     Calibration,
 )
-from ..records.files import write_json
+from ..records.files import parsed, write_json
 
 CALIBRATION_FILE = "calibration.json"
 FEWEST = 10
@@ -254,7 +253,7 @@ def load_calibration(path: Path) -> Calibration:
     Raises: ConfigError: not one, or numbers that cannot be used.
     """
     try:
-        made = Calibration.from_mapping(json.loads(path.read_text(encoding="utf-8")))
+        made = Calibration.from_mapping(parsed(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ConfigError(
             f"{path} is not a calibration ({type(error).__name__}: {error}). Make one with "

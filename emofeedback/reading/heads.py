@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..records.files import replacing
+from ..records.files import parsed, replacing
 from ..records.weights import read_file
 
 KIND = "emofeedback-head"
@@ -130,7 +130,7 @@ def load_head(path: Path) -> Head:
 
 
 def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
-    facts: dict[str, Any] = {**json.loads(metadata["facts"])}
+    facts: dict[str, Any] = {**parsed(metadata["facts"])}
     encoders = facts.get("encoders")
     if not isinstance(encoders, list) or not encoders:
         raise TypeError("it does not say its encoders")

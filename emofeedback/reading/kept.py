@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..records.emotion import Emotion
+from ..records.files import parsed
 from ..records.reading import Reading
 
 ENDING = ".readings.jsonl"
@@ -74,7 +75,7 @@ def picture_digest(path: Path) -> str:
 def _parsed(line: bytes, scorer: str) -> tuple[str, Reading] | None:
     """Picture and reading of a line, None of another scorer's or of a broken one."""
     try:
-        row: dict[str, Any] = json.loads(line)
+        row: dict[str, Any] = parsed(line)
         if row["scorer"] != scorer:
             return None
         spread = row["uncertainty"]

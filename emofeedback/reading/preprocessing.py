@@ -6,7 +6,6 @@ same pixels; a head's file carries it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..records.files import parsed
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 COLOURS = {
@@ -90,7 +90,7 @@ def folder_preprocessing(folder: Path, side: int) -> Preprocessing:
     if not path.is_file():
         return Preprocessing(side=side, resize=side)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = parsed(path.read_text(encoding="utf-8"))
         mean = tuple(map(float, told.get("image_mean") or IMAGENET[0]))
         std = tuple(map(float, told.get("image_std") or IMAGENET[1]))
     except (ValueError, TypeError, AttributeError) as error:

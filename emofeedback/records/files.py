@@ -56,6 +56,14 @@ def check_writable(path: Path) -> None:
         tried.flush()
 
 
+def parsed(text: str | bytes) -> Any:
+    """The value of JSON that others wrote. Raises: ValueError: no JSON, or nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def write_json(path: Path, content: Any, *, indent: int | None = 2) -> Path:
     """Writes a JSON file in one step. Raises: OSError."""
     with replacing(path) as partial:

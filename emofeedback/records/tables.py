@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
+from .files import parsed
 
 _DELIMITERS = ("\t", ";", ",", "|")
 _BOMS = (
@@ -88,8 +88,8 @@ def json_values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     whole = text.lstrip().startswith("[")
     for line, part in [(1, text)] if whole else lines_of(text):
         try:
-            value = json.loads(part)
-        except (ValueError, RecursionError) as error:
+            value = parsed(part)
+        except ValueError as error:
             told = str(error) or type(error).__name__
             raise ConfigError(
                 f"{path}, line {line} is no JSON ({told}): {part.strip()[:60]!r}. Correct it."

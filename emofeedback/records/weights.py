@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError
+from .files import parsed
 
 MAX_HEADER_BYTES = 16 * 2**20
 DTYPE_BYTES = {
@@ -95,8 +95,8 @@ def damaged(path: Path, reason: str) -> CheckpointError:
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        content = parsed(raw)
+    except ValueError as error:
         raise damaged(path, "its header is not readable") from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise damaged(path, "its header is not a table of tensors")

@@ -23,6 +23,7 @@ from ..errors import ConfigError, EmoFeedbackError
 from ..images import from_png
 from ..lvlm.server.allowed import LOOPBACK, allowed_address
 from ..records.emotion import Emotion
+from ..records.files import parsed
 
 START, END = "EmoFB_StartLoop", "EmoFB_EndLoop"
 TARGET, SHOWN = "study target", "study pictures"
@@ -101,7 +102,7 @@ class GraphPainter:
 def load_graph(path: Path) -> Graph:
     """A graph's file. Raises: ConfigError: not in the API format, or without our loop's ends."""
     try:
-        graph = json.loads(path.read_text(encoding="utf-8"))
+        graph = parsed(path.read_text(encoding="utf-8"))
         kinds = [node["class_type"] for node in graph.values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(

@@ -19,7 +19,15 @@ import torch
 from torch import Tensor
 
 from ...emofeedback.errors import ScorerError
-from ...emofeedback.lvlm.base import PROMPT_SETS, Ask, ProgressCallback, PromptSet, Rating, Written
+from ...emofeedback.lvlm.base import (
+    CUT_OFF,
+    PROMPT_SETS,
+    Ask,
+    ProgressCallback,
+    PromptSet,
+    Rating,
+    Written,
+)
 from ...emofeedback.lvlm.constrained import AnswerShapes, answer_shapes
 from ...emofeedback.lvlm.local import ratings_of
 from ...emofeedback.lvlm.pictures import LONG_SIDE
@@ -95,10 +103,12 @@ class ClipLvlm:
             watch(len(answers), len(asks))
             tokens = self._tokens(ask.question, ask.image)
             choice = GREEDY if ask.seed is None else {**SAMPLING, "seed": ask.seed}
-            with self._logits_seen([1]) as seen, self._held_to_schema(ask):
+            with self._logits_seen([1]) as seen, self._held_to_schema(ask) as held:
                 ids = self.clip.generate(tokens, max_length=ask.max_tokens, **choice)
             read = seen.length
-            answers.append(Written(_plain(self.clip.decode(ids)), read + len(ids)))
+            cut = len(ids) >= ask.max_tokens and not held  # a shape is whole within the limit
+            text, told = _plain(self.clip.decode(ids)), CUT_OFF if cut else ""
+            answers.append(Written(text, read + len(ids), unfinished=told))
         watch(len(asks), len(asks))
         return answers
 
@@ -151,11 +161,11 @@ class ClipLvlm:
             del self._transformer.logits
 
     @contextmanager
-    def _held_to_schema(self, ask: Ask) -> Iterator[None]:
+    def _held_to_schema(self, ask: Ask) -> Iterator[bool]:
         """Only tokens that the answer's schema allows are chosen, where that can be known."""
         original = getattr(self._transformer, "sample_token", None)
         if ask.schema is None or self.prompts.free or original is None or self._shapes is None:
-            yield
+            yield False
             return
         shaped = self._shapes.answer(ask.schema, max_tokens=ask.max_tokens)
 
@@ -166,7 +176,7 @@ class ClipLvlm:
 
         self._transformer.sample_token = sample_token
         try:
-            yield
+            yield True
         finally:
             del self._transformer.sample_token
 

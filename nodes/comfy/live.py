@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import folder_paths
+from comfy.cli_args import args
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
@@ -143,8 +144,8 @@ RUNS = LiveRuns()
 
 
 def log() -> RunLog:
-    """Where the events of runs are kept."""
-    return RunLog(_folder() / "runs")
+    """Where the events of runs are kept, a part each server."""
+    return RunLog(_folder() / "runs", part=str(args.port))
 
 
 def ended_loops() -> EndedLoops:

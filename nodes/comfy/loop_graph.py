@@ -254,8 +254,13 @@ def next_round(
 ) -> tuple[list[Any], dict[str, Any]]:
     """One more round: the links that End Emotion Loop's outputs become, and the copied nodes."""
     builder = GraphBuilder()
-    copies = {open_id: _copy(builder, graph, open_id, OPEN), end_id: _copy(builder, graph, end_id)}
-    copies |= {node_id: _copy(builder, graph, node_id) for node_id in sorted(body)}
+    copies: dict[str, Node] = {}
+    for number, node_id in enumerate([open_id, end_id, *sorted(body)]):
+        # Numbers, which do not grow from round to round: ids may hold dots, as those of copies do,
+        # so that no part of one tells it from another.
+        kind = OPEN if node_id == open_id else graph.class_of(node_id)
+        copies[node_id] = builder.node(kind, str(number))
+        copies[node_id].set_override_display_id(graph.dynprompt.get_display_node_id(node_id))
     for node_id, copy in copies.items():
         if node_id == open_id:
             # A literal: as a link, every round would re-evaluate all earlier ones where nothing
@@ -267,13 +272,6 @@ def next_round(
             copy.set_input(name, copies[value[0]].out(value[1]) if linked else value)
     outputs = _num_outputs(END)
     return [copies[end_id].out(index) for index in range(outputs)], builder.finalize()
-
-
-def _copy(builder: GraphBuilder, graph: LoopGraph, node_id: str, kind: str | None = None) -> Node:
-    # The last part of an id is unique within a round and does not grow from round to round.
-    copy: Node = builder.node(kind or graph.class_of(node_id), node_id.rsplit(".", 1)[-1])
-    copy.set_override_display_id(graph.dynprompt.get_display_node_id(node_id))
-    return copy
 
 
 def _class(dynprompt: DynamicPrompt, node_id: str) -> str:

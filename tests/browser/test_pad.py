@@ -22,8 +22,9 @@ VISIBLE = """type => {
     const node = app.graph.nodes.find(node => node.type === type);
     const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
     const names = ['valence', 'arousal', 'preset'];
+    const shown = node.isWidgetRowVisible ?? node.isWidgetVisible; // newer pages, older ones
     if (!drawn)
-        return names.filter(name => node.isWidgetVisible(node.widgets.find(w => w.name === name)));
+        return names.filter(name => shown.call(node, node.widgets.find(w => w.name === name)));
     const outside = [...drawn.querySelectorAll('*')].filter(part => !part.closest('.emofb-pad'));
     return names.filter(name => outside.some(part =>
         !part.children.length && part.textContent.trim() === name));

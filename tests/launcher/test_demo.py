@@ -1,9 +1,19 @@
-"""The demo command from end to end, on a real server."""
+"""The demo command from end to end, on a real server; and on a disk that is full."""
 
 import json
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
+
+from launcher.demo import save
+from launcher.server import ComfyServer
+from launcher.steps import StartError
 
 
 def test_the_demo_leaves_pictures_and_a_report_that_agree(
@@ -38,3 +48,43 @@ def test_the_demo_leaves_pictures_and_a_report_that_agree(
         assert shown.tobytes() == candidate.tobytes()
     assert all(str(folder / name) in output for name in names)
     assert f"gap {report['best']['gap']['size']:.2f}" in output
+
+
+class Viewer(BaseHTTPRequestHandler):
+    """Answers as ComfyUI's /view does, always with one picture."""
+
+    def do_GET(self) -> None:
+        stream = BytesIO()
+        Image.effect_noise((256, 256), 50).save(stream, "PNG")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(stream.getvalue())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize("left", [0, 100_000])
+def test_on_a_full_disk_the_demo_says_where_the_pictures_are(
+    tiny_disk: Path, fill_disk: Callable[[int], None], tmp_path: Path, left: int
+) -> None:
+    report = {
+        "target": {"valence": 1, "arousal": 1}, "best": {"round": 1, "candidate": 1},
+        "rounds": [{"round": 1, "prompt": "a boat", "readings": [{"valence": 0, "arousal": 0}],
+                    "best": 1, "gap": {"size": 1.0}}],
+    }  # fmt: skip
+    image = {"filename": "x.png", "subfolder": "emofeedback", "type": "output"}
+    pictures = {name: [image] for name in ("best", "chart", "candidates")}
+    viewer = ThreadingHTTPServer(("127.0.0.1", 0), Viewer)
+    threading.Thread(target=viewer.serve_forever, daemon=True).start()
+    server = ComfyServer(
+        Path(sys.executable), tmp_path, tmp_path / "base", log=tmp_path / "log",
+        port=viewer.server_address[1],
+    )  # fmt: skip
+    fill_disk(left)
+    with pytest.raises(StartError, match="(?s)No space left.*pictures are kept in.*--output") as e:
+        save(server, report, pictures, tiny_disk)
+    viewer.shutdown()
+    viewer.server_close()
+    assert str(tmp_path / "base" / "output" / "emofeedback") in str(e.value)
+    assert [file.name for file in tiny_disk.iterdir()] == ["others"]

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -102,8 +103,9 @@ def _server_of(child: subprocess.Popen) -> psutil.Process:
     while time.monotonic() < deadline:
         assert child.poll() is None, child.stdout.read()
         for process in psutil.Process(child.pid).children(recursive=True):
-            if any(part.endswith("main.py") for part in process.cmdline()):
-                return process
+            with suppress(psutil.Error):  # it may end while it is looked at
+                if any(part.endswith("main.py") for part in process.cmdline()):
+                    return process
         time.sleep(0.02)
     raise AssertionError("no server was started")
 

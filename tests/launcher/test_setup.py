@@ -1,12 +1,11 @@
 """What start.py does when its set-up is cut off, has no network, or no room."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -31,18 +30,6 @@ def small_tree(tmp_path: Path) -> Path:
     (tree / "comfyui_version.py").write_text('__version__ = "0.31.2"\n')
     (tree / "requirements.txt").write_text("torch\ntorchvision\ntorchaudio\nnumpy\neinops==0.8.1\n")
     return tree
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs Linux and root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_set_up_killed_in_every_phase_is_finished_by_the_next_run(

@@ -88,7 +88,7 @@ def test_the_story_is_kept_and_its_loss_is_told(default_comfy: Comfy, finished: 
     kept = comfy.server.get(f"/emofeedback/runs/{run_id}")
     assert kept["events"] == [event for event in told(finished) if event["kind"] != "doing"]
     assert kept["running"] is False
-    (file,) = comfy.server.base.glob(f"user/__emofeedback/runs/{run_id}.jsonl")
+    (file,) = comfy.server.base.glob(f"user/__emofeedback/runs/*/{run_id}.jsonl")
     file.unlink()
     with pytest.raises(urllib.error.HTTPError, match="404"):
         comfy.server.get(f"/emofeedback/runs/{run_id}")

@@ -6,12 +6,18 @@ from tools.comfy_client import Comfy, Run, only, workflow
 
 BODY = ("EmptySD3LatentImage", "KSampler", "VAEDecode", "PreviewImage", "EmoFB_RefineRound")
 ROUNDS = 3
+KEPT: dict = {"EmoFB_EndLoop": {"keep_candidates": True}}
 
 
 @pytest.fixture(scope="module")
 def finished(comfy: Comfy) -> Run:
     """A whole loop of three rounds, run once for each mode."""
-    return comfy.run(workflow("feedback_loop"))
+    return comfy.run(workflow("feedback_loop", **KEPT))
+
+
+def kept_files(comfy: Comfy) -> list[str]:
+    folder = comfy.server.base / "output" / "emofeedback" / "candidates" / "a-boat-on-the-sea-7"
+    return sorted(file.name for file in folder.iterdir())
 
 
 def test_the_body_runs_once_a_round(comfy: Comfy, finished: Run) -> None:
@@ -39,7 +45,7 @@ def test_previews_in_the_body_show_every_round(comfy: Comfy, finished: Run) -> N
 
 
 def test_an_unchanged_queue_runs_nothing_again(comfy: Comfy, finished: Run) -> None:
-    again = comfy.run(workflow("feedback_loop"))
+    again = comfy.run(workflow("feedback_loop", **KEPT))
     assert again.end == "execution_success"
     if comfy.mode == "none":
         assert again.report["cost"]["pictures"] == 0
@@ -50,6 +56,7 @@ def test_an_unchanged_queue_runs_nothing_again(comfy: Comfy, finished: Run) -> N
 def test_the_loop_leaves_every_picture_and_a_whole_report(comfy: Comfy, finished: Run) -> None:
     report = finished.report
     assert len(finished.images("candidates_")) == ROUNDS * 2
+    assert len(kept_files(comfy)) == ROUNDS * 2
     assert len(finished.images("best_")) == len(finished.images("chart_")) == 1
     for record in report["rounds"]:
         assert {"prompt", "suggestions", "readings", "gap", "seconds", "steps", "tokens"} <= set(
@@ -117,8 +124,12 @@ def test_the_all_in_one_node_does_what_the_wired_loop_does(comfy: Comfy, finishe
     }
     changes = {
         "EmoFB_EmotionTarget": asked["EmoFB_EmotionTarget"],
-        "EmoFB_EmotionFeedback": {"seed": asked["EmoFB_StartLoop"]["seed"]},
+        "EmoFB_EmotionFeedback": {
+            "seed": asked["EmoFB_StartLoop"]["seed"],
+            "keep_candidates": True,
+        },
     }
+    kept = kept_files(comfy)
     whole = comfy.run(workflow("feedback_all_in_one", **changes))
     assert whole.end == "execution_success", whole.message
     node = only(whole.graph, "EmoFB_EmotionFeedback")
@@ -134,6 +145,7 @@ def test_the_all_in_one_node_does_what_the_wired_loop_does(comfy: Comfy, finishe
         ]
 
     assert told(whole) == told(finished)
+    assert kept_files(comfy) == kept  # named after their pictures, which are the same
 
 
 def test_every_candidate_may_have_its_own_prompt(default_comfy: Comfy) -> None:

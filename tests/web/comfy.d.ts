@@ -18,7 +18,6 @@ declare namespace Comfy {
     hidden?: boolean;
     serializeValue?: () => unknown;
     serialize?: boolean;
-    serializeValue?: (...rest: any[]) => unknown;
     callback?: (this: Widget, value: unknown, ...rest: unknown[]) => unknown;
   }
 

@@ -17,12 +17,10 @@ import torch
 from emofeedback.errors import ConfigError
 
 from ..families.real_shapes import real_network
+from ..rl.cost import passes
 from ..settings.config import TrainConfig
 
 log = logging.getLogger(__name__)
-BACKWARD = 1.0
-"""Forward passes that a backward pass costs where the weights are frozen: gradients go through
-them, but not into them."""
 TRAINED_BYTES = 16
 """A trained number in float32: value, gradient, and two moments of AdamW."""
 ACTIVATION_NUMBERS = 34
@@ -154,19 +152,6 @@ def measured_network(made: Callable[[], tuple[Any, dict[str, Any]]]) -> Network:
         tokens=tokens + words,
         forward_flops=float(counted.get_total_flops()),
     )
-
-
-def passes(config: TrainConfig) -> tuple[float, float]:
-    """Forward-equivalent passes a picture of rollout and of update."""
-    rollout, loss = config.rollout, config.loss
-    sides = 1 if rollout.guidance_scale == 1 else 2
-    replayed = loss.nft_sigmas if loss.forward else rollout.window or (
-        rollout.num_inference_steps - 1
-    )  # fmt: skip
-    again = 1.0 if config.model.gradient_checkpointing else 0.0
-    beside = float(loss.kl_coef != 0) + float(loss.kind == "nft")  # reference, old policy
-    update = sides * replayed * (1 + BACKWARD + again + beside)
-    return float(sides * rollout.num_inference_steps), float(update)
 
 
 def planned_step(

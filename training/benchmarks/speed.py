@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from ..formulas.losses import RATIO_LOSSES
 from ..rewards.models import build_rewards
 from ..rl.policy import Policy
 from ..rl.trainer import Trainer
+from ..runs.memory import peak_memory
 from ..runs.tracking import Tracker
 from ..settings.files import load_config, preset_path
 from .agreement import report_agreement
@@ -50,7 +50,11 @@ class SpeedOptions:
 def measure(options: SpeedOptions) -> None:
     """Measure and print."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = new_trainer(options.preset, options.overrides, device)
+    report_speed(new_trainer(options.preset, options.overrides, device), options, device)
+
+
+def report_speed(trainer: Any, options: SpeedOptions, device: Any) -> None:
+    """Steps of a trainer against the hardware's own matmul peak."""
     config = trainer.config
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -79,7 +83,7 @@ def measure(options: SpeedOptions) -> None:
         100 * flops * pictures / peak / model,
     )
     log.info("micro-batch            %d", config.optim.micro_batch)
-    log.info("peak memory            %.2f GiB", peak_memory(device) / 2**30)
+    log.info("peak memory            %.2f GiB", peak_memory() / 2**30)
     if options.compare:
         compare(trainer, options.compare, device)
     if options.against:
@@ -96,7 +100,7 @@ def new_trainer(preset: str, overrides: Sequence[str], device: Any) -> Any:
     config = load_config(preset_path(preset), overrides)
     policy = Policy(load_family(config, device=device), config.model)
     prompts = load_prompts(config.data.prompts)
-    rewards = build_rewards(config.reward, gradient=config.loss.pathwise)
+    rewards = build_rewards(config.reward, gradient=config.loss.pathwise, functions=config.rewards)
     return Trainer(config, policy, rewards, prompts)
 
 
@@ -260,20 +264,6 @@ def plain_loop(trainer: Any) -> None:
                 loss = loss + config.loss.kl_coef * (velocity - reference).square().mean()
             loss.backward()
     trainer.optimizer.zero_grad(set_to_none=True)
-
-
-def peak_memory(device: Any) -> float:
-    """Bytes: allocated on the GPU, else resident in this process."""
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device))
-    if sys.platform == "win32":
-        import psutil
-
-        return float(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _wait(device: Any) -> None:

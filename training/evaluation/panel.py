@@ -10,7 +10,7 @@ from emofeedback.reading.base import Scorer
 from ..rewards.head import head_reader
 from ..rewards.server import ServerReader
 from ..rewards.stack import EmotionReader, ReadingCache
-from ..settings.config import RewardConfig
+from ..settings.reward import RewardConfig
 from .options import EvaluationOptions
 from .systems import ReaderScorer
 

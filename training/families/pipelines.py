@@ -6,13 +6,13 @@ autoencoder go to the device. Nothing is fetched.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from emofeedback.errors import CheckpointError
+from emofeedback.records.files import parsed
 
 from .facts import FAMILIES
 from .flow import FluxFamily, SD35Family
@@ -85,7 +85,7 @@ def _index(folder: Path) -> tuple[Any, type[PipelineFamily], dict[str, None]]:
     import diffusers
 
     try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        index = parsed((folder / "model_index.json").read_text(encoding="utf-8"))
         name = index["_class_name"]
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,39 +13,49 @@ from torch import Tensor
 
 from emofeedback.errors import CheckpointError, ConfigError
 
-from ..settings.config import RewardConfig
+from ..settings.reward import RewardConfig
+from .functions import read_functions
 from .head import head_reader
+from .quality import quality
 from .stack import EmotionReader, PairScore, RewardStack
 
 
-def build_rewards(config: RewardConfig, *, gradient: bool = False) -> RewardStack:
+def build_rewards(
+    config: RewardConfig, *, gradient: bool = False, functions: Any = ()
+) -> RewardStack:
     """The reward that a config describes.
 
     Args:
         gradient: with rewards that hand on a gradient to the pictures.
+        functions: `rewards` of the config: see `functions.read_functions`.
     Raises: ConfigError, CheckpointError: a model is missing or no CLIP, or one has no gradient.
     """
+    own = read_functions(functions)
+    weights = {name: weight for name, (_, weight) in own.items()}
+    for name in set(weights) & {field.name for field in dataclasses.fields(config)}:
+        raise ConfigError(f"rewards names {name!r}, which a setting of reward is too: rename it.")
+    pairs: dict[str, PairScore] = {name: function for name, (function, _) in own.items()}
+    pairs |= {name: score for name, score in PLAIN.items() if getattr(config, name)}
     if gradient:
-        return _with_gradient(config)
-    pairs: dict[str, PairScore] = {}
-    if config.content:
-        pairs["content"] = drawn_content_score
+        return _with_gradient(config, pairs, weights)
     if config.clip_score:
         pairs["clip_score"] = ClipScore(Path(config.clip_path))
     if config.pick_score:
         pairs["pick_score"] = PickScore(Path(config.pick_path), scale=config.pick_scale)
-    if config.brightness:
-        pairs["brightness"] = brightness
     if config.emotion and config.scorer == "server":
         from .server import ServerReader
 
         server = ServerReader(config)
-        return RewardStack(config, server, pairs, overlap=True, question=server.question)
+        return RewardStack(
+            config, server, pairs, weights=weights, overlap=True, question=server.question
+        )
     reader = emotion_reader(config) if config.emotion else None
-    return RewardStack(config, reader, pairs)
+    return RewardStack(config, reader, pairs, weights=weights)
 
 
-def _with_gradient(config: RewardConfig) -> RewardStack:
+def _with_gradient(
+    config: RewardConfig, pairs: dict[str, PairScore], weights: dict[str, float]
+) -> RewardStack:
     without = [name for name in ("clip_score", "pick_score") if getattr(config, name)]
     if config.emotion and config.scorer == "server":
         without.append("scorer=server")
@@ -55,25 +66,20 @@ def _with_gradient(config: RewardConfig) -> RewardStack:
             f"loss.kind=pathwise needs rewards with a gradient, which reward.{without[0]} has not. "
             "Use reward.emotion with scorer=embedded, head or rules and emotion_form=continuous or "
             "distribution, "
-            "reward.content or reward.brightness; or another loss.kind."
+            "reward.content, reward.quality or reward.brightness; or another loss.kind."
         )
     if config.normalise != "none":
         raise ConfigError(
             f"reward.normalise is {config.normalise!r}, which compares the pictures of a step, but "
             "loss.kind=pathwise learns from each alone: set none."
         )
-    pairs: dict[str, PairScore] = {}
-    if config.content:
-        pairs["content"] = drawn_content_score
-    if config.brightness:
-        pairs["brightness"] = brightness
     reader: EmotionReader | None = None
     if config.emotion:
         if config.scorer == "embedded" and config.emotion_form == "continuous":
             reader = partial(read_with_gradient, folder=config.scorer_folder)
         else:
             reader = emotion_reader(config, gradient=True)
-    return RewardStack(config, reader, pairs, cache=False)
+    return RewardStack(config, reader, pairs, weights=weights, cache=False)
 
 
 def emotion_reader(config: RewardConfig, *, gradient: bool = False) -> EmotionReader:
@@ -157,6 +163,12 @@ def drawn_content_score(images: Tensor, prompts: Sequence[str]) -> Tensor:
         texts = embed_texts(model, tokenizer, names)[[names.index(each) for each in prompts]]
     result: Tensor = model.calibration.apply((embed_images(model, images) * texts).sum(1))
     return result
+
+
+PLAIN: dict[str, PairScore] = {
+    "content": drawn_content_score, "quality": quality, "brightness": brightness,
+}  # fmt: skip
+"""Parts that need no model of the user's, by their weights; all have gradients."""
 
 
 class ClipScore:

@@ -9,18 +9,16 @@ from emofeedback.errors import ScorerAnswerError
 from emofeedback.lvlm.server.endpoint import NO_LOGPROBS, open_endpoint
 from emofeedback.reading.scorer import LvlmScorer
 
-from ..settings.config import RewardConfig
+from ..settings.reward import RewardConfig
 
 RETRIES = 100
-PATIENCE_S = 300.0
-"""A server that is started again is waited for: its model loads for minutes."""
 
 
 class ServerReader:
     """Reads pictures with a model on an OpenAI-compatible server, such as vLLM.
 
     Who may be called, the key, the question and the way of reading its reply are those of the node
-    Load Emotion Scorer; a server that is busy or away is waited for longer, `PATIENCE_S`.
+    Load Emotion Scorer; a server that is busy or away is waited for longer, `reward.patience_s`.
 
     Args:
         config: address, model name, questions at a time, timeout.
@@ -34,7 +32,7 @@ class ServerReader:
             timeout_s=config.timeout_s,
             at_once=config.workers,
             retries=RETRIES,
-            patience_s=PATIENCE_S,
+            patience_s=config.patience_s,
         )
         self.scorer = LvlmScorer(lvlm)
         self.question = lvlm.prompts.digits

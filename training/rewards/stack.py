@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from emofeedback.records.emotion import LIMIT
 
 from ..data.prompts import Task
 from ..formulas.advantages import Advantages
-from ..settings.config import RewardConfig
+from ..settings.reward import RewardConfig
 
 log = logging.getLogger(__name__)
 CACHE_SIZE = 4096
@@ -117,6 +118,7 @@ class RewardStack:
         config: weights, forms, retries.
         reader: who reads emotions; None without an emotion reward.
         pair_scores: the parts that compare picture and prompt, by name of their weight.
+        weights: of parts that the config has no weight for.
         overlap: run in threads beside the rollout (for servers).
         question: name of what a server is asked.
         cache: keep readings by picture; not where their gradient is wanted.
@@ -128,11 +130,16 @@ class RewardStack:
         reader: EmotionReader | None,
         pair_scores: Mapping[str, PairScore],
         *,
+        weights: Mapping[str, float] = MappingProxyType({}),
         overlap: bool = False,
         cache: bool = True,
         question: str = "",
     ) -> None:
         self.config, self.pair_scores, self.question = config, dict(pair_scores), question
+        own = {
+            name: getattr(config, name) for name in ("emotion", *pair_scores) if name not in weights
+        }
+        self.weights = own | dict(weights)
         self.reader = ReadingCache(reader) if reader is not None and cache else reader
         self._pool = ThreadPoolExecutor(max_workers=config.workers) if overlap else None
 
@@ -172,7 +179,7 @@ class RewardStack:
             if self.config.normalise == "group":
                 whole = gathered(values)
                 scaled = values / (whole[~whole.isnan()].std(unbiased=False) + 1e-4)
-            total = total + getattr(self.config, name) * scaled
+            total = total + self.weights[name] * scaled
         return Rewards(total, parts)
 
     def close(self) -> None:
@@ -214,5 +221,5 @@ class RewardStack:
                 time.sleep(0.2 * 2**attempt)
         raise ScorerError(
             f"The reward '{name}' failed {self.config.retries} times: {reason} Training has "
-            "stopped, since a made-up number would teach nonsense; go on with --resume latest."
+            "stopped, since a made-up number would teach nonsense; go on with --resume."
         ) from reason

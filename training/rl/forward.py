@@ -57,7 +57,7 @@ def forward_update(
     """
     loss_config, log = config.loss, Log()
     rows = _rows(batch, part, config)
-    for start, piece in slices(rows, config.optim.micro_batch):
+    for start, piece in policy.engine.passes(slices(rows, config.optim.micro_batch)):
         seen = _corrupted(batch, piece, config)
         noisy = seen.noisy
         before = None
@@ -82,7 +82,7 @@ def forward_update(
             kl = velocity_kl(velocity, reference)
             loss = loss + loss_config.kl_coef * kl
             metrics |= kl_metrics(kl, velocity, reference)
-        (loss.sum() / len(rows.picture)).backward()
+        policy.engine.backward((loss * batch.weights[piece.picture]).sum() / len(rows.picture))
         log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
     return log.result()
 

@@ -1,4 +1,4 @@
-"""The optimiser of LoRA and adapter, and its steps over several processes."""
+"""The optimiser of LoRA and adapter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import torch
 
 from ..settings.config import OptimConfig
 from .policy import PARTS, Policy
-from .processes import Processes
 
 
 def new_optimizer(policy: Policy, config: OptimConfig) -> torch.optim.AdamW:
@@ -20,20 +19,3 @@ def new_optimizer(policy: Policy, config: OptimConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [group for group in groups if group["params"]], weight_decay=config.weight_decay
     )
-
-
-def optimise(
-    policy: Policy, optimizer: torch.optim.Optimizer, processes: Processes, *, clip_norm: float
-) -> dict[str, float]:
-    """One step on the mean gradient of all processes; skipped where it is not finite."""
-    parameters = [p for p in policy.parameters().values() if p.grad is not None]
-    if processes.count > 1:
-        flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
-        flat = processes.mean(flat)
-        sizes = [parameter.numel() for parameter in parameters]
-        for parameter, part in zip(parameters, flat.split(sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
-    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
-    if bool(norm.isfinite()):
-        optimizer.step()
-    return {"grad_norm": float(norm), "update_skipped": float(not norm.isfinite())}

@@ -45,18 +45,20 @@ def pathwise_update(
     plan: RolloutPlan,
     rewards: RewardStack,
     config: TrainConfig,
+    weights: Tensor,
 ) -> tuple[dict[str, float], Rewards, Tensor]:
     """Paint the pictures of a step and add the gradient of their mean reward, less the KL.
 
     Args:
         tasks: one a picture.
+        weights: [B] of each picture, as in `updates.Batch`.
         rewards: built with gradients.
     Returns: the log, the rewards and the pictures, both without gradients.
     Raises: ConfigError: the reward does not depend on the policy in a way that has a gradient.
     """
     log, found, images = Log(), [], []
     size = config.optim.micro_batch
-    for start in range(0, len(tasks), size):
+    for start in policy.engine.passes(range(0, len(tasks), size)):
         rows = slice(start, min(start + size, len(tasks)))
         asked = policy.encode(tasks[rows], config.rollout.guidance_scale)
         path = follow_path(policy, asked, plan, rows, config)
@@ -69,7 +71,8 @@ def pathwise_update(
                 "use the embedded generator with embedded rewards, or another loss.kind."
             )
         loss = config.loss.kl_coef * path.kl - reward.total.to(path.kl.device)
-        (loss.nansum() / len(tasks)).backward()
+        counted = loss * weights[rows].to(loss.device)
+        policy.engine.backward(counted.nansum() / len(tasks))
         kl = {"kl": path.kl.detach().mean()} if config.loss.kl_coef else {}
         log.add({"loss": loss.detach().nanmean(), **kl}, len(loss))
         found.append(reward)

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emofeedback.control.adapter import EmotionAdapter
+
 from ..data.prompts import Task
 from ..families.base import Family, Words
 from ..families.lora_names import stored_name
 from ..families.words import expanded, stacked
 from ..settings.config import ModelConfig
+from .engine import Engine, Network, laid_out, whole
 
 LORA = "default"
 PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
@@ -65,12 +68,11 @@ class Policy:
             inject_adapter_in_model(lora, family.transformer, adapter_name=LORA)
         if config.gradient_checkpointing:
             family.transformer.enable_gradient_checkpointing()
-        named = family.transformer.named_parameters()
-        self._lora = {name: value for name, value in named if ".lora_" in name}
-        for value in self._lora.values():
+        for value in self.lora_parameters().values():
             value.data = value.data.float()
         self.adapter = family.adapter.float().requires_grad_(config.train_adapter)
         self.start_adapter = copy.deepcopy(self.adapter).requires_grad_(False)
+        self.engine = Engine(Network(family.transformer, self.adapter, self._velocity))
         self._in_use = self.adapter
         self._strength = 1.0
         self.dtype = getattr(torch, config.dtype)
@@ -78,7 +80,7 @@ class Policy:
 
     def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
         """What rows of these tasks are conditioned on; every prompt is encoded once."""
-        words = self.words([task.prompt for task in tasks])
+        words = self.words([task.told for task in tasks])
         emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
         negative = self.words([""]) if guidance != 1 else None
         return Asked(words, emotion, negative, guidance)
@@ -92,10 +94,12 @@ class Policy:
 
     def lora_parameters(self) -> dict[str, torch.nn.Parameter]:
         """By the name in the transformer."""
-        return dict(self._lora)
+        named = self.family.transformer.named_parameters()
+        return {name: value for name, value in named if ".lora_" in name}
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """All that is trained, in a fixed order."""
+        """All that is trained, in a fixed order; not between a forward and its backward pass."""
+        self.engine.rested()
         trained = {f"transformer.{k}": v for k, v in self.lora_parameters().items()}
         if any(value.requires_grad for value in self.adapter.parameters()):
             trained |= {f"adapter.{k}": v for k, v in self.adapter.named_parameters()}
@@ -107,6 +111,10 @@ class Policy:
         Args:
             latents: [B, ...] float32. sigma: [B].
         """
+        result: Tensor = self.engine.network(latents, sigma, asked)
+        return result
+
+    def _velocity(self, latents: Tensor, sigma: Tensor, asked: Asked) -> Tensor:
         context, pooled, *mask = asked.words
         words = (*self._in_use(context, pooled, asked.emotion, self._strength), *mask)
         if asked.negative is None or asked.guidance == 1:
@@ -156,27 +164,35 @@ class Policy:
         """Inside, the trained parameters have these values (an average, or an older policy)."""
         trained = self.parameters()
         kept = {name: value.detach().clone() for name, value in trained.items()}
-        self._set(values)
+        self.load(values)
         try:
             yield
         finally:
-            self._set(kept)
+            self.load(kept)
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of the trained values."""
         return {name: value.detach().clone() for name, value in self.parameters().items()}
 
     def lora_state(self) -> dict[str, Tensor]:
-        """The LoRA under the keys that diffusers and ComfyUI read, alpha not yet folded in."""
+        """The LoRA under the keys that diffusers and ComfyUI read, alpha not yet folded in; whole,
+        so that all processes must call it."""
         return {
             stored_name(name, self.family.lora_style): value.detach().clone()
-            for name, value in self.lora_parameters().items()
+            for name, value in whole(self.lora_parameters()).items()
         }
 
+    def whole_adapter(self) -> EmotionAdapter:
+        """A copy of the adapter as it stands; all processes must call it."""
+        found = copy.deepcopy(self.start_adapter)
+        found.load_state_dict(whole(self.adapter.state_dict()))
+        return found
+
     @torch.no_grad()
-    def _set(self, values: Mapping[str, Tensor]) -> None:
+    def load(self, values: Mapping[str, Tensor]) -> None:
+        """Take over values, whole or shared out as the parameters are."""
         for name, parameter in self.parameters().items():
-            parameter.copy_(values[name])
+            parameter.copy_(laid_out(values[name], parameter))
 
 
 def lora_pattern(endings: Sequence[str]) -> str:

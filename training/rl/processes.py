@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.errors import ConfigError, EmoFeedbackError
+from emofeedback.errors import EmoFeedbackError
 
 EXTREMES = {"_max": torch.amax, "_abs": torch.amax, "_min": torch.amin}
 """Endings of the names of numbers that are extremes; all others are means."""
@@ -32,36 +32,18 @@ class Processes:
         """Whether this one keeps files and speaks."""
         return self.rank == 0
 
-    def share(self, total: int, name: str) -> range:
-        """This process's numbers of `total`, as many as every other's.
-
-        Args:
-            name: of the setting that says the total.
-        Raises: ConfigError: the processes cannot share evenly.
-        """
-        if total % self.count:
-            raise ConfigError(
-                f"{name} is {total}, which {self.count} processes cannot share evenly. Choose a "
-                "multiple."
-            )
-        size = total // self.count
-        return range(self.rank * size, (self.rank + 1) * size)
-
-    def mine(self, values: Tensor) -> Tensor:
-        """This process's part of a value for each picture of the step."""
-        return values.chunk(self.count)[self.rank]
-
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over the processes, of the same shape."""
-        if self.count == 1:
-            return values
-        return torch.as_tensor(self.accelerator.reduce(values, reduction="mean"))
-
     def padded_share(self, total: int) -> list[int]:
         """This process's numbers of `total`; the last is repeated where shares would differ, so
         that all make the same calls. `gathered(...)[:total]` drops what was added."""
         size = -(-total // self.count)
         return [min(self.rank * size + i, total - 1) for i in range(size)]
+
+    def weights(self, total: int) -> list[float]:
+        """What each of `padded_share` counts: 0 for what was added, and for the others as much as
+        makes the mean over shares and processes that over all of `total`."""
+        size = -(-total // self.count)
+        each = size * self.count / total
+        return [each if self.rank * size + i < total else 0.0 for i in range(size)]
 
     def gathered(self, values: Tensor) -> Tensor:
         """Rows of all processes [B, ...] -> [count * B, ...], on the CPU; all have as many."""
@@ -73,15 +55,20 @@ class Processes:
         """Whether the flag is set in any process."""
         return bool(self.gathered(torch.tensor([float(flag)])).any())
 
-    def mean_numbers(self, numbers: Mapping[str, float]) -> dict[str, float]:
+    def mean_numbers(self, numbers: Mapping[str, float], weight: float = 1.0) -> dict[str, float]:
         """Numbers of the same names over all processes: their means, without NaN; extremes stay
-        extremes."""
+        extremes.
+
+        Args:
+            weight: of this process; with 0 its numbers do not count.
+        """
         if self.count == 1:
             return dict(numbers)
         names = sorted(numbers)
-        row = torch.tensor([[numbers[name] for name in names]], dtype=torch.float64)
+        row = torch.tensor([[weight, *(numbers[name] for name in names)]], dtype=torch.float64)
         rows = self.gathered(row)
-        return {name: _over_all(name, column) for name, column in zip(names, rows.T, strict=True)}
+        weights, *columns = rows[rows[:, 0] > 0].T
+        return {n: _over_all(n, c, weights) for n, c in zip(names, columns, strict=True)}
 
     def check_equal(self, values: Mapping[str, Tensor], moment: str) -> None:
         """Raises: EmoFeedbackError: the processes have different values; names the moment."""
@@ -105,8 +92,9 @@ def digest(values: Mapping[str, Tensor]) -> int:
     return int.from_bytes(found.digest()[:8], "big") >> 1
 
 
-def _over_all(name: str, column: Tensor) -> float:
+def _over_all(name: str, column: Tensor, weights: Tensor) -> float:
     for ending, extreme in EXTREMES.items():
         if name.endswith(ending):
             return float(extreme(column, 0))
-    return float(column.nanmean())
+    known = ~column.isnan()
+    return float((column * weights)[known].sum() / weights[known].sum())

@@ -33,6 +33,8 @@ class Batch:
     trajectories: Trajectories
     advantages: Tensor
     """[B]."""
+    weights: Tensor
+    """[B] of each picture in the mean: 0 for those that only fill up a process's share."""
     pictures: tuple[int, ...]
     """Number of each picture in the whole batch of the step, over all processes."""
     step: int
@@ -117,7 +119,7 @@ def reverse_update(
     rows, log = replay_rows(batch, part), Log()
     kept, loss_config = batch.trajectories, config.loss
     dims = kept.latents[0, 0].numel()
-    for start, piece in slices(rows, config.optim.micro_batch):
+    for start, piece in policy.engine.passes(slices(rows, config.optim.micro_batch)):
         mean, std, velocity = replay_mean(policy, batch, piece, config)
         before = mean.detach() if old is None else old[start]
         dt = (kept.sigmas_next - kept.sigmas)[piece.step]
@@ -139,7 +141,7 @@ def reverse_update(
                 kl = velocity_kl(velocity, reference)
             loss = loss + loss_config.kl_coef * kl
             metrics |= kl_metrics(kl, velocity, reference)
-        (loss.sum() / len(rows.picture)).backward()
+        policy.engine.backward((loss * batch.weights[piece.picture]).sum() / len(rows.picture))
         log.add({"loss": loss.detach().mean(), **metrics}, len(piece.picture))
     return log.result()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -59,3 +60,17 @@ def check_memory(
                 f"{free / 2**30:.1f} GiB are free. Use a smaller model, model.dtype=bfloat16, or "
                 "a larger machine."
             )
+
+
+def peak_memory() -> float:
+    """Bytes that this process has held at most: on the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated())
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

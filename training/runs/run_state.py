@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.errors import CheckpointError
-from emofeedback.records.files import replacing
+from emofeedback.records.files import parsed, replacing
 from emofeedback.records.weights import read_file
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "such as RUN/checkpoints/step-000100."
         )
     try:
-        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+        facts = parsed((path / FACTS).read_text(encoding="utf-8"))
         if _digest(path / TENSORS) != facts["sha256"]:
             raise CheckpointError(f"The checkpoint {path} is damaged: its tensors have changed.")
         return facts, read_file(path / TENSORS)[0]
@@ -202,8 +202,3 @@ def _flat(state: RunState) -> dict[str, Tensor]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def moved(values: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The tensors on a device."""
-    return {name: value.to(device) for name, value in values.items()}

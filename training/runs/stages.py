@@ -1,8 +1,7 @@
-"""One call of train.py: settings, run folder, stage, and what is left in the folder at the end."""
+"""One call of train.py: settings, run folder, stage, and what an ending leaves there."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -10,28 +9,26 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
 
 from ..settings.config import TrainConfig
 from ..settings.files import (
     CONFIG_FILE,
-    config_hash,
     config_yaml,
     differences,
     load_config,
     preset_path,
 )
+from .folder import forget, has_work, latest_run, write_beginning
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs" / "rl"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
-              "keep_checkpoints", "compare_every", "threads")  # fmt: skip
+              "keep_checkpoints", "compare_every", "threads", "wandb", "peak_tflops")  # fmt: skip
 """Settings that a resumed run may change."""
 
 
@@ -69,15 +66,40 @@ def run(options: TrainCommand) -> int:
         return train_embedded(config, options)
     # of several processes only the first keeps files
     first = os.environ.get("RANK", "0") == "0"
+    there = options.run is not None and options.run.exists()
     folder = resumed or (new_folder(options, config) if first else None)
-    if first:
+    if folder is not None and first:
+        write_beginning(folder)
         log.info("%s\nrun folder: %s", config_yaml(config), folder)
+    try:
+        carry_out(config, folder, resume=resumed is not None)
+    except BaseException:
+        if folder is not None and first:
+            if has_work(folder):
+                log.error("Go on with: python training/train.py --resume %s", folder)
+            else:
+                forget(folder, whole=not there)
+        raise
+    return 0
+
+
+def carry_out(config: TrainConfig, folder: Path | None, *, resume: bool) -> None:
+    """The stage that the settings name.
+
+    Args:
+        folder: None in all processes but the first.
+    """
     if config.stage == "generator":
-        train_generator(config, folder, resume=resumed is not None)
-        return 0
-    if folder is None:
+        from .generator import train_generator
+
+        train_generator(config, folder, resume=resume)
+    elif folder is None:
         raise ConfigError(f"Stage {config.stage} runs in one process; leave out accelerate launch.")
-    if config.stage == "adapter":
+    elif config.stage == "chain":
+        from .chain import run_chain
+
+        run_chain(config, folder)
+    elif config.stage == "adapter":
         from ..rl.adapter_start import train_adapter
 
         train_adapter(config, folder)
@@ -89,7 +111,6 @@ def run(options: TrainCommand) -> int:
         from ..scorer.grpo import train_scorer
 
         train_scorer(config, folder)
-    return 0
 
 
 def read_config(options: TrainCommand, resumed: Path | None) -> TrainConfig:
@@ -120,13 +141,13 @@ def find_run(options: TrainCommand) -> Path:
 
     Raises: CheckpointError: there is none.
     """
-    if options.resume and options.resume != "latest":
-        found = Path(options.resume)
-    elif options.run is not None:
-        found = options.run
-    else:
-        runs = sorted(RUNS.glob(f"*/{CONFIG_FILE}"), key=lambda path: path.stat().st_mtime)
-        found = runs[-1].parent if runs else RUNS
+    named = Path(options.resume) if options.resume not in (None, "latest") else None
+    if named and options.run and named.resolve() != options.run.resolve():
+        raise ConfigError(
+            f"--resume names {named}, and --run {options.run}: a run goes on in its own folder. "
+            "Leave out --run."
+        )
+    found = named or options.run or latest_run(RUNS)
     if not (found / CONFIG_FILE).is_file():
         raise CheckpointError(f"There is no run to resume in {found} (no {CONFIG_FILE} there).")
     return found
@@ -139,7 +160,7 @@ def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
     """
     name = "custom" if options.config else (options.preset or "tiny")
     folder = options.run or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{config.stage}-{name}"
-    if (folder / CONFIG_FILE).is_file():
+    if (folder / CONFIG_FILE).is_file() and has_work(folder):
         changed = differences(load_config(folder / CONFIG_FILE), config)
         other = f" of other settings ({', '.join(changed)})" if changed else ""
         raise ConfigError(
@@ -149,73 +170,6 @@ def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_text(config_yaml(config), encoding="utf-8")
     return folder
-
-
-def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -> None:
-    """Stage `generator`, from loading to the closing table."""
-    from accelerate import Accelerator
-
-    from ..data.prompts import load_prompts, read_targets
-    from ..evaluation.table import compare, markdown
-    from ..families.choose import load_family
-    from ..rewards.models import build_rewards
-    from ..rl.policy import Policy
-    from ..rl.processes import Processes
-    from ..rl.trainer import Trainer
-    from .curve import CURVE_FILE, save_curves
-
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    processes = Processes(accelerator)
-    if processes.first:
-        log.info("processes: %d, on %s", processes.count, accelerator.device.type)
-    prompts = load_prompts(config.data.prompts)
-    read_targets(config.data.targets)  # refused here rather than after minutes of loading
-    family = load_family(config, device=accelerator.device)
-    rewards = build_rewards(config.reward, gradient=config.loss.pathwise)
-    policy = Policy(family, config.model, seed=config.seed)
-    trainer = Trainer(
-        config, policy, rewards, prompts, folder=folder,
-        processes=processes,
-    )  # fmt: skip
-    if resume:
-        trainer.resume()
-    try:
-        trainer.fit()
-    finally:
-        rewards.close()
-    if not processes.first or folder is None:
-        return
-    try:
-        save_curves([folder], folder / CURVE_FILE)
-    except ConfigError as error:  # a short run has measured too little
-        log.info("No learning curve: %s", error)
-    numbers: dict[str, float] = {}
-    with trainer.averaged():
-        if config.watch.table_prompts and family.name == "drawn":
-            found = compare(policy, config, prompts.held_out[: config.watch.table_prompts])
-            numbers = found.numbers()
-            text = markdown(found)
-            (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-            (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-            log.info("\n%s\n", text)
-        files = write_checkpoint(policy, config, folder, numbers)
-    log.info("checkpoint: %s", ", ".join(str(path) for path in files.values()))
-
-
-def write_checkpoint(
-    policy: Any, config: TrainConfig, folder: Path, numbers: dict[str, float]
-) -> dict[str, Path]:
-    """The emotion checkpoint of a policy as it stands: adapter and LoRA."""
-    facts = EmotionFacts(
-        base_family=policy.family.name,
-        trained=f"training/train.py, {config.loss.kind}, {config.rollout.dynamics}",
-        config_hash=config_hash(config),
-        evaluation=numbers,
-    )
-    return save_checkpoint(
-        folder, policy.family.name, policy.adapter, facts,
-        lora=policy.lora_state(), lora_scale=policy.lora_scale,
-    )  # fmt: skip
 
 
 def train_embedded(config: TrainConfig, options: TrainCommand) -> int:

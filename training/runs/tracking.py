@@ -9,10 +9,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+from emofeedback.errors import CheckpointError, MissingDependencyError
+from emofeedback.records.files import parsed
 
 LOG_FILE = "log.jsonl"
 ALONE_COLUMNS = 8
@@ -42,9 +46,20 @@ class Tracker:
         tensorboard: also write event files.
         step: of a resumed run; later lines of an earlier part are dropped, since those steps
             are made again.
+        wandb: a project of Weights & Biases; empty: none.
+        settings: of the run, for that.
+    Raises: MissingDependencyError: wandb is asked for and not there.
     """
 
-    def __init__(self, folder: Path, *, tensorboard: bool, step: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tensorboard: bool,
+        step: int = 0,
+        wandb: str = "",
+        settings: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.path = folder / LOG_FILE
@@ -54,12 +69,21 @@ class Tracker:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+        self._online = open_wandb(wandb, folder.name, settings) if wandb else None
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         """One line; numbers that are not finite become null."""
         plain = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **plain}) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **plain}) + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"The log {self.path} could not be written ({error}). What is whole stays: make "
+                "room and resume the run."
+            ) from error
+        if self._online is not None:
+            self._online.log(dict(numbers), step=step)
         if self._writer is not None:
             for name, value in numbers.items():
                 self._writer.add_scalar(name, value, step)
@@ -79,6 +103,27 @@ class Tracker:
         """Flush what TensorBoard still holds."""
         if self._writer is not None:
             self._writer.close()
+        if self._online is not None:
+            self._online.finish()
+
+
+def open_wandb(project: str, name: str, settings: Mapping[str, Any]) -> Any:
+    """accelerate's tracker of Weights & Biases; it asks for a key where none is known.
+
+    Raises: MissingDependencyError
+    """
+    from accelerate.tracking import WandBTracker
+    from accelerate.utils import is_wandb_available
+
+    if not is_wandb_available():
+        raise MissingDependencyError(
+            f"wandb={project} sends numbers to Weights & Biases, whose package is missing. Run: "
+            "pip install wandb   (or leave wandb empty: log.jsonl and TensorBoard have them all)"
+        )
+    tracker = WandBTracker(project, name=name)
+    tracker.start()
+    tracker.store_init_configuration(dict(settings))
+    return tracker
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -86,7 +131,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
+            record = parsed(line)
         except ValueError:
             continue
         if isinstance(record, dict):

@@ -12,15 +12,16 @@ from emofeedback.errors import ConfigError
 
 from ..formulas.dynamics import DYNAMICS
 from ..formulas.losses import MATCHING_POWERS, RATIO_LOSSES
+from .chain import ChainConfig
 from .choices import check_choice
 from .ranges import check_ranges
+from .reward import RewardConfig
 from .scorer import ScorerConfig
 from .start import StartConfig
 
 FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
-STAGES = ("generator", "adapter", "scorer", "refiner")
-EMOTION_FORMS = ("continuous", "threshold", "distribution")
+STAGES = ("generator", "adapter", "scorer", "refiner", "chain")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
 
@@ -60,7 +61,11 @@ class DataConfig:
     """What is asked for in training."""
 
     prompts: str = "drawn"
-    """"drawn", "neutral" (500 free sentences), or a text file with one prompt a line."""
+    """"drawn", "neutral" (500 free sentences), or a file: one prompt a line, or JSON lines or a CSV
+    with a column prompt and, where wanted, valence and arousal (its target) and words."""
+    words: str = "none"
+    """Words of emotion in training prompts: none but those of the file, or phrase: our own table's
+    for the target. They are what the model is told; rewards hear the prompt alone."""
     prompts_per_step: int = 4
     """Groups of a step: each has one prompt and one target."""
     targets: Any = "balanced"
@@ -68,6 +73,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_ranges("data", self)
+        check_choice("data.words", self.words, ("none", "phrase"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,76 +114,6 @@ class RolloutConfig:
         """First step that the window may not reach; the last step adds no noise."""
         share = round(self.window_share * self.num_inference_steps)
         return min(max(share, 1), self.num_inference_steps - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RewardConfig:
-    """What pictures are rewarded for; each part is logged apart, weighted and summed."""
-
-    emotion: float = 1.0
-    """Weight of agreement with the target emotion."""
-    emotion_form: str = "continuous"
-    """continuous: 1 - mean abs gap / 6; threshold: share of axes with abs gap below it;
-    distribution: 1 - expected abs gap / 6 over the embedded model's digits, so that a picture
-    between two emotions is not taken for one of the middle."""
-    emotion_threshold: float = 0.525
-    """0.35 on a 1..5 scale, as Q-Insight's reward, on [-3, 3]."""
-    scorer: str = "embedded"
-    """Who reads the emotion: embedded, server, head, or rules (colour statistics; a reference)."""
-    scorer_folder: str = ""
-    """For scorer: embedded, the folder with other weights, as RUN/scorer of stage scorer."""
-    content: float = 0.0
-    """Weight of the drawn world's CLIP pair: does the picture show its prompt?"""
-    clip_score: float = 0.0
-    pick_score: float = 0.0
-    clip_path: str = ""
-    """Folder of a transformers CLIP for clip_score."""
-    pick_path: str = ""
-    """Folder of PickScore, a transformers CLIP with its processor."""
-    pick_scale: float = 26.0
-    """PickScore is divided by this: about 0..1."""
-    brightness: float = 0.0
-    """Weight of mean brightness: a reward without a model, for trials."""
-    normalise: str = "none"
-    """none: weighted sum of values; group: each part is scaled by its deviation in the batch."""
-    server: str = ""
-    """Base address of an OpenAI-compatible server, for scorer: server."""
-    server_model: str = ""
-    retries: int = 3
-    workers: int = 8
-    timeout_s: float = 60.0
-    head: str = ""
-    """File of `python -m emofeedback fit`, for scorer: head."""
-    head_encoder: str = ""
-    """Its encoders as fit names them, joined by " + "; empty where they lie beside it."""
-
-    def __post_init__(self) -> None:
-        check_ranges("reward", self)
-        check_choice("reward.emotion_form", self.emotion_form, EMOTION_FORMS)
-        check_choice("reward.normalise", self.normalise, ("none", "group"))
-        check_choice("reward.scorer", self.scorer, ("embedded", "server", "rules", "head"))
-        if self.emotion_form == "distribution" and self.scorer != "embedded":
-            raise ConfigError(
-                f"reward.emotion_form is 'distribution', which scorer={self.scorer} does not tell: "
-                "set reward.scorer=embedded or reward.emotion_form=continuous."
-            )
-        if self.scorer_folder and self.scorer != "embedded":
-            raise ConfigError(
-                f"reward.scorer_folder is {self.scorer_folder!r}, which scorer={self.scorer} does "
-                "not read: leave it empty or set reward.scorer=embedded."
-            )
-        if self.scorer == "server" and self.emotion and not (self.server and self.server_model):
-            raise ConfigError("reward.scorer is 'server': set reward.server and server_model too.")
-        if self.scorer == "head" and self.emotion and not self.head:
-            raise ConfigError("reward.scorer is 'head': set reward.head to a file that fit wrote.")
-        for part, folder in (("clip_score", self.clip_path), ("pick_score", self.pick_path)):
-            if getattr(self, part) and not folder:
-                raise ConfigError(
-                    f"reward.{part} is on, but there is no model for it: set reward."
-                    f"{part.split('_')[0]}_path to its folder. Nothing is downloaded."
-                )
-        if not any((self.emotion, self.content, self.clip_score, self.pick_score, self.brightness)):
-            raise ConfigError("Every reward weight is 0: set at least reward.emotion.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +227,8 @@ class TrainConfig:
     """One run of `python training/train.py`."""
 
     stage: str = "generator"
-    """generator, adapter, scorer, refiner (of the scorer's rewriting), or embedded-ROLE."""
+    """generator, adapter, scorer, refiner (of the scorer's rewriting), chain (scorer, generator,
+    evaluation), or embedded-ROLE."""
     seed: int = 0
     steps: int = 100
     """Training steps; each is one rollout and its updates."""
@@ -301,12 +238,22 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+    rewards: Any = ()
+    """Functions of your own beside them, as [my_module:sharpness,my_module:faces=0.3]: pictures
+    [B, H, W, 3] in 0..1 and prompts -> a score each; logged by their names."""
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     scorer: ScorerConfig = field(default_factory=ScorerConfig)
     start: StartConfig = field(default_factory=StartConfig)
+    chain: ChainConfig = field(default_factory=ChainConfig)
     tensorboard: bool = True
+    wandb: str = ""
+    """Project of Weights & Biases that numbers go to as well, by accelerate's tracker; empty: none.
+    """
+    peak_tflops: float = 0.0
+    """Of one accelerator in model.dtype: then each step logs mfu, the share of it that the model's
+    FLOPs take; 0: unknown."""
     sheet_every: int = 20
     """Steps between picture sheets in the run folder; 0: none."""
     checkpoint_every: int = 20
@@ -320,7 +267,14 @@ class TrainConfig:
         from ..recipes.train import ROLES
 
         check_ranges("", self)
+        if not self.reward.weighs and not self.rewards:
+            raise ConfigError("Every reward weight is 0: set at least reward.emotion.")
         check_choice("stage", self.stage, (*STAGES, *(f"embedded-{role}" for role in ROLES)))
+        if self.stage == "chain" and (self.loss.pathwise or self.model.path):
+            raise ConfigError(
+                "Stage chain trains the embedded generator with a server as reward, which has no "
+                "gradient: leave model.path empty and set loss.kind to clip, guard or another."
+            )
         if not self.loss.pathwise:
             if self.rollout.group_size < 2:
                 raise ConfigError(

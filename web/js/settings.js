@@ -60,7 +60,8 @@ export function followPage(node) {
   if (!theme) return;
   theme.serializeValue = () => {
     if (theme.value !== "auto") return theme.value;
-    return document.querySelector("html.dark-theme, body.dark-theme") ? "dark" : "light";
+    const { classList, style } = document.documentElement; // pages from 1.58 on have the latter
+    return classList.contains("dark-theme") || style.colorScheme === "dark" ? "dark" : "light";
   };
 }
 

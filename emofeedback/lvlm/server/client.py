@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from .settling import ask_settled
 from .waiting import Progress
 from .wishes import Settled, fitted, proposals
 
+log = logging.getLogger(__name__)
 MOST_BYTES = 8 * 2**20
 """Of a reply; an answer with all its log-probabilities has a hundredth of that."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -169,6 +171,10 @@ async def _asked(server: Server, client: Any, body: Mapping[str, Any]) -> Reply:
                 pause = failure.wait_s
             if tries > server.retries or clock() + pause >= end:
                 raise repeated(failure.problem, tries) from None
+            if tries == 1:
+                log.info(
+                    "%s does not answer; waiting, for up to %.0f s.", server.name, end - clock()
+                )
         await asyncio.sleep(pause)
 
 

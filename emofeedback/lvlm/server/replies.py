@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..base import CUT_OFF
 from ..ratings import LONGEST, split_thought
 
 MOST_TOKENS = 10**9
@@ -79,7 +80,7 @@ class Reply:
     def unfinished(self) -> str:
         """Why it is no answer, "" where it may be one."""
         if self.cut:
-            return "and was cut off there, before it was done"
+            return CUT_OFF
         return "and was stopped by the server's filter" if self.ended == "content_filter" else ""
 
 

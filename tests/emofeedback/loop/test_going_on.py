@@ -179,6 +179,7 @@ def test_an_ended_loop_survives_and_a_dropped_or_damaged_one_is_told(tmp_path: P
     EndedLoops(tmp_path, most=file.stat().st_size + 1).keep("f" * 32, state)
     with pytest.raises(LoopError, match="not kept any more"):
         kept.load(RUN)
+    EndedLoops(tmp_path, most=100).keep(RUN, state)  # larger alone: nothing is written or dropped
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-400])
     with pytest.raises(LoopError, match="cannot be read"):

@@ -158,5 +158,15 @@ def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
     assert [index for index in range(6) if log.read(str(index)) is not None] == [3, 4, 5]
 
 
+def test_servers_read_each_others_runs_and_delete_their_own(tmp_path: Path) -> None:
+    one, two = (RunLog(tmp_path, part=part, keep=2) for part in ("8188", "8189"))
+    RunLog(tmp_path).append("of before", [{}])
+    one.append("first", [{"kind": "start"}])
+    for index in range(4):
+        two.append(str(index), [{}])
+    assert one.read("of before") == [{}] and two.read("first") == [{"kind": "start"}]
+    assert len(list((tmp_path / "8189").iterdir())) == 2
+
+
 def test_a_folder_without_runs_is_no_error(tmp_path: Path) -> None:
     assert RunLog(tmp_path / "none").read("one") is None

@@ -14,6 +14,7 @@ from emofeedback.errors import ScorerError
 from emofeedback.loop.memory import LoopMemory, RememberingRefiner, RememberingScorer
 from emofeedback.lvlm.local import TransformersLvlm
 from emofeedback.reading.base import Scorer
+from emofeedback.reading.editing import EditScorer
 from emofeedback.reading.encoders import encode
 from emofeedback.reading.head_fit import fit_head
 from emofeedback.reading.head_scorer import HeadScorer
@@ -23,6 +24,7 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.request import blind_request
 from emofeedback.refining.base import Refiner
 from emofeedback.refining.falling_back import RulesInstead
+from emofeedback.refining.instructions import InstructionRefiner
 from emofeedback.refining.lvlm import LvlmRefiner
 from emofeedback.refining.rules import RuleRefiner
 from training.evaluation.systems import ReaderScorer
@@ -62,6 +64,8 @@ def scorers() -> list[Scorer]:
         PairedScorer(head, full),
         RememberingScorer(full, LoopMemory(), "full"),
         RememberingScorer(head, LoopMemory(), "head"),
+        EditScorer(full, PICTURES[:1]),
+        EditScorer(head, PICTURES[:1]),
     ]
 
 
@@ -98,6 +102,8 @@ def test_scorers_can_what_they_declare_and_refuse_the_rest(scorers: list[Scorer]
 def test_refiners_that_cannot_write_several_write_one(scorers: list[Scorer]) -> None:
     refiners: list[Refiner] = [RuleRefiner(), LvlmRefiner(load_lvlm()), load_scorer().refiner()]
     refiners += [RulesInstead(refiners[1]), RememberingRefiner(refiners[1], LoopMemory(), "it")]
+    edits = EditScorer(scorers[1], PICTURES[:1])
+    refiners.append(InstructionRefiner(refiners[0], edits.original, edits.reading))
     assert {type(refiner).__name__ for refiner in refiners} == subclasses("Refiner")
     for refiner in refiners:
         assert not refiner.several

@@ -12,7 +12,7 @@ from emofeedback.reading.head_scorer import open_head
 from training.evaluation.options import EvaluationOptions
 from training.evaluation.panel import open_panel
 from training.rewards.models import build_rewards
-from training.settings.config import RewardConfig
+from training.settings.reward import RewardConfig
 
 
 def test_a_head_rewards_as_it_reads_and_pulls_pictures_towards_the_target(tmp_path: Path) -> None:

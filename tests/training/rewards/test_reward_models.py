@@ -25,7 +25,7 @@ from training.rewards.models import (
 from training.rewards.server import ServerReader
 from training.rewards.stack import emotion_reward
 from training.rl.adapter_start import density_weights
-from training.settings.config import RewardConfig
+from training.settings.reward import RewardConfig
 
 IMAGES = torch.rand(3, 24, 24, 3, generator=torch.Generator().manual_seed(1))
 PROMPTS = ("a boat on the sea", "a dog", "a tree on the sea")

@@ -44,7 +44,8 @@ def mean_reward(trainer: Trainer) -> float:
     tasks, pictures = trainer.share_of_step()
     config = trainer.config
     plan = RolloutPlan(config.rollout, range(0), config.seed, 0, pictures)
-    _, rewards, _ = pathwise_update(trainer.policy, tasks, plan, trainer.rewards, config)
+    even = torch.ones(len(tasks))
+    _, rewards, _ = pathwise_update(trainer.policy, tasks, plan, trainer.rewards, config, even)
     return float(rewards.total.double().mean())
 
 

@@ -13,11 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_pipelines import PIPELINES
+from torch.distributed.tensor import DTensor
 
-from emofeedback.errors import EmoFeedbackError
+from emofeedback.errors import ConfigError, EmoFeedbackError
 from training.data.prompts import drawn_prompts
 from training.families.choose import load_family
 from training.rewards.models import build_rewards
+from training.rl.engine import new_accelerator, whole
 from training.rl.policy import Policy
 from training.rl.processes import Processes
 from training.rl.trainer import Trainer
@@ -25,7 +27,9 @@ from training.runs import run_state
 from training.settings.config import TrainConfig
 from training.settings.files import load_config, preset_path
 
-EQUAL_SLICES = ("rollout.micro_batch=4", "optim.micro_batch=4", "model.size=16")
+EQUAL_SLICES = (
+    "rollout.micro_batch=4", "optim.micro_batch=4", "model.size=16", "optim.learning_rate=0.001",
+)  # fmt: skip
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
@@ -56,28 +60,45 @@ def in_child(work) -> int:
     os._exit(0)
 
 
-def an_accelerator(rank: int, port: int):
+def an_accelerator(rank: int, port: int, count: int, engine: str):
     os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
     }  # fmt: skip
-    from accelerate import Accelerator
     from accelerate.state import AcceleratorState, PartialState
 
     AcceleratorState._reset_state(reset_partial_state=True)
     PartialState._reset_state()
-    accelerator = Accelerator(cpu=True)
-    assert accelerator.num_processes == 2
+    accelerator = new_accelerator()
+    assert accelerator.num_processes == count
+    if engine == "fsdp":
+        force_fsdp(accelerator)
     return accelerator
 
 
-def in_two_processes(work) -> None:
-    """Run `work(rank, accelerator)` in two processes of one gloo group."""
+def force_fsdp(accelerator) -> None:
+    """FSDP2 as with fsdp.yaml on GPUs; accelerate itself takes it on none but those."""
+    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+    plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2, auto_wrap_policy="transformer_based_wrap", cpu_ram_efficient_loading=False
+    )
+    accelerator.state.__dict__ |= {
+        "distributed_type": DistributedType.FSDP, "fsdp_plugin": plugin,
+    }  # fmt: skip
+    assert accelerator.is_fsdp2
+
+
+def in_processes(work, count: int = 2, engine: str = "ddp") -> None:
+    """Run `work(rank, accelerator)` in processes of one gloo group."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    children = [in_child(lambda r=r: work(r, an_accelerator(r, port))) for r in (0, 1)]
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    children = [
+        in_child(lambda r=r: work(r, an_accelerator(r, port, count, engine))) for r in range(count)
+    ]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
 
 
 def steps_of(trainer: Trainer) -> list[dict[str, float]]:
@@ -96,17 +117,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    ("family", "kind", "updates", "within"),
+    ("family", "kind", "updates", "within", "count", "engine"),
     # one weight of nft's rounds otherwise: by 2e-6 to 4e-6, with ATEN_CPU_CAPABILITY
     [
-        ("smoke", "clip", 2, 1e-6), ("smoke", "nft", 2, 1e-5), ("smoke", "awm", 2, 1e-5),
-        ("smoke", "pathwise", 1, 1e-6), ("sd3.5", "clip", 2, 1e-5),
-        ("flux", "clip", 2, 1e-5),
+        ("smoke", "nft", 2, 1e-5, 3, "ddp"), ("smoke", "awm", 2, 1e-5, 2, "fsdp"),
+        ("smoke", "pathwise", 1, 1e-6, 2, "ddp"), ("smoke", "pathwise", 1, 1e-6, 3, "fsdp"),
+        ("sd3.5", "clip", 2, 1e-5, 2, "ddp"), ("sd3.5", "clip", 2, 1e-5, 2, "fsdp"),
+        ("flux", "clip", 2, 1e-5, 2, "fsdp"),
     ],
 )  # fmt: skip
-def test_two_processes_equal_one(
-    tmp_path: Path, folders: dict[str, Path], family: str, kind: str, updates: int, within: float
-) -> None:
+def test_several_processes_equal_one(
+    tmp_path: Path, folders: dict[str, Path], family: str, kind: str, updates: int, within: float,
+    count: int, engine: str,
+) -> None:  # fmt: skip
     config = smoke(
         f"loss.kind={kind}", "loss.kl_coef=0.01", f"optim.updates={updates}",
         f"model.path={folders.get(family, family)}", "reward.normalise=group",
@@ -118,15 +141,16 @@ def test_two_processes_equal_one(
     def work(rank: int, accelerator) -> None:
         torch.manual_seed(7 + rank)  # whatever a process drew before must not matter
         trainer = new_trainer(config, accelerator=accelerator)
-        trainer.processes.check_equal(trainer.policy.parameters(), "at the start")
+        shared_out = [isinstance(v, DTensor) for v in trainer.policy.engine.network.parameters()]
+        assert all(shared_out) if engine == "fsdp" else not any(shared_out)
         log = [*steps_of(trainer), trainer.watch()]
         (tmp_path / f"rank{rank}.json").write_text(json.dumps(log))
-        save_file(trainer.policy.snapshot(), str(tmp_path / f"rank{rank}.safetensors"))
+        save_file(whole(trainer.policy.snapshot()), str(tmp_path / f"rank{rank}.safetensors"))
 
     alone = new_trainer(config)
     start = alone.policy.snapshot()
     log = [*steps_of(alone), alone.watch()]
-    in_two_processes(work)
+    in_processes(work, count, engine)
     found = [load_file(tmp_path / f"rank{rank}.safetensors") for rank in (0, 1)]
     moved = 0.0
     for name, value in alone.policy.snapshot().items():
@@ -138,8 +162,53 @@ def test_two_processes_equal_one(
     assert logs[0] == logs[1]
     for one, two in zip(log, logs[0], strict=True):
         for name, value in one.items():
-            if not name.startswith("time/") and name != "replay_drift_max":
+            if not name.startswith(("time/", "pictures_per_s", "memory", "replay_drift")):
                 assert two[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
+
+
+def test_a_run_goes_on_with_another_engine_and_number_of_processes(tmp_path: Path) -> None:
+    config = smoke("steps=1", "optim.ema_decay=0.9")
+    alone = new_trainer(config)
+    for _ in range(3):
+        alone.train_step()
+
+    def one_step(engine: str):
+        def work(rank: int, accelerator) -> None:
+            trainer = new_trainer(config, tmp_path, accelerator)
+            if engine == "ddp":
+                trainer.resume()
+            trainer.train_step()
+            trainer.save()
+
+        return work
+
+    in_processes(one_step("fsdp"), 2, "fsdp")
+    in_processes(one_step("ddp"), 3, "ddp")
+    last = new_trainer(config, tmp_path)
+    last.resume()
+    assert last.step == 2
+    last.train_step()
+    for name, value in alone.policy.snapshot().items():
+        torch.testing.assert_close(last.policy.snapshot()[name], value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(last.average[name], alone.average[name], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ACCELERATE_USE_FSDP", "true", "asks for FSDP, but on cpu"),
+        ("ACCELERATE_USE_DEEPSPEED", "true", "(?i)deepspeed"),
+        ("ACCELERATE_MIXED_PRECISION", "bf16", "'bf16'.*model.dtype=bfloat16"),
+        ("FSDP_ACTIVATION_CHECKPOINTING", "true", "model.gradient_checkpointing=true"),
+    ],
+)
+def test_what_accelerate_would_ignore_is_refused(variable: str, value: str, says: str) -> None:
+    def work() -> None:
+        os.environ |= {"FSDP_VERSION": "2", variable: value}
+        with pytest.raises(ConfigError, match=says):
+            new_accelerator()
+
+    assert os.waitpid(in_child(work), 0)[1] == 0
 
 
 def test_processes_that_differ_are_told_of(tmp_path: Path) -> None:
@@ -159,7 +228,7 @@ def test_processes_that_differ_are_told_of(tmp_path: Path) -> None:
             trainer.fit()
         assert trainer.step == 2
 
-    in_two_processes(work)
+    in_processes(work)
 
 
 def test_a_run_killed_again_and_again_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:

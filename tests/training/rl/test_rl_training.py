@@ -48,7 +48,7 @@ def a_batch(trainer: Trainer):
     tasks, pictures = trainer.share_of_step()
     batch, futures, _ = trainer._roll_out(tasks, pictures, Phases())
     rewards = trainer.rewards.collect(futures)
-    advantages = trainer._advantages(rewards).values
+    advantages = trainer._advantages(rewards.total).values
     return dataclasses.replace(batch, advantages=advantages)
 
 

@@ -125,6 +125,8 @@ def test_a_folder_that_holds_a_run_is_not_taken_for_another(tmp_path: Path) -> N
     options = parser().parse_args(["--preset", "smoke", "--run", str(tmp_path)])
     stored = load_config(preset_path("smoke"))
     assert new_folder(options, stored) == tmp_path
+    assert new_folder(options, stored) == tmp_path  # a start that failed has left nothing
+    (tmp_path / "scorer").mkdir()
     with pytest.raises(ConfigError, match="holds a run. Go on with it by --resume"):
         new_folder(options, stored)
     with pytest.raises(ConfigError, match="holds a run of other settings .steps, loss.kl_coef"):
@@ -138,15 +140,14 @@ def test_a_folder_that_holds_a_run_is_not_taken_for_another(tmp_path: Path) -> N
     [
         ("\n \n", "is empty"),
         ("# only a comment\n", "is empty"),
-        ("a dog\na cat\nA  Dog\nA cat\n", "'a dog' .lines 1, 3.; 'a cat' .lines 2, 4."),
+        ('{"prompt": "a dog", "valence": 2}\n', "line 1: valence and arousal are 2 and None"),
+        ("prompt,valence,arousal\na dog,7,0\n", "line 2: .*valence is 7"),
         ('{"prompt": "a dog"}\n{"prompt": \n', "line 2 is no JSON"),
         ('{"prompt": 7}\n', "line 1: the prompt is 7"),
         ('{"words": "a dog"}\n', "has the columns words"),
     ],
 )
-def test_a_prompt_file_must_hold_different_prompts(
-    tmp_path: Path, content: str, message: str
-) -> None:
+def test_a_prompt_file_must_hold_prompts(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
@@ -168,6 +169,24 @@ def test_a_prompt_file_must_hold_different_prompts(
 def test_prompts_are_read_as_people_keep_them(tmp_path: Path, content: str, encoding: str) -> None:
     (tmp_path / "prompts").write_text(content, encoding=encoding)
     assert read_lines(tmp_path / "prompts") == ("a dog, wet", "{a cat|a hen}")
+
+
+def test_rows_keep_their_targets_and_words_and_repeated_prompts_count(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prompts.csv"
+    path.write_text(
+        "prompt,valence,arousal,words\na dog,2,-1,bright and calm\nA  Dog,,,\na cat,,,\na hen,,,\n"
+    )
+    with caplog.at_level("INFO"):
+        found = load_prompts(str(path))
+    assert (found.training, found.held_out) == (("a dog", "a cat"), ("a hen",))
+    assert "1 rows repeat a prompt" in caplog.text
+    tasks = draw_tasks(found.rows, [(0.0, 3.0)], count=3, seed=0, step=0, phrase=True)
+    asked = {(task.target, task.told) for task in tasks if task.prompt == "a dog"}
+    assert ((2.0, -1.0), "a dog, bright and calm") in asked
+    assert all(task.told != task.prompt for task in tasks)
+    assert sorted(task.prompt.lower() for task in tasks) == ["a cat", "a dog", "a dog"]
 
 
 def test_targets_off_the_scale_are_refused() -> None:

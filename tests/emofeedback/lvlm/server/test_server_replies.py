@@ -19,6 +19,7 @@ from emofeedback.lvlm.server.endpoint import EndpointLvlm, open_endpoint
 from emofeedback.lvlm.server.replies import ErrorInReplyError, NoReplyError, read_reply
 from emofeedback.lvlm.server.waiting import run_watched
 from tools.hostile.counting import ambiguous_accepted, answers_wrong, plain_refused, replies_wrong
+from tools.hostile.files import files_wrong
 from tools.hostile.over_socket import attack
 from tools.hostile.replies import fault_of_reply
 
@@ -39,6 +40,7 @@ def endpoint(proxy, **more) -> EndpointLvlm:
         (replies_wrong, 1_000),
         (answers_wrong, 600),
         (attack, 40),
+        (files_wrong, 600),
     ],
 )
 def test_a_slice_of_the_attacks_finds_nothing(run, count):

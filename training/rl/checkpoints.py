@@ -1,0 +1,49 @@
+"""What of a trainer is kept: its state as files hold it, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..runs.run_state import RunState
+from .engine import laid_out, whole
+
+if TYPE_CHECKING:
+    from .step import Stepper
+
+BEST = "best"
+
+
+def state_of(trainer: Stepper) -> RunState:
+    """The trainer's state, whole; all processes must call it."""
+    facts = {"question": trainer.rewards.question}
+    if trainer.best is not None:
+        facts[BEST] = repr(trainer.best)
+    return RunState(
+        step=trainer.step,
+        seconds=trainer.seconds,
+        values=whole(trainer.policy.parameters()),
+        start=trainer.policy.start_adapter.state_dict(),
+        average=whole(trainer.average),
+        old=whole(trainer.old),
+        optimizer=trainer.policy.engine.optimizer_state(),
+        first_watch=trainer.first_watch,
+        rng=torch.get_rng_state(),
+        facts=facts,
+    )
+
+
+def take_up(trainer: Stepper, state: RunState) -> None:
+    """Make the trainer what it was, whatever engine and number of processes that had."""
+    trainer.policy.load(state.values)
+    trainer.policy.start_adapter.load_state_dict(state.start)
+    trained = trainer.policy.parameters()
+    trainer.average = {k: laid_out(v, trained[k]) for k, v in state.average.items()}
+    trainer.old = {k: laid_out(v, trained[k]) for k, v in state.old.items()}
+    trainer.policy.engine.load_optimizer(state.optimizer)
+    trainer.step, trainer.seconds = state.step, state.seconds
+    trainer.first_watch = state.first_watch
+    trainer.best = float(state.facts[BEST]) if BEST in state.facts else None
+    if state.rng is not None:
+        torch.set_rng_state(state.rng)
