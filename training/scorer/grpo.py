@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
 from emofeedback.lvlm.folder import SETTINGS, folder_settings
+from emofeedback.records.files import replacing
 
-from ..runs.tracking import LOG_FILE
+from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from .data import prompts_of, read_examples, rows
-from .measure import held_out_examples, held_out_gaps, report
+from .lasting import Lasting, walk
+from .measure import first_gaps, held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
     agreement_reward,
@@ -29,6 +31,7 @@ from .rewards import (
 from .start import supervised_start
 
 log = logging.getLogger(__name__)
+START = "start"
 LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 
@@ -36,8 +39,15 @@ LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 def train_scorer(config: TrainConfig, folder: Path) -> None:
     """Train, measure on held-out pictures, and write `folder/scorer`.
 
-    Raises: ConfigError, MissingDependencyError, CheckpointError.
+    What the folder holds of an earlier part of the run is gone on with, to the same bits.
+
+    Raises: ConfigError, MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
+    with stoppable(at_once=True):
+        _train(config, folder)
+
+
+def _train(config: TrainConfig, folder: Path) -> None:
     try:
         from trl import GRPOConfig, GRPOTrainer
     except ImportError as error:
@@ -60,20 +70,22 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     )
     if scorer.supervised_steps:
         model, losses = supervised_start(
-            model, processor, asked,
-            steps=scorer.supervised_steps, rate=scorer.supervised_rate,
-            batch=min(scorer.batch, 8), seed=config.seed, lora=lora,
-        )  # fmt: skip
-        log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
+            model, processor, asked, scorer, seed=config.seed, lora=lora, folder=folder / START
+        )
+        if losses:
+            log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None
     if held_out:
-        before = held_out_gaps(model, processor, held_out, scorer)
+        before = first_gaps(model, processor, held_out, scorer, folder)
     else:
         log.warning(
             "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
+    lasting = Lasting(config, folder)
+    prompts = scorer.batch // scorer.num_generations
+    places = walk(len(asked), config.seed, lasting.step * prompts, config.steps * prompts)
     trainer = GRPOTrainer(
         model=model,
         reward_funcs=reward_functions(scorer),
@@ -88,22 +100,24 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
             scale_rewards=scorer.scale_rewards,
             gradient_checkpointing=torch.cuda.is_available(),  # on a CPU it only costs time
             seed=config.seed,
-            save_strategy="no",
+            save_strategy="no",  # it would pickle; `lasting` keeps the run
             logging_steps=1,
-            report_to=["tensorboard"] if config.tensorboard else [],
+            report_to=[],
+            shuffle_dataset=False,  # `walk` has
             use_cpu=not torch.cuda.is_available(),
             bf16=torch.cuda.is_available(),
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         ),
-        train_dataset=Dataset.from_list(asked),
+        train_dataset=Dataset.from_list(asked).select(places),
         processing_class=processor,
         peft_config=lora,
+        callbacks=[lasting],
     )
-    if config.minutes:
-        trainer.add_callback(_time_limit(config.minutes))
-    trainer.train()
-    _write_log(folder / LOG_FILE, trainer.state.log_history)
+    lasting.restore(trainer.model)
+    with lasting.keeping():
+        if not lasting.over:
+            trainer.train()
     trained = trainer.model.merge_and_unload()
     _save(trained, processor, scorer, folder / "scorer")
     if before is not None:
@@ -177,25 +191,15 @@ def _processor(folder: Path, tokenizer: Any) -> Any:
     return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
 
 
-def _time_limit(minutes: float) -> Any:
-    from transformers import TrainerCallback
-
-    end = time.monotonic() + 60 * minutes
-
-    class TimeLimit(TrainerCallback):
-        """Ends the training after the step in which the time is spent."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            control.should_training_stop |= time.monotonic() > end
-            return control
-
-    return TimeLimit()
-
-
 def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     """As transformers loads it; for the embedded model also as this package does."""
-    import shutil
+    for left in folder.parent.glob(f".{folder.name}.*.partial"):  # of a run killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
+    with replacing(folder, durable=True) as partial:
+        _write(model, processor, config, partial)
 
+
+def _write(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     from emofeedback.embedded.scorer import FILES
 
     model.save_pretrained(folder)
@@ -207,7 +211,3 @@ def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> Non
     for name in FILES:
         if not (folder / name).is_file():
             shutil.copyfile(_embedded_folder(config) / name, folder / name)
-
-
-def _write_log(path: Path, history: list[dict[str, Any]]) -> None:
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in history), encoding="utf-8")
