@@ -20,10 +20,10 @@ from training.scorer.lasting import walk
 from training.train import main
 
 SMALL = (
-    "steps=4", "threads=1", "minutes=60", "checkpoint_every=1", "tensorboard=false",
+    "steps=3", "threads=1", "minutes=60", "checkpoint_every=1", "tensorboard=false",
     "scorer.pictures=3", "scorer.held_out=2", "scorer.multi_task=false", "scorer.batch=8",
     "scorer.num_generations=4", "scorer.max_completion_length=2", "scorer.learning_rate=0.01",
-    "scorer.supervised_steps=2", "scorer.form=expected",
+    "scorer.supervised_steps=1", "scorer.form=expected",
 )  # fmt: skip
 
 
@@ -52,14 +52,14 @@ def test_killed_then_stopped_is_the_same_as_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
-    with monkeypatch.context() as patch:  # what a kill within step 3 leaves is what lies there then
-        reward_functions_with(patch, 3, lambda: shutil.copytree(whole, run))
+    with monkeypatch.context() as patch:  # what a kill within step 2 leaves is what lies there then
+        reward_functions_with(patch, 2, lambda: shutil.copytree(whole, run))
         assert main(["--preset", "scorer", "--run", str(whole), *SMALL]) == 0
-    assert whole_checkpoints(run / "checkpoints")[-1].name == "step-000002"
-    with monkeypatch.context() as patch:  # within step 4
+    assert whole_checkpoints(run / "checkpoints")[-1].name == "step-000001"
+    with monkeypatch.context() as patch:  # within step 3
         reward_functions_with(patch, 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
         assert main(["--resume", str(run), "checkpoint_every=100"]) == 130
-    assert whole_checkpoints(run / "checkpoints")[-1].name == "step-000003"
+    assert whole_checkpoints(run / "checkpoints")[-1].name == "step-000002"
     assert main(["--resume", str(run)]) == 0
     assert not [path for path in run.rglob("*") if path.suffix in {".pt", ".pth", ".bin", ".pkl"}]
 
@@ -74,8 +74,8 @@ def test_killed_then_stopped_is_the_same_as_undisturbed(
     for line in [*logs[0], *logs[1]]:
         del line["step_time"]
         line["loss"] = pytest.approx(line["loss"], rel=1e-6)  # which TRL divides by the steps
-    assert logs[0] == logs[1] and [line["step"] for line in logs[0]] == [1, 2, 3, 4]
-    assert sum(line["grad_norm"] > 0 for line in logs[0]) >= 3
+    assert logs[0] == logs[1] and [line["step"] for line in logs[0]] == [1, 2, 3]
+    assert sum(line["grad_norm"] > 0 for line in logs[0]) >= 2
 
 
 def test_the_walk_takes_every_picture_once_a_round_wherever_it_is_taken_up() -> None:
