@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..records.limits import check_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+LARGEST = 8192
+"""Most pixels of a side of what is drawn."""
 
 # A chart is designed at this width and scaled as a whole, so that it reads the same at any size.
 DESIGN_INCHES = 6.4
@@ -54,7 +58,11 @@ def theme_named(name: str) -> Theme:
 
 
 def blank_figure(colours: Theme, *, size: int, aspect: float = 1.0) -> Figure:
-    """An empty figure, `size` pixels wide and `aspect` times as high."""
+    """An empty figure, `size` pixels wide and `aspect` times as high.
+
+    Raises: ConfigError: a size that nobody can see or no computer hold.
+    """
+    check_number("size", size, 32, LARGEST)
     # pyplot keeps global state and is not safe in a server's worker thread
     from matplotlib.figure import Figure
 
