@@ -98,16 +98,27 @@ class ScoreFolder(io.ComfyNode):
 def _inside(folder: str) -> Path:
     """A folder of the input folder. Raises: ConfigError: outside of it."""
     root = Path(folder_paths.get_input_directory()).resolve()
-    found = (root / folder.strip()).resolve()
+    found = _below(root, folder)
     if not found.is_relative_to(root):
         raise ConfigError(f"The folder {folder!r} lies outside ComfyUI's input folder.")
+    return found
+
+
+def _below(root: Path, name: str) -> Path:
+    """Where a name leads to. Raises: ConfigError: no disk knows such names."""
+    try:
+        found = (root / name.strip()).resolve()
+        found.is_file()
+    except (OSError, ValueError) as error:  # too long, or with a zero in it
+        told = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"The name {name[:60]!r} cannot be one on a disk ({told}).") from None
     return found
 
 
 def _table_file(table: str) -> Path:
     """A CSV file of the output folder. Raises: ConfigError: outside of it, or no CSV."""
     root = Path(folder_paths.get_output_directory()).resolve()
-    found = (root / table.strip()).resolve()
+    found = _below(root, table)
     if not found.is_relative_to(root) or found.suffix.lower() != ".csv":
         raise ConfigError(
             f"The table {table!r} is no CSV file inside ComfyUI's output folder. Give a name such "
