@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...emofeedback.errors import ConfigError
+from ...emofeedback.records.limits import check_text
 from ..widgets.names import LOAD_EMBEDDED
 
 
@@ -18,11 +19,5 @@ def encode_text(clip: Any, text: str) -> list[Any]:
             "The clip input is empty: the checkpoint holds no text encoder. Connect a CLIP, for "
             f"example from {LOAD_EMBEDDED} or Load CLIP."
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"The text holds half of a character at place {error.start + 1} ({text[:60]!r}). Write "
-            "it anew."
-        ) from None
+    check_text(text)
     return list(clip.encode_from_tokens_scheduled(clip.tokenize(text)))
