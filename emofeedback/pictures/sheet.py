@@ -17,8 +17,7 @@ from ..errors import ConfigError
 from ..images import check_images, open_picture
 from ..records.emotion import LIMIT, Emotion
 from ..records.limits import check_choice, check_number
-from .theme import LARGEST as LARGEST_SIZE
-from .theme import THEMES
+from .theme import LARGEST_SIDE, THEMES
 
 ON_PLANE, IN_ORDER, SORTED = LAYOUTS = ("on the plane", "in order", "sorted")
 MOST_PICTURES = 400
@@ -77,7 +76,7 @@ def emotion_sheet(images: Tensor, emotions: Sequence[Emotion], *, layout: str, s
         that there is not. ImageError.
     """
     images = check_images(images)
-    check_number("size", size, 32, LARGEST_SIZE)
+    check_number("size", size, 32, LARGEST_SIDE)
     check_choice("layout", layout, LAYOUTS)
     if len(images) != len(emotions):
         raise ConfigError(

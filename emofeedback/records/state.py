@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ConfigError
 from .drawn import Drawn
 from .emotion import Emotion, Gap
+from .limits import check_choice
 from .prompt import (
     checked_prompt,
 )
@@ -65,10 +66,7 @@ class LoopPolicy:
                 raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
         if not 0 <= self.content_floor <= 1:
             raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
-        if self.seed_policy not in SEED_POLICIES:
-            raise ConfigError(
-                f"seed_policy is {self.seed_policy!r}. Known: {', '.join(SEED_POLICIES)}."
-            )
+        check_choice("seed_policy", self.seed_policy, SEED_POLICIES)
 
 
 POLICIES: dict[str, LoopPolicy] = {
