@@ -20,7 +20,7 @@ CHECKS = {
     "mypy of nodes": ["mypy", "-p", "pack.nodes"],
 }
 FRONTEND_HELP = "run only the browser's tests, on this version of ComfyUI's page"
-TOGETHER = ("--numprocesses=2", "--dist=loadgroup")
+TOGETHER = "--numprocesses=2"
 """For all tests: one process for those that start ComfyUI, one for others (tests/conftest.py)."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str], tree: Path) -> int:
     if missing:
         say(f"The browser tests are skipped: {missing}.")
     without = ["--ignore=tests/browser"] if missing else []
-    together = () if arguments or os.cpu_count() == 1 else TOGETHER
+    together = [] if arguments or os.cpu_count() == 1 else [TOGETHER]
     command = [*_pytest([*together, *arguments], "tests"), *without]
     return _module(command, COMFYUI_PATH=str(tree)) or bool(failed)
 

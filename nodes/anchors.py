@@ -12,6 +12,7 @@ from ..emofeedback.control.mixing import ANCHORS
 from ..emofeedback.reading.base import (
     Scorer,
 )
+from ..emofeedback.records.limits import check_choice
 from ..emofeedback.records.prompt import checked_prompt
 from ..emofeedback.refining.kept_words import with_clause
 from .comfy.bridge import stop_if_interrupted
@@ -72,6 +73,7 @@ class EncodeAnchors(io.ComfyNode):
     def execute(
         cls, clip: Any, prompt: str, count: str, texts: str, refiner: Scorer | None = None
     ) -> io.NodeOutput:
+        check_choice("count", count, map(str, ANCHORS))
         clauses = _anchor_clauses(prompt, int(count), texts, refiner)
         plain = encode_text(clip, prompt)
         anchors = _encode_anchors(clip, prompt, plain, clauses)

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.plane.words import ALL_PRESETS, CUSTOM, preset_emotion, sources_in_words
 from ..emofeedback.records.emotion import LIMIT, Emotion
+from ..emofeedback.records.limits import check_number
 from .widgets.names import EMOTION_GRID, EMOTION_TARGET
 from .widgets.sockets import AXIS_STEP, CATEGORY, EmotionSocket
 
@@ -112,6 +113,7 @@ class EmotionGrid(io.ComfyNode):
 
     @classmethod
     def execute(cls, side: int, reach: float) -> io.NodeOutput:
+        check_number("side", side, 2, LARGEST_GRID)
         levels = [reach * (2 * index / (side - 1) - 1) for index in range(side)]
         emotions = [
             Emotion(round(valence, 4), round(arousal, 4))

@@ -11,6 +11,7 @@ from ..emofeedback.errors import ConfigError
 from ..emofeedback.plane.paths import (
     CIRCLE,
     LINE,
+    MOST_POINTS,
     SHAPES,
     SPLINE,
     check_cost,
@@ -52,7 +53,7 @@ class EmotionPath(io.ComfyNode):
                     "points",
                     default=9,
                     min=2,
-                    max=100_000,
+                    max=MOST_POINTS,
                     tooltip="Emotions along the path. Each is one picture, at the full price of "
                     "one.",
                 ),
@@ -60,7 +61,7 @@ class EmotionPath(io.ComfyNode):
                     "limit",
                     default=100,
                     min=2,
-                    max=100_000,
+                    max=MOST_POINTS,
                     advanced=True,
                     tooltip="A path with more points is refused before anything runs, so that a "
                     "slip of the keyboard does not start a day's work.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +99,36 @@ class ScoreFolder(io.ComfyNode):
 def _inside(folder: str) -> Path:
     """A folder of the input folder. Raises: ConfigError: outside of it."""
     root = Path(folder_paths.get_input_directory()).resolve()
-    found = (root / folder.strip()).resolve()
-    if not found.is_relative_to(root):
+    found = _below(root, folder)
+    if found is None:
         raise ConfigError(f"The folder {folder!r} lies outside ComfyUI's input folder.")
     return found
+
+
+def _below(root: Path, name: str) -> Path | None:
+    """Where a name leads to inside a folder, None where it leads out of it.
+
+    A name such as `//HOST/SHARE` is refused before the system asks that host for it.
+
+    Raises: ConfigError: no disk knows such names.
+    """
+    plain = Path(os.path.normpath(root / name.strip()))
+    if not plain.is_relative_to(root):
+        return None
+    try:
+        found = plain.resolve()
+        found.is_file()
+    except (OSError, ValueError) as error:  # too long, or with a zero in it
+        told = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"The name {name[:60]!r} cannot be one on a disk ({told}).") from None
+    return found if found.is_relative_to(root) else None
 
 
 def _table_file(table: str) -> Path:
     """A CSV file of the output folder. Raises: ConfigError: outside of it, or no CSV."""
     root = Path(folder_paths.get_output_directory()).resolve()
-    found = (root / table.strip()).resolve()
-    if not found.is_relative_to(root) or found.suffix.lower() != ".csv":
+    found = _below(root, table)
+    if found is None or found.suffix.lower() != ".csv":
         raise ConfigError(
             f"The table {table!r} is no CSV file inside ComfyUI's output folder. Give a name such "
             'as "emofeedback/scores.csv".'

@@ -137,6 +137,8 @@ def _progress_here() -> ProgressCallback:
 
 
 def _from_clip(kind: dict[str, Any]) -> Scorer:
+    if kind["clip"] is None:
+        raise ConfigError("The clip input is empty: connect a CLIP that holds a language model.")
     return _scorer(ClipLvlm(kind["clip"], prompts=chosen_prompts(kind, ClipLvlm.prompts)), kind)
 
 

@@ -277,6 +277,7 @@ def open_canvas(browser: Browser, server: ComfyServer, *, nodes_2: bool) -> Iter
         "Comfy.TutorialCompleted": True,
         "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],
         "Comfy.VueNodes.Enabled": nodes_2,
+        "Comfy.RightSidePanel.IsOpen": False,
         "Comfy.Window.UnloadConfirmation": False,
         "Comfy.Workflow.ShowMissingModelsWarning": False,
     }

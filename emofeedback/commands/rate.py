@@ -15,10 +15,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from ..errors import ConfigError, EmoFeedbackError
+from ..images import from_png, to_png
 from ..plane.words import nearest_words
 from ..records.emotion import Emotion
 from ..records.files import parsed
 from ..study.ratings import (
+    TABLE,
     Question,
     add_rating,
     answered,
@@ -110,13 +112,16 @@ class _Handler(LocalHandler):
                 self._file(address.path.strip("/") or "index.html")
         except (EmoFeedbackError, ValueError, IndexError) as error:
             self.refuse(400, str(error))
+        except OSError as error:
+            self.refuse(500, f"The study cannot be read ({error}).")
 
     def do_POST(self) -> None:  # noqa: N802
         """/answer: {"rater", "question", and "choice" or "valence" and "arousal"}."""
         data = self.body(LARGEST_ANSWER)
         if data is None or not self.is_local():
             return
-        if not secrets.compare_digest(self.headers.get(TOKEN, ""), self.server.token):
+        shown = self.headers.get(TOKEN, "").encode()
+        if not secrets.compare_digest(shown, self.server.token.encode()):
             self.refuse(403, "This answer does not come from the page. Load the page anew.")
             return
         try:
@@ -129,6 +134,8 @@ class _Handler(LocalHandler):
                     add_rating(self.server.run, rating)
         except (EmoFeedbackError, ValueError, TypeError, LookupError) as error:
             self.refuse(400, str(error))
+        except OSError as error:
+            self.refuse(500, f"The answer could not be written ({error}). Close {TABLE} elsewhere.")
         else:
             self.send(200, {})
 
@@ -147,10 +154,10 @@ class _Handler(LocalHandler):
     def _picture(self, asked: dict[str, str]) -> None:
         question = self.server.questions(asked.get("rater", ""))[int(asked.get("question", ""))]
         shown = question.shown[int(asked.get("place", ""))]
-        # names of files name systems: only the pixels leave this program
+        # names and metadata of files name systems: only the pixels leave this program
         self.send_data(
             200,
-            shown.picture.read_bytes(),
+            to_png(from_png(shown.picture.read_bytes())),
             "image/png",
             Cache_Control="no-store",
             Cross_Origin_Resource_Policy="same-origin",

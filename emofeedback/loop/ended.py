@@ -20,12 +20,14 @@ class EndedLoops:
     """A folder that keeps the loops that ended last.
 
     Args:
-        folder: made when the first is kept.
-        most: bytes of all together; a loop that is larger alone is not kept.
+        folder: made when the first is kept; loops in folders below it are found, too.
+        part: the folder below it for what is kept, so that several writers, each with its own,
+            never delete what others keep.
+        most: bytes of all of the part together; a loop that is larger alone is not kept.
     """
 
-    def __init__(self, folder: Path, *, most: int = KEPT_BYTES) -> None:
-        self._folder, self._most = folder, most
+    def __init__(self, folder: Path, *, part: str = "", most: int = KEPT_BYTES) -> None:
+        self._folder, self._part, self._most = folder, folder / part, most
 
     def keep(self, run_id: str, state: LoopState) -> None:
         """Keeps a loop in the place of older ones; where that fails, a warning says so."""
@@ -38,7 +40,7 @@ class EndedLoops:
             )
             return
         try:
-            save_state(self._folder / f"{run_id}{SUFFIX}", state)
+            save_state(self._part / f"{run_id}{SUFFIX}", state)
             self._prune()
         except OSError as error:
             log.warning("A loop cannot be kept to go on from later: %s", error)
@@ -48,7 +50,7 @@ class EndedLoops:
 
         Raises: LoopError: it is not kept any more, or its file is damaged.
         """
-        file = {known.stem: known for known in self._files()}.get(run_id)
+        file = {known.stem: known for known in self._folder.rglob(f"*{SUFFIX}")}.get(run_id)
         if file is None:
             raise LoopError(
                 f"The loop {run_id} is not kept any more, so there is nothing to go on from. "
@@ -56,12 +58,8 @@ class EndedLoops:
             )
         return load_state(file)
 
-    def _files(self) -> list[Path]:
-        """Oldest first."""
-        return sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
-
     def _prune(self) -> None:
-        files = self._files()
+        files = sorted(self._part.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
         total = sum(file.stat().st_size for file in files)
         for file in files:
             if total <= self._most:

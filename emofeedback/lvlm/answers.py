@@ -319,4 +319,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
+    if not isinstance(value, str | int | float):
+        return ""
+    whole = str(value).encode(errors="replace").decode()  # half a character goes into no tokenizer
+    return " ".join(whole.split())

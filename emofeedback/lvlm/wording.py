@@ -29,19 +29,20 @@ def read_wording(path: Path) -> str:
     Raises: ConfigError: no text, too long, or without something of `NEEDED`; says what.
     """
     try:
-        words = path.read_text(encoding="utf-8-sig").strip()
+        with path.open(encoding="utf-8-sig") as file:
+            words = file.read(MOST_LETTERS + 1).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The wording {path.name} cannot be read as text ({error}).") from None
+    if len(words) > MOST_LETTERS:
+        raise ConfigError(
+            f"The wording {path.name} has more than {MOST_LETTERS} letters. Shorten it."
+        )
     missing = [what for what, pattern in NEEDED.items() if not re.search(pattern, words)]
     if missing:
         raise ConfigError(
             f"The wording {path.name} lacks {', '.join(missing)}. Say what valence and arousal "
             "are and that both are rated from 1 to 9, for example: Valence: 1 very unpleasant, 9 "
             "very pleasant. Arousal: 1 very calm, 9 very excited."
-        )
-    if len(words) > MOST_LETTERS:
-        raise ConfigError(
-            f"The wording {path.name} has {len(words)} letters; {MOST_LETTERS} are the most."
         )
     return words
 

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..images import check_images
+from ..records.limits import check_number
 from ..records.reading import Cue, Outcome, Reading
 from .boxes import Place, place_of
-from .theme import Theme, theme_named
+from .theme import LARGEST_SIDE, Theme, theme_named
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -55,6 +56,7 @@ def cue_pictures(
     Raises: ConfigError: counts differ, or no reading names a cue. ImageError: unusable images.
     """
     images, colours = check_images(images), theme_named(theme)
+    check_number("size", size, 32, LARGEST_SIDE)
     if len(images) != len(readings):
         raise ConfigError(
             f"{len(images)} images came with {len(readings)} readings. Connect the same images "

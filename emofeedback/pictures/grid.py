@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..plane.metrics import axis_metrics
 from ..records.emotion import LIMIT, Emotion
+from ..records.limits import check_choice
 from ..records.reading import Outcome, Reading, measured
 from .theme import Theme, blank_figure, picture_of, style_axes, theme_named
 
@@ -102,8 +103,7 @@ def sweep_chart(
     Raises: ConfigError: an unknown axis, no answers, or fewer than two values of it.
     """
     colours = theme_named(theme)
-    if axis not in AXES:
-        raise ConfigError(f"The axis is {axis!r}. Known: {', '.join(AXES)}.")
+    check_choice("The axis", axis, AXES)
     levels = _levels(answers, axis)
     if len(levels) < 2:
         raise ConfigError(

@@ -16,7 +16,8 @@ from torch import Tensor, from_numpy
 from ..errors import ConfigError
 from ..images import check_images, open_picture
 from ..records.emotion import LIMIT, Emotion
-from .theme import THEMES
+from ..records.limits import check_choice, check_number
+from .theme import LARGEST_SIDE, THEMES
 
 ON_PLANE, IN_ORDER, SORTED = LAYOUTS = ("on the plane", "in order", "sorted")
 MOST_PICTURES = 400
@@ -71,9 +72,12 @@ def emotion_sheet(images: Tensor, emotions: Sequence[Emotion], *, layout: str, s
             falling from row to row and valence rising in each.
         size: width in pixels.
     Returns: [1, H', size, 3] float32 in 0..1; square on the plane.
-    Raises: ConfigError: another number of pictures than emotions, or too many. ImageError.
+    Raises: ConfigError: another number of pictures than emotions, too many, or a size or layout
+        that there is not. ImageError.
     """
     images = check_images(images)
+    check_number("size", size, 32, LARGEST_SIDE)
+    check_choice("layout", layout, LAYOUTS)
     if len(images) != len(emotions):
         raise ConfigError(
             f"{len(images)} pictures came with {len(emotions)} emotions. Connect the emotions "

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..records.limits import check_choice, check_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+LARGEST_SIDE = 8192
+"""Most pixels of a side of what is drawn."""
 
 # A chart is designed at this width and scaled as a whole, so that it reads the same at any size.
 DESIGN_INCHES = 6.4
@@ -48,13 +51,16 @@ def theme_named(name: str) -> Theme:
     Raises: ConfigError: there is none.
     """
     known = {AUTO: THEMES["light"], **THEMES}
-    if name not in known:
-        raise ConfigError(f"The chart theme is {name!r}. Known: {', '.join(known)}.")
+    check_choice("The chart theme", name, known)
     return known[name]
 
 
 def blank_figure(colours: Theme, *, size: int, aspect: float = 1.0) -> Figure:
-    """An empty figure, `size` pixels wide and `aspect` times as high."""
+    """An empty figure, `size` pixels wide and `aspect` times as high.
+
+    Raises: ConfigError: a size that nobody can see or no computer hold.
+    """
+    check_number("size", size, 32, LARGEST_SIDE)
     # pyplot keeps global state and is not safe in a server's worker thread
     from matplotlib.figure import Figure
 

@@ -17,6 +17,7 @@ from ..records.emotion import LIMIT, Emotion, checked_axis
 from .words import preset_emotion
 
 LINE, SPLINE, CIRCLE = SHAPES = ("line", "spline", "circle")
+MOST_POINTS = 100_000
 SAMPLES = 128
 """Points that the length of a spline's piece is measured by."""
 _NUMBERS = re.compile(r"[^\s/]+[\s/]+[^\s/]+")
@@ -127,6 +128,8 @@ def check_cost(num_points: int, limit: int) -> None:
 def _check_count(num_points: int) -> None:
     if num_points < 2:
         raise ConfigError(f"The path has {num_points} points; it needs two or more.")
+    if num_points > MOST_POINTS:
+        raise ConfigError(f"The path has {num_points} points; it holds {MOST_POINTS} at most.")
 
 
 def _distinct(stations: Sequence[Emotion]) -> np.ndarray:

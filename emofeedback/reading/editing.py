@@ -37,7 +37,7 @@ def kept_share(original: Tensor, edits: Tensor) -> Tensor:
     Args:
         original: [1, H, W, 3] float in 0..1.
         edits: [B, H', W', 3]; stretched to the same square.
-    Returns: [B] in 0..1; 1 for the same picture, about 0.1 for unrelated ones.
+    Returns: [B] in 0..1; 1 for the same picture, about a quarter for unrelated ones.
     """
     before, after = _luminance(original), _luminance(edits)
     mean_b, mean_a = _blurred(before), _blurred(after)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..errors import ConfigError, ScorerAnswerError
+from ..errors import ScorerAnswerError
 from ..images import check_images
 from ..lvlm.answers import ReasonedAnswer, ask_twice, read_reasoned
 from ..lvlm.base import Ask, Lvlm, ProgressCallback, Rating, Written, check_shape, unwatched
@@ -19,6 +19,7 @@ from ..records.calibration import (
     Calibration,
 )
 from ..records.emotion import from_scale
+from ..records.limits import check_choice
 from ..records.prompt import (
     checked_prompt,
 )
@@ -72,8 +73,7 @@ class LvlmScorer(Scorer):
         token_budget: int = TOKEN_BUDGET,
         watch: ProgressCallback = unwatched,
     ) -> None:
-        if way not in WAYS:
-            raise ConfigError(f"The way of reading is {way!r}. Known: {', '.join(WAYS)}.")
+        check_choice("The way of reading", way, WAYS)
         self.lvlm, self.way, self.watch = lvlm, way, watch
         self.token_budget = token_budget
         self.name = lvlm.name

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all: written aside, then moved into place."""
+"""Files that appear, or grow, whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -62,6 +63,19 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def append_whole(path: Path, data: bytes) -> None:
+    """Adds bytes to the end of a file: all of them, or none.
+
+    Raises: OSError: the disk is full or may not be written.
+    """
+    with path.open("ab", buffering=0) as stream:
+        begun = stream.tell()
+        written = stream.write(data)
+        if written < len(data):  # the disk took the last of what it could
+            stream.truncate(begun)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 2) -> Path:

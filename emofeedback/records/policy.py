@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from .limits import check_choice
 
 SEED_POLICIES = ("per round", "fixed")
 STEERS = WORDS, AIM, BOTH = ("words", "aim", "both")
@@ -52,9 +53,8 @@ class LoopPolicy:
                 raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
         if not 0 <= self.content_floor <= 1:
             raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
-        for name, known in (("seed_policy", SEED_POLICIES), ("steer", STEERS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}. Known: {', '.join(known)}.")
+        check_choice("seed_policy", self.seed_policy, SEED_POLICIES)
+        check_choice("steer", self.steer, STEERS)
 
 
 POLICIES: dict[str, LoopPolicy] = {

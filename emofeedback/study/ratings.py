@@ -8,7 +8,7 @@ nothing either. Each rater has an order of their own and goes on where they stop
 from __future__ import annotations
 
 import csv
-import json
+import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..records.emotion import Emotion
+from ..records.files import append_whole, parsed
 from .trials import Trial
 
 TABLE = "ratings.csv"
@@ -83,12 +84,21 @@ def shown_pictures(run: Path) -> list[Shown]:
     for record in sorted(run.glob("[0-9]*-*.json")):
         picture = record.with_suffix(".png")
         if picture.is_file():
-            trial = Trial.of_record(json.loads(record.read_text(encoding="utf-8")))
+            trial = _trial(record)
             pair = int(record.name.split("-", 1)[0])
             found.append(Shown(pair, trial.system, picture, trial.prompt, Emotion(*trial.target)))
     if not found:
         raise ConfigError(f"{run} holds no pictures of a study. Run `emofeedback study` first.")
     return found
+
+
+def _trial(record: Path) -> Trial:
+    try:
+        return Trial.of_record(parsed(record.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{record} is no trial of a study ({error}). Delete it and run the study again."
+        ) from error
 
 
 def questions_for(rater: str, shown: Sequence[Shown]) -> list[Question]:
@@ -145,7 +155,8 @@ def answered(run: Path, rater: str) -> set[Key]:
         rows = csv.DictReader(table)
         if rows.fieldnames != _COLUMNS:
             raise ConfigError(f"{path} has other columns than {', '.join(_COLUMNS)}. Move it away.")
-        mine = [row for row in rows if row["rater"] == _plain(rater)]
+        whole = (row for row in rows if None not in row.values())  # others were cut off
+        mine = [row for row in whole if row["rater"] == _plain(rater)]
         return {(int(r["pair"]), frozenset({r["left"], r["right"]} - {""})) for r in mine}
 
 
@@ -153,11 +164,12 @@ def add_rating(run: Path, rating: Rating) -> None:
     """Appends a row, and the columns' names first. Raises: OSError."""
     path = run / TABLE
     new = not path.is_file()
-    with path.open("a", encoding="utf-8", newline="") as table:
-        rows = csv.writer(table)
-        if new:
-            rows.writerow(_COLUMNS)
-        rows.writerow([_plain(getattr(rating, name)) for name in _COLUMNS])
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    if new:
+        rows.writerow(_COLUMNS)
+    rows.writerow([_plain(getattr(rating, name)) for name in _COLUMNS])
+    append_whole(path, text.getvalue().encode())
 
 
 _COLUMNS = [field.name for field in fields(Rating)]

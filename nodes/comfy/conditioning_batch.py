@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...emofeedback.errors import ConfigError
+from .conditioning_checks import checked_conditioning
 
 
 def stack_conditionings(conditionings: list[list[Any]]) -> list[Any]:
@@ -21,6 +22,8 @@ def stack_conditionings(conditionings: list[list[Any]]) -> list[Any]:
             f"The conditionings have {', '.join(map(str, sorted(parts)))} parts; a batch needs one "
             "or more in each, and as many in all. Connect them before any Conditioning Combine."
         )
+    for conditioning in conditionings:
+        checked_conditioning(conditioning, "batched")
     return [
         [
             _stacked([each[part][0] for each in conditionings], "tokens"),

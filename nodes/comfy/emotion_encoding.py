@@ -18,6 +18,7 @@ from ...emofeedback.control.mixing import (
 )
 from ...emofeedback.errors import ConfigError
 from ...emofeedback.records.emotion import Emotion
+from ...emofeedback.records.limits import check_choice
 from ...emofeedback.refining.kept_words import with_clause
 from ...emofeedback.refining.rules import affect_phrase
 from ..widgets.names import LOAD_EMBEDDED
@@ -65,6 +66,7 @@ def encode_emotion(
         clauses: of 4 or 8 anchors; by default the rules' for the prompt.
     Raises: ConfigError: an adapter is asked for and the CLIP carries none that fits, or NaN.
     """
+    check_choice("method", method, METHODS)
     ways = METHODS[method]
     plain = encode_text(clip, prompt)
     if checked_strength(strength) == 0:

@@ -149,8 +149,8 @@ def log() -> RunLog:
 
 
 def ended_loops() -> EndedLoops:
-    """Where loops are kept that one can go on from."""
-    return EndedLoops(_folder() / "loops")
+    """Where loops are kept that one can go on from, a part each server."""
+    return EndedLoops(_folder() / "loops", part=str(args.port))
 
 
 def _folder() -> Path:

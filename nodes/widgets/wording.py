@@ -33,20 +33,28 @@ def wording_input() -> io.Input:
 
 def list_wordings() -> list[str]:
     """Names of the text files in the folders of wordings."""
-    roots = [Path(root) / FOLDER for root in folder_paths.get_folder_paths(LVLM)]
-    return sorted({path.name for root in roots for path in root.glob("*.txt")})
+    return list(_files())
+
+
+def _roots() -> list[Path]:
+    return [Path(root) / FOLDER for root in folder_paths.get_folder_paths(LVLM)]
+
+
+def _files() -> dict[str, Path]:
+    """Each name with its file; of equal names the first folder's."""
+    found = {path.name: path for root in reversed(_roots()) for path in root.glob("*.txt")}
+    return dict(sorted(found.items()))
 
 
 def wording_path(name: str) -> Path:
     """Where a listed file lies. Raises: ConfigError: it is not there; says where to put it."""
-    roots = [Path(root) / FOLDER for root in folder_paths.get_folder_paths(LVLM)]
-    found = next((root / name for root in roots if (root / name).is_file()), None)
-    if found is None or name not in list_wordings():
+    files = _files()
+    if name not in files:
         raise ConfigError(
-            f"There is no wording {name!r} (there: {', '.join(list_wordings()) or 'none'}). Put a "
-            f"text file in {roots[0]}, or choose {SHIPPED!r}."
+            f"There is no wording {name!r} (there: {', '.join(files) or 'none'}). Put a text file "
+            f"in {_roots()[0]}, or choose {SHIPPED!r}."
         )
-    return found
+    return files[name]
 
 
 def chosen_prompts(kind: dict[str, Any], prompts: PromptSet) -> PromptSet:

@@ -199,7 +199,7 @@ OWN = "own default"
 
 
 def test_settings_are_what_new_nodes_start_with(canvas: Canvas) -> None:
-    for theme, wanted in (("dark", "dark"), ("light", "light"), (OWN, "light")):
+    for theme, wanted in (("dark", "dark"), ("light", "light"), (OWN, "auto")):
         asked = ["ChartTheme", theme, "EmoFB_EmotionChart", "theme"]
         assert canvas.page.evaluate(NEW_NODE, asked) == wanted
     for kind, wanted in (("server", "server"), (OWN, "ComfyUI CLIP")):

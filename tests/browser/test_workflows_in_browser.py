@@ -135,11 +135,8 @@ COUNT_PRESSES = """() => {
     window.presses = 0;
     addEventListener('pointerdown', () => { window.presses += 1; }, true);
 }"""
-MIDDLE_OF_WORDS = """words => {
-    const field = [...document.querySelectorAll('textarea')].find(each => each.value === words);
-    const box = field.getBoundingClientRect();
-    return [box.x + box.width / 2, box.y + box.height / 2];
-}"""
+FIELD_OF_WORDS = """words =>
+    [...document.querySelectorAll('textarea')].find(each => each.value === words)"""
 
 
 def test_the_sdxl_loop_with_its_files_in_place_starts_after_three_presses(
@@ -162,7 +159,7 @@ def test_the_sdxl_loop_with_its_files_in_place_starts_after_three_presses(
             page.wait_for_timeout(800)
             page.evaluate(COUNT_PRESSES)
             page.locator(".emofb-plane").click(position={"x": 40, "y": 40})
-            page.mouse.click(*page.evaluate(MIDDLE_OF_WORDS, words))
+            page.evaluate_handle(FIELD_OF_WORDS, words).as_element().click()
             page.keyboard.press("Control+A")
             page.keyboard.type(OWN_WORDS)
             shown = fresh.run()

@@ -18,6 +18,8 @@ from training.families.embedded import EmbeddedFamily
 from training.rl.policy import Asked, Policy
 from training.settings.config import ModelConfig
 
+pytest.importorskip("diffusers", reason="diffusers asks for transformers 5")
+
 PROMPT = "a boat on the sea"
 EMOTION = (-2.0, 2.0)
 

@@ -17,8 +17,8 @@ def lib(pack):
 @pytest.fixture
 def state(lib):
     loop, emotion, scoring = lib("loop.steps"), lib("records.emotion"), lib("records.reading")
-    start = loop.start_loop("ein Boot \ud800", emotion.Emotion(1, 1))
-    reading = scoring.Reading(emotion=emotion.Emotion(0, 0), cues=(scoring.Cue("sun"),))
+    start = loop.start_loop("ein Boot", emotion.Emotion(1, 1))
+    reading = scoring.Reading(emotion=emotion.Emotion(0, 0), cues=(scoring.Cue("Sonne \ud800"),))
     return loop.record_scores(start, torch.zeros(1, 16, 16, 3), [reading])
 
 
@@ -40,7 +40,7 @@ def test_every_run_gets_its_own_three_files(pack_nodes, state, output: Path) -> 
     stems = ("emofeedback/my report_00001_", "emofeedback/my report_00002_")
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("html", "json", "csv")}
     assert {f"{each['subfolder']}/{each['filename']}" for each in told} < names
-    assert "ein Boot ?" in (output / f"{stems[0]}.html").read_text(encoding="utf-8")
+    assert "Sonne ?" in (output / f"{stems[0]}.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

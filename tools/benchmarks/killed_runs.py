@@ -5,9 +5,9 @@
     python -m tools.benchmarks.killed_runs scorer 20 --seed 1
 
 `tiny` is the preset of that name with few pictures, `recipe` the text tower of the drawn world,
-`scorer` GRPO of the embedded scorer, which keeps no checkpoint and begins again. What is measured:
-whole checkpoints that were there before a kill and not after it, and bytes of the weights that
-differ from those of a run that nobody killed.
+`scorer` a supervised start and GRPO of the embedded scorer. What is measured: whole checkpoints
+that were there before a kill and not after it, and bytes of the weights that differ from those of a
+run that nobody killed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.runs.folder import has_work
 from training.runs.run_state import TENSORS, whole_checkpoints
 
 log = logging.getLogger(__name__)
 STEPS = 6
 TRAIN = ("-m", "training.train")
+RESUME = (*TRAIN, "--resume", "RUN")
 TINY = (
     f"steps={STEPS}", "minutes=60", "checkpoint_every=1", "sheet_every=0", "tensorboard=false",
     "data.prompts_per_step=2", "rollout.micro_batch=2",
@@ -37,8 +39,10 @@ TINY = (
     "watch.table_steps=2",
 )  # fmt: skip
 SCORER = (
-    "steps=2", "minutes=60", "tensorboard=false", "scorer.pictures=6", "scorer.held_out=4",
-    "scorer.num_generations=2", "scorer.batch=2", "scorer.max_completion_length=3",
+    f"steps={STEPS}", "minutes=60", "checkpoint_every=1", "tensorboard=false",
+    "scorer.pictures=3", "scorer.held_out=4", "scorer.supervised_steps=4",
+    "scorer.multi_task=false", "scorer.form=expected", "scorer.num_generations=4",
+    "scorer.batch=8", "scorer.max_completion_length=2", "scorer.learning_rate=0.01",
 )  # fmt: skip
 RECIPE = f"""
 import sys
@@ -70,8 +74,8 @@ class Kind:
     result: str = ""
 
     def command(self, run: Path) -> list[str]:
-        """What is called next; a run without a whole checkpoint begins again."""
-        kept = whole_checkpoints(run / "checkpoints")
+        """What is called next; a run that has got nowhere begins again."""
+        kept = has_work(run)
         if not kept:
             shutil.rmtree(run, ignore_errors=True)
         parts = self.go_on if kept and self.go_on else self.begin
@@ -85,10 +89,12 @@ class Kind:
 
 
 KINDS = {
-    "tiny": Kind([*TRAIN, "--preset", "tiny", "--run", "RUN", *TINY], [*TRAIN, "--resume", "RUN"]),
+    "tiny": Kind([*TRAIN, "--preset", "tiny", "--run", "RUN", *TINY], RESUME),
     "recipe": Kind(["-c", RECIPE, "RUN"]),
     "scorer": Kind(
-        [*TRAIN, "--preset", "scorer", "--run", "RUN", *SCORER], result="scorer/model.safetensors"
+        [*TRAIN, "--preset", "scorer", "--run", "RUN", *SCORER],
+        RESUME,
+        result="scorer/model.safetensors",
     ),
 }
 

@@ -1,8 +1,9 @@
-"""`python -m tools.hostile [SEED] [SHARE] [FIRST LAST]`: attacks what reads numbers out of words.
+"""`python -m tools.hostile [SEED] [SHARE] [FIRST LAST]`: attacks what reads.
 
 Each line says what was tried, how often, and how often it failed; all must be 0. SHARE of the full
-counts is tried (default 1), by the attacks numbered FIRST to LAST (default 1 6): ambiguous ratings,
-plain ones, replies, replies over a socket, written answers, files. Ends in 1 where anything failed.
+counts is tried (default 1), by the attacks numbered FIRST to LAST (default 1 7): ambiguous ratings,
+plain ones, replies, replies over a socket, written answers, files, the values that nodes are run
+with. Ends in 1 where anything failed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from random import Random
 
 from .counting import ambiguous_accepted, answers_wrong, plain_refused, replies_wrong
 from .files import files_wrong
+from .nodes import pack_wrong
 from .over_socket import attack
 
-RATINGS, ANSWERS, REPLIES, SOCKET, FILES = 50_000, 200_000, 200_000, 5_000, 20_000
+RATINGS, ANSWERS, REPLIES, SOCKET, FILES, NODES = 50_000, 200_000, 200_000, 5_000, 20_000, 5_000
 
 
 def main(arguments: list[str]) -> int:
     """Runs all attacks; 1 where anything failed."""
     if len(arguments) > 4 or not all(one.replace(".", "", 1).isdigit() for one in arguments):
         sys.exit(__doc__)
-    seed, share, first, last = [*arguments, *("1", "1", "1", "6")[len(arguments) :]]
+    seed, share, first, last = [*arguments, *("1", "1", "1", "7")[len(arguments) :]]
     bad = 0
     attacks = (
         ("ambiguous ratings, accepted", RATINGS, ambiguous_accepted),
@@ -32,6 +34,7 @@ def main(arguments: list[str]) -> int:
         ("damaged replies over a socket, raw or keys shown", SOCKET, attack),
         ("damaged answers, raw exceptions or invented numbers", ANSWERS, answers_wrong),
         ("hostile files, raw exceptions, calls, code run or over 1 GB taken", FILES, files_wrong),
+        ("nodes with hostile values, raw exceptions", NODES, pack_wrong),
     )
     for name, count, run in attacks[int(first) - 1 : int(last)]:
         started = time.process_time()

@@ -22,7 +22,8 @@ from ..settings.files import CONFIG_FILE
 
 BEGUN_FILE = "run.json"
 PACKAGES = ("torch", "accelerate", "diffusers", "transformers", "peft", "trl", "deepspeed")
-WORK = ("checkpoints/step-*/state.json", "*.safetensors", "scorer", "[1-4]-*")
+WORK = ("checkpoints/step-*/state.json", "start/checkpoints/step-*/state.json", "before.json",
+        "*.safetensors", "scorer", "[1-4]-*")  # fmt: skip
 """What a run that has got anywhere leaves."""
 
 

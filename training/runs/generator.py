@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from emofeedback.control.adapter import EmotionAdapter
@@ -34,6 +35,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     from ..rl.trainer import Trainer
     from .curve import CURVE_FILE, save_curves
 
+    torch.manual_seed(config.seed)  # for all that has no source of its own
     accelerator = new_accelerator()
     processes = Processes(accelerator)
     if processes.first:

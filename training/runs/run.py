@@ -109,6 +109,8 @@ class Run:
     ema: dict[str, Tensor] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
     """What the last report measured."""
+    _whole: bool = field(default=True, init=False)
+    """Whether the weights are those of `step`, rather than on their way to the next."""
 
     def __post_init__(self) -> None:
         torch.set_num_threads(self.options.threads)
@@ -132,7 +134,8 @@ class Run:
     # -- the loop -------------------------------------------------------------------------------
 
     def fit(self, loss: LossFn, *, report: ReportFn | None = None, report_every: int = 500) -> None:
-        """Train until the budget is spent; checkpoints on the way, at the end and when interrupted.
+        """Train until the budget is spent; checkpoints on the way, at the end and when interrupted
+        between updates.
 
         Args:
             loss: gives the scalar to minimise and numbers for the log.
@@ -152,7 +155,8 @@ class Run:
                         self.save()
                         saved = time.monotonic()
             finally:
-                self.save()
+                if self._whole:
+                    self.save()
         if report is not None:
             self._report(report)
 
@@ -169,9 +173,11 @@ class Run:
             [p for group in self.optimizer.param_groups for p in group["params"]],
             self.optim.grad_clip,
         )
+        self._whole = False
         self.optimizer.step()
         self.step += 1
         self._average()
+        self._whole = True
         logged = {"loss": float(value.detach()), "grad_norm": float(norm), "rate": rate}
         logged |= {name: float(number) for name, number in numbers.items()}
         if self.step % 20 == 0 or self.step == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
 from emofeedback.lvlm.folder import SETTINGS, folder_settings
+from emofeedback.records.files import replacing
 
-from ..runs.tracking import LOG_FILE
+from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from .data import prompts_of, read_examples, rows
-from .measure import held_out_examples, held_out_gaps, report
+from .lasting import Lasting, walk
+from .measure import first_gaps, held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
     agreement_reward,
@@ -30,6 +32,7 @@ from .rewards import (
 from .start import supervised_start
 
 log = logging.getLogger(__name__)
+START = "start"
 LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 
@@ -37,8 +40,15 @@ LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 def train_scorer(config: TrainConfig, folder: Path) -> None:
     """Train, measure on held-out pictures, and write `folder/scorer`.
 
-    Raises: ConfigError, MissingDependencyError, CheckpointError.
+    What the folder holds of an earlier part of the run is gone on with, to the same bits.
+
+    Raises: ConfigError, MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
+    with stoppable(at_once=True):
+        _train(config, folder)
+
+
+def _train(config: TrainConfig, folder: Path) -> None:
     trl_classes()  # refused here rather than after minutes of measuring
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
@@ -49,14 +59,13 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
     lora = lora_of(scorer)
     if scorer.supervised_steps:
         model, losses = supervised_start(
-            model, processor, asked,
-            steps=scorer.supervised_steps, rate=scorer.supervised_rate,
-            batch=min(scorer.batch, 8), seed=config.seed, lora=lora,
-        )  # fmt: skip
-        log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
+            model, processor, asked, scorer, seed=config.seed, lora=lora, folder=folder / START
+        )
+        if losses:
+            log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None
     if held_out:
-        before = held_out_gaps(model, processor, held_out, scorer)
+        before = first_gaps(model, processor, held_out, scorer, folder)
     else:
         log.warning(
             "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "
@@ -110,6 +119,9 @@ def grpo(
     from datasets import Dataset
 
     scorer, (settings, trainer_of) = config.scorer, trl_classes()
+    lasting = Lasting(config, folder)
+    prompts = scorer.batch // scorer.num_generations
+    places = walk(len(asked), config.seed, lasting.step * prompts, config.steps * prompts)
     trainer = trainer_of(
         model=model,
         reward_funcs=list(rewards),
@@ -124,22 +136,24 @@ def grpo(
             scale_rewards=scorer.scale_rewards,
             gradient_checkpointing=torch.cuda.is_available(),  # on a CPU it only costs time
             seed=config.seed,
-            save_strategy="no",
+            save_strategy="no",  # it would pickle; `lasting` keeps the run
             logging_steps=1,
-            report_to=["tensorboard"] if config.tensorboard else [],
+            report_to=[],
+            shuffle_dataset=False,  # `walk` has
             use_cpu=not torch.cuda.is_available(),
             bf16=torch.cuda.is_available(),
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         ),
-        train_dataset=Dataset.from_list(asked),
+        train_dataset=Dataset.from_list(asked).select(places),
         processing_class=processor,
         peft_config=lora,
+        callbacks=[lasting],
     )
-    if config.minutes:
-        trainer.add_callback(_time_limit(config.minutes))
-    trainer.train()
-    _write_log(folder / LOG_FILE, trainer.state.log_history)
+    lasting.restore(trainer.model)
+    with lasting.keeping():
+        if not lasting.over:
+            trainer.train()
     return trainer.model.merge_and_unload()
 
 
@@ -209,25 +223,15 @@ def _processor(folder: Path, tokenizer: Any) -> Any:
     return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
 
 
-def _time_limit(minutes: float) -> Any:
-    from transformers import TrainerCallback
-
-    end = time.monotonic() + 60 * minutes
-
-    class TimeLimit(TrainerCallback):
-        """Ends the training after the step in which the time is spent."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            control.should_training_stop |= time.monotonic() > end
-            return control
-
-    return TimeLimit()
-
-
 def save_trained(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     """As transformers loads it; for the embedded model also as this package does."""
-    import shutil
+    for left in folder.parent.glob(f".{folder.name}.*.partial"):  # of a run killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
+    with replacing(folder, durable=True) as partial:
+        _write(model, processor, config, partial)
 
+
+def _write(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     from emofeedback.embedded.scorer import FILES
 
     model.save_pretrained(folder)
@@ -239,7 +243,3 @@ def save_trained(model: Any, processor: Any, config: ScorerConfig, folder: Path)
     for name in FILES:
         if not (folder / name).is_file():
             shutil.copyfile(_embedded_folder(config) / name, folder / name)
-
-
-def _write_log(path: Path, history: list[dict[str, Any]]) -> None:
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in history), encoding="utf-8")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.plane.metrics import paired_difference
+from emofeedback.records.files import write_json
 
 from ..settings.scorer import ScorerConfig
 from .data import Example, drawn_examples, prompts_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 HELD_OUT_SEED = 7_000_000
+BEFORE_FILE = "before.json"
 Reader = Callable[[Tensor], tuple[float, float]]
 """Valence and arousal of one picture [1, H, W, 3] in 0..1."""
 
@@ -41,6 +43,18 @@ def held_out_examples(
     count = min(config.held_out, len(examples) // 5)
     held_out, trained = order[:count], order[count:]
     return [examples[i] for i in sorted(trained)], [examples[i] for i in sorted(held_out)]
+
+
+def first_gaps(
+    model: Any, processor: Any, examples: Sequence[Example], config: ScorerConfig, folder: Path
+) -> np.ndarray:
+    """`held_out_gaps` before the training; measured once in a run and kept in its folder."""
+    path = folder / BEFORE_FILE
+    if path.is_file():
+        return np.asarray(json.loads(path.read_text(encoding="utf-8")))
+    gaps = held_out_gaps(model, processor, examples, config)
+    write_json(path, gaps.tolist())
+    return gaps
 
 
 def held_out_gaps(

@@ -28,6 +28,7 @@ from emofeedback.refining.kept_words import fitting_clause, phrases_in, with_cla
 from emofeedback.refining.lvlm import signed
 from emofeedback.refining.rules import MAX_CLAUSE_WORDS
 
+from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from ..world.captions import neutral_prompt
@@ -163,8 +164,13 @@ def train_refiner(config: TrainConfig, folder: Path) -> None:
     """Train, measure on held-out pictures, and write `folder/scorer`.
 
     Raises: ConfigError: a model or settings that the drawn world cannot reward.
-        MissingDependencyError, CheckpointError.
+        MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
+    with stoppable(at_once=True):
+        _train(config, folder)
+
+
+def _train(config: TrainConfig, folder: Path) -> None:
     trl_classes()  # refused here rather than after minutes of measuring
     scorer = config.scorer
     for name in ("path", "data", "supervised_steps"):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emofeedback.records.emotion import Emotion, to_scale
+
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
+from ..settings.scorer import ScorerConfig
 
 IGNORED = -100
 
@@ -41,33 +45,42 @@ def right_answer(row: dict[str, Any]) -> str:
 
 
 def supervised_start(
-    model: Any, processor: Any, rows: Sequence[dict[str, Any]], *, steps: int, rate: float,
-    batch: int, seed: int, lora: Any,
+    model: Any, processor: Any, rows: Sequence[dict[str, Any]], config: ScorerConfig, *, seed: int,
+    lora: Any, folder: Path,
 ) -> tuple[Any, list[float]]:  # fmt: skip
     """Train a LoRA on right answers and merge it.
 
     Args:
         rows: of the dataset, as TRL gets them.
         lora: peft's LoraConfig.
-    Returns: the model, and the loss of every step.
+        folder: of checkpoints; what it holds is gone on with.
+    Returns: the model, and the loss of every step made by this call.
     """
     from peft import get_peft_model
-    from tqdm import tqdm
 
-    trained = get_peft_model(model, lora)
-    parameters = [value for value in trained.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=rate)
-    random, losses = np.random.default_rng(seed), []
-    for _ in tqdm(range(steps), desc="supervised start"):
-        chosen = [rows[index] for index in random.integers(len(rows), size=batch)]
-        inputs = answered(processor, chosen).to(trained.device)
-        loss = trained(**inputs).loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    merged = trained.merge_and_unload()
+    torch.manual_seed(seed)
+    learner = get_peft_model(model, lora)
+    parameters = [value for value in learner.parameters() if value.requires_grad]
+    losses: list[float] = []
+
+    def loss(random: StepRandom) -> tuple[Tensor, dict[str, float]]:
+        chosen = random.numpy.integers(len(rows), size=min(config.batch, 8))
+        found = learner(**answered(processor, [rows[i] for i in chosen]).to(learner.device)).loss
+        losses.append(float(found.detach()))
+        return found, {}
+
+    options = RunOptions(
+        run_dir=folder, steps=config.supervised_steps, seed=seed, threads=torch.get_num_threads()
+    )
+    run = Run(
+        "supervised start", options, config=config, modules={"lora": nn.ParameterList(parameters)},
+        optim=Optim(
+            learning_rate=config.supervised_rate, final_rate=1.0, warmup_steps=0,
+            betas=(0.9, 0.999),
+        ),
+    )  # fmt: skip
+    run.fit(loss)
+    merged = learner.merge_and_unload()
     return merged.requires_grad_(True), losses
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emofeedback.errors import ConfigError
+from emofeedback.records.limits import check_choice
 
 from ..formulas.dynamics import DYNAMICS
 from ..formulas.losses import MATCHING_POWERS, RATIO_LOSSES
 from .chain import ChainConfig
-from .choices import check_choice
 from .ranges import check_ranges
 from .reward import RewardConfig
 from .scorer import ScorerConfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emofeedback.errors import ConfigError
+from emofeedback.records.limits import check_choice
 
-from .choices import check_choice
 from .ranges import check_ranges
 
 

@@ -167,20 +167,23 @@ def test_an_ended_loop_survives_and_a_dropped_or_damaged_one_is_told(tmp_path: P
     state = replace(
         ended(3, Clicking(Chosen(2, 1))), origin=to_png(torch.rand(8, 8, 3)), failure="an end"
     )
-    kept = EndedLoops(tmp_path)
+    kept = EndedLoops(tmp_path, part="8188")
     kept.keep(RUN, state)
-    loaded = EndedLoops(tmp_path).load(RUN)
+    loaded = EndedLoops(tmp_path, part="8189").load(RUN)
     assert loaded.digest == state.digest and loaded.rounds == state.rounds
     assert vars(loaded) == vars(state)
     assert from_png(loaded.best_image).shape == (16, 16, 3)
     with pytest.raises(LoopError, match="not kept any more"):
         kept.load("../" + RUN)
-    (file,) = tmp_path.iterdir()
-    EndedLoops(tmp_path, most=file.stat().st_size + 1).keep("f" * 32, state)
+    (file,) = (tmp_path / "8188").iterdir()
+    most = file.stat().st_size + 1
+    EndedLoops(tmp_path, part="8189", most=most).keep("e" * 32, state)
+    assert kept.load(RUN).digest == kept.load("e" * 32).digest  # another server's part is its own
+    EndedLoops(tmp_path, part="8188", most=most).keep("f" * 32, state)
     with pytest.raises(LoopError, match="not kept any more"):
         kept.load(RUN)
-    EndedLoops(tmp_path, most=100).keep(RUN, state)  # larger alone: nothing is written or dropped
-    (file,) = tmp_path.iterdir()
+    EndedLoops(tmp_path, part="8188", most=100).keep(RUN, state)  # larger alone: nothing changes
+    (file,) = (tmp_path / "8188").iterdir()
     file.write_bytes(file.read_bytes()[:-400])
     with pytest.raises(LoopError, match="cannot be read"):
         kept.load("f" * 32)

@@ -214,3 +214,9 @@ def test_an_empty_prompt_is_refused(prompt):
 def test_pictures_survive_the_history_to_eight_bits(seed):
     image = torch.rand(9, 13, 3, generator=torch.Generator().manual_seed(seed))
     torch.testing.assert_close(from_png(to_png(image)), image, atol=0.5 / 255 + 1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", None, 7, "a boat \ud800"])
+def test_a_prompt_that_no_encoder_takes_is_named_at_once(prompt):
+    with pytest.raises(ConfigError, match="The prompt is|half of a character at place 8"):
+        start_loop(prompt, TARGET)

@@ -178,6 +178,11 @@ def test_rewrites_are_read_one_or_several():
         read_rewrites('{"clause": "", "suggestions": []}')
 
 
+def test_half_a_character_of_a_model_reaches_no_prompt():
+    (told,) = read_rewrites(r'{"clause": "in mist \ud83d", "suggestions": ["a \udc00 moon"]}')
+    assert (told.clause, told.suggestions[0].text) == ("in mist ?", "a ? moon")
+
+
 def test_an_unreadable_answer_is_asked_for_once_more_with_what_was_wrong():
     asked = []
 

@@ -29,7 +29,7 @@ def wording(folder: Path, words: str | bytes) -> Path:
         ("", "the word valence, the word arousal, the lowest rating, 1, the highest rating, 9"),
         (WORDS.replace("Arousal", "Erregung"), "lacks the word arousal."),
         (WORDS.replace("9", "10"), "lacks the highest rating, 9."),
-        (WORDS * 50, "4000 are the most"),
+        (WORDS * 50, "more than 4000 letters"),
         (b"\xff\xfe", "cannot be read as text"),
     ],
 )

@@ -6,10 +6,12 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from emofeedback.commands.rate import TOKEN, RatingServer, open_page
 from emofeedback.errors import ConfigError
@@ -30,7 +32,9 @@ def study(tmp_path: Path) -> Path:
                 chosen=(0,), prompts=("a boat on the sea",), moves=(), tokens=0, seconds=1.0,
             )  # fmt: skip
             picture = tmp_path / f"{pair:03d}-{system.replace(' ', '-')}.png"
-            Image.new("RGB", (8, 8), (80 * pair, 30, 200)).save(picture)
+            told = PngInfo()
+            told.add_text("system", system)
+            Image.new("RGB", (8, 8), (80 * pair, 30, 200)).save(picture, pnginfo=told)
             picture.with_suffix(".json").write_text(json.dumps(trial.record()), encoding="utf-8")
     (tmp_path / "study.json").write_text("{}", encoding="utf-8")
     return tmp_path
@@ -74,7 +78,9 @@ def test_every_question_is_asked_once_and_the_table_says_whose_picture_won(
         number, two = told["question"], told["pictures"] == 2
         question = questions_for("ann", shown_pictures(study))[number]
         status, data, _ = ask(page, f"/picture?rater=ann&question={number}&place=0")
-        assert status == 200 and data == question.shown[0].picture.read_bytes()
+        assert status == 200
+        with Image.open(BytesIO(data)) as sent, Image.open(question.shown[0].picture) as kept:
+            assert not sent.info and sent.tobytes() == kept.tobytes()
         felt = {"choice": "right"} if two else {"valence": 1.5, "arousal": -0.5}
         answer = {"rater": "ann", "question": number, **felt}
         assert ask(page, "/answer", answer, **own)[0] == 200
@@ -135,6 +141,29 @@ def test_a_name_is_no_formula_and_a_folder_without_a_study_is_named(
     assert json.loads(ask(page, "/next?rater=%3D1%2B1")[1])["done"] == 1
     with pytest.raises(ConfigError, match="holds no pictures of a study"):
         open_page(tmp_path_factory.mktemp("empty"), 0)
+
+
+def test_a_table_that_cannot_be_used_is_told_and_a_row_cut_short_asked_again(
+    page: RatingServer, study: Path
+) -> None:
+    answer = {"rater": "ann", "question": 0, "choice": "left"}
+    assert ask(page, "/answer", answer, **{TOKEN: page.token})[0] == 200
+    with (study / TABLE).open("a", encoding="utf-8") as table:
+        table.write("ann\n")
+    assert json.loads(ask(page, "/next?rater=ann")[1])["done"] == 1
+    (study / TABLE).unlink()
+    (study / TABLE).mkdir()
+    status, told, _ = ask(page, "/answer", answer, **{TOKEN: page.token})
+    assert status == 500 and b"could not be written" in told
+    status, told, _ = ask(page, "/answer", answer, **{TOKEN: "\u00e9"})
+    assert status == 403
+
+
+def test_a_damaged_trial_is_named(study: Path) -> None:
+    for damage in ("{", "[]", '{"target": 1}', "[" * 100_000):
+        (study / "000-drawn-once.json").write_text(damage, encoding="utf-8")
+        with pytest.raises(ConfigError, match="000-drawn-once.json is no trial of a study"):
+            shown_pictures(study)
 
 
 @pytest.mark.browser

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from training.runs import chain
+from training.runs.tracking import LOG_FILE, read_log
+from training.scorer.lasting import Lasting
 from training.train import main
 
 TINY = (
-    "threads=1", "steps=1", "tensorboard=false", "model.size=64", "chain.start_steps=0",
-    "chain.scorer_steps=1", "chain.num_prompts=1", "chain.levels=2", "chain.pictures=2",
+    "threads=1", "steps=1", "tensorboard=false", "checkpoint_every=1", "model.size=64",
+    "chain.start_steps=0", "chain.scorer_steps=2", "chain.num_prompts=1", "chain.levels=2",
+    "chain.pictures=2",
     "chain.candidates=2", "scorer.batch=8", "scorer.pictures=8", "scorer.held_out=4",
     "data.prompts_per_step=1", "rollout.group_size=2", "rollout.num_inference_steps=2",
     "rollout.window=1", "watch.pictures=2", "watch.table_steps=2",
@@ -25,9 +28,20 @@ def test_a_chain_that_was_stopped_goes_on_and_reports_every_stage(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def stopped_after_one(scorer: Lasting, *_: object, **__: object) -> None:
+        if scorer.step:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lasting, "on_step_begin", stopped_after_one)
+        assert main(["--preset", "chain", "--run", str(folder), *TINY]) == 130
+    scored = folder / chain.SCORER / LOG_FILE
+    (first,) = scored.read_text("utf-8").splitlines()
     with monkeypatch.context() as patch:
         patch.setattr(chain, "_evaluation", stopped)
-        assert main(["--preset", "chain", "--run", str(folder), *TINY]) == 130
+        assert main(["--resume", str(folder)]) == 130
+    assert scored.read_text("utf-8").splitlines()[0] == first
+    assert [line["step"] for line in read_log(scored)] == [1, 2]
     trained = folder / chain.GENERATOR / chain.CHECKPOINT
     made = trained.stat().st_mtime_ns
     assert main(["--resume", str(folder)]) == 0

@@ -115,6 +115,30 @@ def test_a_resumed_muon_run_equals_an_uninterrupted_one(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole, halves, strict=True))
 
 
+def test_an_interrupted_update_is_made_again_from_the_checkpoint_before(tmp_path, monkeypatch):
+    whole, model = toy(tmp_path / "whole")
+    whole.fit(loss_of(model))
+    run, model = toy(tmp_path / "cut", checkpoint_seconds=0)
+    step, made = run.optimizer.step, []
+
+    def interrupted() -> None:
+        step()
+        made.append(1)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.optimizer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(loss_of(model))
+    again, model = toy(tmp_path / "cut")
+    assert again.step == 3
+    again.fit(loss_of(model))
+    ours, theirs = (
+        load_latest(tmp_path / name / "checkpoints").values for name in ("cut", "whole")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_random_numbers_depend_on_seed_and_step_alone():
     one, same = StepRandom.of(1, 5), StepRandom.of(1, 5)
     others = [StepRandom.of(1, 6), StepRandom.of(2, 5)]

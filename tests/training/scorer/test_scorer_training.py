@@ -151,10 +151,14 @@ def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, messa
         read_examples(ScorerConfig(data=str(ratings)), seed=0)
 
 
-def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompts() -> None:
+def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompts(
+    tmp_path: Path,
+) -> None:
     from peft import LoraConfig
 
-    config = ScorerConfig(pictures=2)
+    config = ScorerConfig(
+        pictures=2, supervised_steps=5, supervised_rate=5e-3, num_generations=2, batch=2
+    )
     model, processor = load_scorer_model(config)
     asked = rows(drawn_examples(2, seed=0, split="train"), config)
     inputs = answered(processor, asked)
@@ -165,9 +169,8 @@ def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompt
         assert told.gap_from(Emotion(row["valence"], row["arousal"])).size < 0.6
     lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
     trained, losses = supervised_start(
-        model, processor, asked,
-        steps=5, rate=5e-3, batch=2, seed=0, lora=lora,
-    )  # fmt: skip
+        model, processor, asked, config, seed=0, lora=lora, folder=tmp_path
+    )
     assert losses[-1] < losses[0]
     assert not any("lora" in name for name, _ in trained.named_parameters())
 

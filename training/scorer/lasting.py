@@ -1,0 +1,154 @@
+"""What makes TRL's training last: checkpoints of the project's kind, exact resume, log and budget.
+
+TRL's own checkpoints pickle the optimiser and the random sources. Here each step is seeded by the
+seed and its number, and the walk through the pictures is a function of both, so weights, optimiser
+and step are the whole state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import TrainerCallback
+
+from emofeedback.errors import CheckpointError
+
+from ..runs.budget import Budget
+from ..runs.run import CHECKPOINTS, StepRandom
+from ..runs.run_state import RunState, load_latest, save_state, whole_checkpoints
+from ..runs.tracking import Tracker
+from ..settings.config import TrainConfig
+
+log = logging.getLogger(__name__)
+TOKENS = "tokens"
+
+
+class Lasting(TrainerCallback):
+    """Goes on from the newest checkpoint of a folder, and keeps what comes after it.
+
+    Args:
+        folder: of the run; where it holds no checkpoint, the run begins.
+    Raises: CheckpointError: there are checkpoints, and all are damaged.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        self.config, self.folder = config, folder / CHECKPOINTS
+        self.state = load_latest(self.folder) if whole_checkpoints(self.folder) else RunState()
+        self.step = self._saved = self._begun = self.state.step
+        self._budget = Budget(config.steps, config.minutes or None)
+        self._started = time.monotonic() - self.state.seconds
+        self._whole, self._tokens = True, int(self.state.facts.get(TOKENS, "0"))
+        self._model: Any = None
+        self._optimizer: Any = None
+        self._tracker = Tracker(
+            folder, tensorboard=config.tensorboard, step=self.step, wandb=config.wandb,
+            settings=dataclasses.asdict(config) if config.wandb else {},
+        )  # fmt: skip
+
+    @property
+    def over(self) -> bool:
+        """Whether the steps or the minutes are spent."""
+        return self._budget.over(self.step, time.monotonic() - self._started)
+
+    def restore(self, model: Any) -> None:
+        """Give the trained weights of the checkpoint to a model that was built as the run's was."""
+        with torch.no_grad():
+            for name, value in trained(model).items():
+                if name in self.state.values:
+                    value.copy_(self.state.values[name])
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Inside TRL trains; whatever ends it, the last whole step is kept."""
+        self._started = time.monotonic() - self.state.seconds
+        try:
+            yield
+            if self._saved != self.step:
+                self._save()
+        except BaseException:
+            if self._whole and self._saved != self.step:
+                try:
+                    self._save()
+                except CheckpointError as error:
+                    log.error("%s", error)
+            raise
+        finally:
+            self._tracker.close()
+
+    # -- called by TRL ----------------------------------------------------------------------------
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Take up step, optimiser and learning rate."""
+        self._model, self._optimizer = parts["model"], parts["optimizer"]
+        if not self.step:
+            return
+        log.info("resumed at step %d", self.step)
+        state.global_step, state.num_input_tokens_seen = self.step, self._tokens
+        self._optimizer.load_state_dict(self.state.optimizer)
+        schedule = parts["lr_scheduler"]
+        schedule.last_epoch = self.step - 1
+        with warnings.catch_warnings():  # the optimiser's steps were made by an earlier process
+            warnings.simplefilter("ignore")
+            schedule.step()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Answers are drawn by the seed and the step alone."""
+        StepRandom.of(self.config.seed, state.global_step)
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """From here to the log's line the weights belong to no whole step."""
+        self._whole = False
+
+    def on_log(self, args: Any, state: Any, control: Any, **parts: Any) -> Any:
+        """The end of a step: its line, its checkpoint, and whether it is the last."""
+        logs = parts.get("logs") or {}
+        if "loss" not in logs:  # TRL's summary of a whole training
+            return control
+        numbers = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
+        del numbers["epoch"]
+        if self.step == self._begun:  # which TRL takes for the mean of all steps so far
+            numbers["loss"] *= state.global_step
+        self.step, self._tokens = state.global_step, state.num_input_tokens_seen
+        self._whole = True
+        self._tracker.log(self.step, numbers)
+        if self.step % self.config.checkpoint_every == 0:
+            self._save()
+        control.should_training_stop |= self.over
+        return control
+
+    def _save(self) -> None:
+        now = RunState(
+            step=self.step,
+            seconds=time.monotonic() - self._started,
+            values=trained(self._model),
+            optimizer=self._optimizer.state_dict(),
+            facts={TOKENS: str(self._tokens)},
+        )
+        save_state(self.folder, now, keep=self.config.keep_checkpoints)
+        self._saved = self.step
+
+
+def trained(model: Any) -> dict[str, Tensor]:
+    """The parameters that a training changes, by name."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def walk(count: int, seed: int, first: int, end: int) -> list[int]:
+    """Places `first` to `end` of an endless walk through `count` pictures, each round shuffled
+    anew: numbers 0..count-1. `end` is left out."""
+    rounds = range(first // count, -(-end // count))
+    if not rounds:
+        return []
+    orders = [np.random.default_rng((seed, turn, 8)).permutation(count) for turn in rounds]
+    places = np.concatenate(orders)[first - rounds.start * count :]
+    return [int(place) for place in places[: end - first]]
