@@ -42,13 +42,13 @@ from .records.emotion import Emotion as Emotion
 from .records.emotion import Gap as Gap
 from .records.emotion import from_scale as from_scale
 from .records.emotion import to_scale as to_scale
+from .records.policy import POLICIES as POLICIES
+from .records.policy import LoopPolicy as LoopPolicy
 from .records.reading import Cue as Cue
 from .records.reading import Reading as Reading
 from .records.refinement import Refinement as Refinement
 from .records.refinement import Suggestion as Suggestion
 from .records.request import RefineRequest as RefineRequest
-from .records.state import POLICIES as POLICIES
-from .records.state import LoopPolicy as LoopPolicy
 from .records.state import LoopState as LoopState
 from .records.state import RoundRecord as RoundRecord
 from .refining.base import Refiner as Refiner

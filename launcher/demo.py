@@ -22,7 +22,7 @@ REPORT_KEY = "emofb_report"  # under it, End Emotion Loop leaves its report in t
 PICTURES = ("best", "candidates", "chart")  # saved as emofeedback/NAME
 LARGEST = 3.0
 MAX_SEED = 2**64 - 1
-MAX_ROUNDS, MAX_CANDIDATES = 100, 64  # of emofeedback/records/state.py; a test holds them
+MAX_ROUNDS, MAX_CANDIDATES = 100, 64  # of emofeedback/records/policy.py; a test holds them
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ..emofeedback.loop.candidate_prompts import ROUTES
 from ..emofeedback.loop.driver import rewrite_first_prompt, run_loop
+from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import start_loop
 from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
@@ -23,7 +24,7 @@ from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values
 from .widgets.names import EMOTION_FEEDBACK, ENCODE_EMOTION
-from .widgets.policy import policy_from, policy_inputs
+from .widgets.policy import policy_from, policy_inputs, steering_inputs
 from .widgets.resume import loop_to_resume, resume_input
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -33,6 +34,8 @@ from .widgets.sockets import (
     seed_input,
     target_input,
 )
+
+STRENGTH_TAKES_IT = "The aim needs an emotion_strength above 0, and a CLIP with an emotion adapter."
 
 
 class EmotionFeedback(io.ComfyNode):
@@ -73,7 +76,8 @@ class EmotionFeedback(io.ComfyNode):
                     tooltip="'shared': one prompt for all candidates of a round, from the best "
                     "one. 'one each': every candidate's prompt is rewritten on its own, so that "
                     "several directions are tried at once. 'several at once': a vision-language "
-                    "model writes as many different prompts as candidates, in one answer.",
+                    "model writes as many different prompts as candidates, in one answer. "
+                    "'two where unsure': a second prompt shares the round where that should help.",
                 ),
                 io.Float.Input(
                     "emotion_strength",
@@ -83,8 +87,8 @@ class EmotionFeedback(io.ComfyNode):
                     step=0.05,
                     round=0.01,
                     advanced=True,
-                    tooltip="Also feeds the target through the CLIP's emotion adapter, as "
-                    f"{ENCODE_EMOTION} does; 0 leaves it to the words.",
+                    tooltip="Also feeds the aim (the target, while words are steered) through the "
+                    f"CLIP's emotion adapter, as {ENCODE_EMOTION} does; 0 leaves it to the words.",
                 ),
                 seed_input("The seed of the first round; the seed policy derives the others."),
                 *_sampler_inputs(),
@@ -92,6 +96,7 @@ class EmotionFeedback(io.ComfyNode):
                 first_prompt_input(advanced=True),
                 resume_input(),
                 keep_candidates_input(),
+                *steering_inputs(STRENGTH_TAKES_IT, advanced=True),
             ],
             outputs=result_outputs(),
             is_output_node=True,
@@ -125,6 +130,8 @@ class EmotionFeedback(io.ComfyNode):
             else start_loop(prompt, target, policy, seed=seed)
         )
         settings = SamplerSettings(target=target, **sampling)
+        if settings.emotion_strength == 0:
+            state = by_words_alone(state, STRENGTH_TAKES_IT)
         loop, rewriting = SampledLoop(settings, state.policy.rounds), remembering_refiner(refiner)
         if first_prompt == REWRITTEN and not state.resumed:
             state = rewrite_first_prompt(state, rewriting, loop)
@@ -137,8 +144,9 @@ class EmotionFeedback(io.ComfyNode):
             observer=loop,
             route=prompts,
             steps_per_picture=settings.steps,
-            at_hand=drawn.at_hand,
+            at_hand=lambda prompts, seed: drawn.at_hand(prompts, seed, loop.aim),
             latents=loop.latents,
+            take_aim=loop.take_aim,
         ):
             FAILURES.note(state)
             drawn.keep(state)

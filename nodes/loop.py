@@ -12,11 +12,14 @@ from ..emofeedback.errors import LoopError
 from ..emofeedback.images import check_images, from_png, to_png
 from ..emofeedback.loop.driver import decided, rewrite_first_prompt
 from ..emofeedback.loop.progress import MAKING
+from ..emofeedback.loop.steering import by_words_alone
 from ..emofeedback.loop.steps import round_seed, start_loop, with_steps
+from ..emofeedback.loop.stopping import stopped_unpromising
 from ..emofeedback.reading.base import (
     Scorer,
 )
 from ..emofeedback.records.emotion import Emotion
+from ..emofeedback.records.policy import WORDS
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     CLOCK,
@@ -40,13 +43,21 @@ from .comfy.reuse import (
     remembering_refiner,
     with_pictures_at_hand,
 )
-from .comfy.wiring import warnings_of_running
+from .comfy.wiring import CONNECT_AIM, running_body_takes_aim, warnings_of_running
 from .comfy.words import round_in_words, suggestions_in_words
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
-from .widgets.names import END_LOOP, OPEN_ROUND, REFINE_ROUND, SCORE_ROUND, START_LOOP
-from .widgets.policy import policy_from, policy_inputs
+from .widgets.names import (
+    EMOTION_SAMPLER,
+    ENCODE_EMOTION,
+    END_LOOP,
+    OPEN_ROUND,
+    REFINE_ROUND,
+    SCORE_ROUND,
+    START_LOOP,
+)
+from .widgets.policy import policy_from, policy_inputs, steering_inputs
 from .widgets.resume import loop_to_resume, resume_input
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -83,6 +94,12 @@ def _round_outputs() -> list[io.Output]:
             tooltip="What an image-to-image body starts from: the candidate that you clicked in "
             "the panel, else the picture that came in.",
         ),
+        EmotionSocket.Output(
+            display_name="aim",
+            tooltip="The emotion to hand to what makes the pictures: the target, corrected by what "
+            "was read where steer is 'aim' or 'both'. For "
+            f"{ENCODE_EMOTION}, {EMOTION_SAMPLER} and the like.",
+        ),
     ]
 
 
@@ -94,6 +111,8 @@ def _open_round(state: LoopState) -> io.NodeOutput:
         *([f"goes on after round {state.coming_round} of an earlier run"] if state.known else []),
         f"round {state.coming_round} of {policy.rounds}: {state.prompt}",
     ]
+    if state.policy.steer != WORDS:
+        lines.append(f"aim: {state.aim}")
     if state.first_refinement is not None and state.coming_round == 1:
         lines.append(suggestions_in_words(state.first_refinement))
     show_text("\n".join(lines).strip())
@@ -102,7 +121,15 @@ def _open_round(state: LoopState) -> io.NodeOutput:
     PAGE.told(state, "" if state.at_hand or state.known else MAKING)
     start = state.start_image
     picture = from_png(start).unsqueeze(0) if start else ExecutionBlocker(NO_PICTURE)
-    outputs = state, state.prompt, round_seed(state), policy.candidates, state.target, picture
+    outputs = (
+        state,
+        state.prompt,
+        round_seed(state),
+        policy.candidates,
+        state.target,
+        picture,
+        state.aim,
+    )
     kept = (
         ExecutionBlocker(None) if index in blocked else output
         for index, output in enumerate(outputs)
@@ -150,6 +177,10 @@ class StartLoop(io.ComfyNode):
                     tooltip="For bodies that start from a picture (image to image): handed out by "
                     "the picture output until you click a candidate. Of a batch, the first.",
                 ),
+                *steering_inputs(
+                    "The aim needs the aim output wired to what makes the pictures, for example "
+                    f"to the emotion input of {ENCODE_EMOTION}."
+                ),
             ],
             outputs=_round_outputs(),
             hidden=[io.Hidden.dynprompt],
@@ -177,10 +208,14 @@ class StartLoop(io.ComfyNode):
             check_loop(LoopGraph(cls.hidden.dynprompt), node_id)
         policy = policy_from(settings)
         origin = b"" if picture is None else to_png(check_images(picture)[0])
-        if resume.strip():
-            return _open_round(loop_to_resume(resume, prompt, target, policy, origin=origin))
-        state = start_loop(prompt, target, policy, seed=seed, origin=origin)
-        if first_prompt == REWRITTEN:
+        state = (
+            loop_to_resume(resume, prompt, target, policy, origin=origin)
+            if resume.strip()
+            else start_loop(prompt, target, policy, seed=seed, origin=origin)
+        )
+        if not running_body_takes_aim():
+            state = by_words_alone(state, CONNECT_AIM)
+        if first_prompt == REWRITTEN and not state.resumed:
             show_text("rewriting the prompt for the first round")
             state = rewrite_first_prompt(state, remembering_refiner(refiner), PAGE)
         return _open_round(state)
@@ -264,6 +299,7 @@ class EndLoop(io.ComfyNode):
                 f"{END_LOOP}."
             )
         state = decided(with_steps(state, sampler_steps(graph, body)), LAST_PAGE)
+        state = stopped_unpromising(state)
         told = [round_in_words(state), kept(state) if keep_candidates else ""]
         show_loop_progress(state.coming_round - 1, state.policy.rounds, "\n".join(told).strip())
         LAST_PAGE.told(state)

@@ -76,6 +76,8 @@ class RefinePrompt(io.ComfyNode):
             best=rank_readings(found, target)[0],
         )
         refinement = refiner_of(refiner).refine(request)
+        told = found[request.best].cues
+        refinement = refinement.suggesting_nothing_of([cue.name for cue in told])
         text = suggestions_in_words(refinement)
         show_text(text)
         return io.NodeOutput(refinement.prompt, text)

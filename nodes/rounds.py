@@ -15,6 +15,7 @@ from ..emofeedback.loop.steps import check_read
 from ..emofeedback.reading.base import (
     Scorer,
 )
+from ..emofeedback.records.policy import AIM
 from ..emofeedback.records.state import LoopState
 from .comfy.bridge import (
     CLOCK,
@@ -172,5 +173,7 @@ class RefineRound(io.ComfyNode):
         FAILURES.note(refined)
         refinement = refined.rounds[-1].refinement
         text = suggestions_in_words(refinement) if refinement else ""
+        if refined.policy.steer == AIM:
+            text = f"The words stay; the next aim is {refined.aim}."
         show_text(text)
         return io.NodeOutput(refined, refined.prompt, text)

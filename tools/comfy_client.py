@@ -31,8 +31,13 @@ WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows" / "api"
 # What keeps a run short without changing what it does.
 QUICK: dict[str, dict[str, Any]] = {
     "KSampler": {"steps": 2},
-    "EmoFB_StartLoop": {"candidates": 2, "tolerance": 0.0},
-    "EmoFB_EmotionFeedback": {"steps": 2, "candidates": 2, "tolerance": 0.0},
+    "EmoFB_StartLoop": {"candidates": 2, "tolerance": 0.0, "stop_unpromising": False},
+    "EmoFB_EmotionFeedback": {
+        "steps": 2,
+        "candidates": 2,
+        "tolerance": 0.0,
+        "stop_unpromising": False,
+    },
     "EmoFB_EmotionGrid": {"side": 2},
     "EmoFB_EmotionPath": {"points": 3},
     "ImageGrid": {"columns": 2},

@@ -79,7 +79,14 @@ def run(options: argparse.Namespace) -> int:
                 paint = painter(system, pair.target)
                 floor = options.content_floor
                 return run_trial(
-                    system, pair, paint, scorer, judge, floor=floor, saved=lambda: _saved(paint)
+                    system,
+                    pair,
+                    paint,
+                    scorer,
+                    judge,
+                    floor=floor,
+                    saved=lambda: _saved(paint),
+                    take_aim=paint.take_aim if isinstance(paint, Painter) else None,
                 )
 
             trials[system.name].append(kept_trial(picture, make))

@@ -17,6 +17,8 @@ from ..errors import ScorerError
 from ..images import from_png
 from ..reading.base import Scorer
 from ..records.drawn import Drawn
+from ..records.emotion import Emotion
+from ..records.policy import AIM
 from ..records.reading import Unread
 from ..records.state import LoopState
 from ..refining.base import Refiner
@@ -26,6 +28,7 @@ from .going_on import chosen_of, prefer
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
 from .report import unread_in_words
+from .steering import by_words_alone
 from .steps import (
     accept_best,
     check_read,
@@ -38,6 +41,7 @@ from .steps import (
     rewritten_for_target,
     round_seed,
 )
+from .stopping import stopped_unpromising
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ Generate = Callable[[Sequence[str], int], Tensor]
 """(one prompt a candidate, seed) -> pictures [B, H, W, 3] in 0..1."""
 AtHand = Callable[[Sequence[str], int], Drawn | None]
 """The same pictures, where an earlier run made them."""
+TakeAim = Callable[[Emotion], None]
+"""Is told the coming round's aim before `Generate` and `AtHand` are asked for it."""
 
 
 def nothing_at_hand(prompts: Sequence[str], seed: int) -> None:
@@ -157,8 +163,11 @@ def refine_round(
     Raises: LoopError: no round was read, or it was refined already.
 
     A refiner whose answers cannot be used is replaced by the rules; one that cannot be asked ends
-    the loop with the best picture so far.
+    the loop with the best picture so far. Where the aim alone is steered, the words stay and nobody
+    is asked.
     """
+    if state.policy.steer == AIM:
+        return state, prompts or (state.prompt,) * state.policy.candidates
 
     def tick() -> None:
         observer.told(state, REWRITING)
@@ -195,6 +204,7 @@ def run_loop(
     steps_per_picture: int = 0,
     at_hand: AtHand = nothing_at_hand,
     latents: Callable[[], Sequence[bytes]] = tuple,
+    take_aim: TakeAim | None = None,
 ) -> Iterator[LoopState]:
     """Runs the loop, yielding the state after every round.
 
@@ -205,8 +215,12 @@ def run_loop(
         steps_per_picture: for the cost report.
         at_hand: asked before `generate`.
         latents: asked after it: what each of its pictures was decoded from, as in `Drawn`.
+        take_aim: for a policy that steers the aim; None where nothing takes it: then the loop
+            steers by words, and says so.
     Raises: ScorerError: the loop has ended, and no picture was read.
     """
+    if take_aim is None:
+        state = by_words_alone(state, "Give run_loop a take_aim.")
     count = state.policy.candidates
     prompts = (state.prompt,) * count
     if state.known is not None:
@@ -218,6 +232,8 @@ def run_loop(
             prompts = (made * count)[:count]
         yield state
     while not state.done:
+        if take_aim is not None:
+            take_aim(state.aim)
         reused = at_hand(prompts, round_seed(state))
         observer.told(state, "" if reused else MAKING)
         started = time.perf_counter()
@@ -247,6 +263,10 @@ def run_loop(
         state = decided(state, observer)
         if refiner is not None and state.awaits_refinement:
             state, prompts = refine_round(state, refiner, observer, route=route, prompts=prompts)
+        stopped = stopped_unpromising(state, prompts)
+        if stopped is not state:
+            state = stopped
+            observer.told(state)
         yield state
     check_read(state)
 

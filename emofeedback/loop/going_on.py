@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError, LoopError
+from ..records.policy import MAX_ROUNDS, LoopPolicy
 from ..records.reading import Reading
-from ..records.state import MAX_ROUNDS, Best, Chosen, LoopPolicy, LoopState, Resumed
+from ..records.state import Best, Chosen, LoopState, Resumed
 from .cost import loop_cost
 from .ranking import measured_best
+from .stopping import UNPROMISING
 
 _WRITTEN = re.compile(r"([0-9a-f]{32}):(\d{1,4}):(\d{1,4}):(\d{1,4})", re.ASCII)
 
@@ -95,7 +97,7 @@ def resumed_loop(
 
     Args:
         policy: how to go on; its `rounds` are those that were made and `resume.more`. A tolerance
-            that was reached is off, patience and time budget count from here.
+            that was reached is off, as is an expectation; patience and time budget count anew.
         origin: as in `LoopState`, where it is another than before.
     Raises: LoopError: no picture was read, or none by `resume.choice`. ConfigError: too many.
     """
@@ -112,6 +114,7 @@ def resumed_loop(
         policy,
         rounds=made + resume.more,
         tolerance=0.0 if reached else policy.tolerance,
+        stop_unpromising=policy.stop_unpromising and ended.stop_reason != UNPROMISING,
     )
     last = ended.rounds[-1]
     # words written before a choice, or before the loop ended, are written anew

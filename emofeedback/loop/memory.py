@@ -138,6 +138,10 @@ class RememberingRefiner(Refiner):
             self._memory.refinements.keep(key, refinement)
         return refinement
 
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """As the refiner does, each time anew."""
+        return self._refiner.ranked(request)
+
     def refine_several(self, request: RefineRequest, count: int) -> list[Refinement]:
         """As the refiner does, each time anew."""
         return self._refiner.refine_several(request, count)
@@ -159,10 +163,17 @@ def _pixels(images: Tensor) -> str:
 def _question(request: RefineRequest) -> str:
     """Names all that a refiner may look at, but for what it cost."""
     history = [
-        (record.prompts, record.best, _free(measured(record.readings)), _clause(record))
+        (record.prompts, record.best, _free(measured(record.readings)), _clause(record), record.aim)
         for record in request.history
     ]
-    asked = (request.artist_prompt, request.prompt, request.target, request.best)
+    asked = (
+        request.artist_prompt,
+        request.prompt,
+        request.target,
+        request.best,
+        request.aim,
+        request.prompts,
+    )
     text = repr((asked, _free(list(request.readings)), history, _pixels(request.images)))
     return hashlib.sha256(text.encode()).hexdigest()
 

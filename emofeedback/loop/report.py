@@ -78,6 +78,7 @@ def round_values(record: RoundRecord, target: Emotion) -> Values:
         "steps": record.steps,
         "tokens": record.tokens,
         "reused": record.reused,
+        "aim": record.aim and _emotion(record.aim),
     }
 
 
@@ -149,7 +150,7 @@ def cost_values(state: LoopState) -> Values:
 def loop_warnings(state: LoopState) -> list[str]:
     """What ended the loop early, pictures without a reading, and every distinct warning."""
     first = state.first_refinement
-    found = dict.fromkeys([state.failure] if state.failure else [])
+    found = dict.fromkeys([*([state.failure] if state.failure else []), *state.told])
     found |= dict.fromkeys(first.warnings if first else ())
     for record in state.made:
         found |= dict.fromkeys(unread_in_words(record))

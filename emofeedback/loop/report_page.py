@@ -27,6 +27,7 @@ COLUMNS = (
     "round", "candidate", "best_of_round", "best_of_all", "seed", "valence", "arousal",
     "uncertainty_valence", "uncertainty_arousal", "gap_valence", "gap_arousal", "gap_size",
     "content", "clipped", "words", "cues", "model", "calibration", "prompt", "warnings",
+    "aim_valence", "aim_arousal",
 )  # fmt: skip
 
 
@@ -76,9 +77,15 @@ def _rows(report: Values) -> Iterator[Values]:
                 "best_of_all": int((record["round"], number) == best),
                 "seed": record["seed"],
                 "prompt": record["prompts"][number - 1],
+                **_aim(record["aim"]),
                 **_measures(reading),
             }
             yield {name: as_cell(value) for name, value in row.items()}
+
+
+def _aim(aim: Values | None) -> Values:
+    """Columns of what the body was handed; empty where it was not steered."""
+    return {f"aim_{axis}": round(aim[axis], 4) if aim else "" for axis in ("valence", "arousal")}
 
 
 def _measures(reading: Values) -> Values:

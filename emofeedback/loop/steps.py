@@ -14,6 +14,7 @@ from ..reading.base import Scorer
 from ..reading.outcomes import read_each
 from ..records.drawn import Drawn
 from ..records.emotion import Emotion
+from ..records.policy import LoopPolicy
 from ..records.prompt import (
     checked_prompt,
 )
@@ -29,14 +30,14 @@ from ..records.refinement import (
 )
 from ..records.request import (
     RefineRequest,
-    blind_request,
 )
-from ..records.state import MAX_SEED, LoopPolicy, LoopState, RoundRecord, SkippedRound
+from ..records.state import MAX_SEED, LoopState, RoundRecord, SkippedRound
 from ..refining.base import (
     Refiner,
 )
 from .going_on import basis_of, chosen_of
 from .ranking import best_after, rank_readings
+from .steering import first_request, handed_aim, next_aim
 from .stopping import stop_reason
 
 
@@ -72,7 +73,7 @@ def rewritten_for_target(state: LoopState, refiner: Refiner) -> LoopState:
     """
     if state.rounds:
         raise LoopError("The loop has begun; its first prompt can no longer be rewritten.")
-    refinement = refiner.refine(blind_request(state.artist_prompt, state.target))
+    refinement = refiner.refine(first_request(state))
     prompt = checked_prompt(refinement.prompt)
     return state.advanced(["rewritten", prompt], prompt=prompt, first_refinement=refinement)
 
@@ -161,6 +162,8 @@ def record_scores(
     read = readings[best]
     told = [repr(each.emotion) if isinstance(each, Reading) else each.why for each in readings]
     event = [prompts, seed, list(pictures), told]
+    if handed_aim(state) is not None:
+        event.append([repr(each) for each in measured(readings)])
     if isinstance(read, Unread):
         unread = SkippedRound(
             number=state.coming_round,
@@ -190,9 +193,11 @@ def record_scores(
         steps=steps,
         tokens=sum(reading.tokens for reading in measured(readings)),
         reused=reused is not None,
+        aim=handed_aim(state),
         latents=drawn.latents,
     )
     scored = state.advanced(event, rounds=(*state.rounds, record), best=best_after(state, record))
+    scored = replace(scored, corrected=next_aim(scored))
     return replace(scored, stop_reason=stop_reason(scored))
 
 
@@ -300,6 +305,8 @@ def refine_request(state: LoopState) -> RefineRequest:
         target=state.target,
         best=read.index(best),
         history=(*state.rounds[:index], *state.rounds[index + 1 :]),
+        aim=record.aim,
+        prompts=tuple(record.prompts[place] for place in read),
     )
 
 
@@ -315,6 +322,9 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
     record = state.rounds[-1]
     if record.refinement is not None:
         raise LoopError(f"Round {record.number} was refined already; refine each round once.")
+    index, best = basis_of(state)
+    seen = state.rounds[index].reading_of(best).cues
+    refinement = refinement.suggesting_nothing_of([cue.name for cue in seen])
     record = replace(
         record,
         refinement=refinement,
@@ -322,8 +332,9 @@ def record_refinement(state: LoopState, refinement: Refinement) -> LoopState:
         refine_seconds=refinement.seconds,
         tokens=record.tokens + refinement.tokens,
     )
-    return state.advanced(
+    refined = state.advanced(
         ["refined", refinement.prompt],
         rounds=(*state.rounds[:-1], record),
         prompt=checked_prompt(refinement.prompt),
     )
+    return replace(refined, corrected=next_aim(refined))

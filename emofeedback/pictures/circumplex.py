@@ -34,11 +34,12 @@ LABEL_PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class ChartRound:
-    """What a chart shows of a round: its readings, which of them is best, and its number."""
+    """What a chart shows of a round: its readings, which of them is best, its number and aim."""
 
     readings: tuple[Reading, ...]
     best: int | None
     number: int = 1
+    aim: Emotion | None = None
 
 
 def trajectory_chart(state: LoopState, *, size: int = 640, theme: str = "light") -> Tensor:
@@ -50,7 +51,7 @@ def trajectory_chart(state: LoopState, *, size: int = 640, theme: str = "light")
 def _chart_round(record: RoundRecord) -> ChartRound:
     """The candidates that were read."""
     best = sum(record.was_read[: record.best])
-    return ChartRound(tuple(measured(record.readings)), best, record.number)
+    return ChartRound(tuple(measured(record.readings)), best, record.number, record.aim)
 
 
 def readings_chart(
@@ -81,6 +82,7 @@ def circumplex_chart(
     for shown in rounds:
         _draw_round(axes, shown, colours, numbered=shown in numbered)
     _draw_path(axes, rounds, colours)
+    _draw_aims(axes, rounds, colours)
     if target is not None:
         _draw_target(figure, axes, target, colours)
     return picture_of(figure)
@@ -169,6 +171,22 @@ def _draw_round(axes: Axes, shown: ChartRound, colours: Theme, *, numbered: bool
                 fontweight="bold",
                 zorder=8,
             )
+
+
+def _draw_aims(axes: Axes, rounds: Sequence[ChartRound], colours: Theme) -> None:
+    """Where the loop steers it: what the body was handed, from round to round."""
+    aims = [shown.aim for shown in rounds if shown.aim is not None]
+    axes.plot(
+        [aim.valence for aim in aims],
+        [aim.arousal for aim in aims],
+        "D:",
+        color=colours.target,
+        markersize=9,
+        markerfacecolor="none",
+        linewidth=1.2,
+        zorder=6,
+        clip_on=False,
+    )
 
 
 def _uncertainty_ellipse(reading: Reading, colours: Theme) -> Any:

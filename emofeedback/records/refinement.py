@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,13 @@ class Refinement:
     tokens: int = 0
     raw_text: str = ""
     warnings: tuple[str, ...] = ()
+
+    def suggesting_nothing_of(self, seen: Collection[str]) -> Refinement:
+        """Without suggestions to bring in a cue that the picture shows already; the prompt stays.
+
+        Args:
+            seen: names of the cues that its reading told.
+        """
+        known = {name.casefold() for name in seen}
+        left = tuple(each for each in self.suggestions if each.cue.casefold() not in known)
+        return replace(self, suggestions=left)

@@ -28,6 +28,8 @@ class RefineRequest:
         best: index of the candidate to start from.
         history: earlier rounds, oldest first.
         edits: the words are an instruction by which a picture of the artist's is edited.
+        aim: the emotion that was handed to what made the pictures; None where it is not steered.
+        prompts: what each candidate was generated from; empty: all from `prompt`.
     """
 
     artist_prompt: str
@@ -38,6 +40,8 @@ class RefineRequest:
     best: int
     history: tuple[RoundRecord, ...] = ()
     edits: bool = False
+    aim: Emotion | None = None
+    prompts: tuple[str, ...] = ()
 
     @property
     def blind(self) -> bool:
@@ -45,18 +49,28 @@ class RefineRequest:
         return self.readings[self.best].model == NO_PICTURE
 
 
-def blind_request(prompt: str, target: Emotion, *, size: int = 256) -> RefineRequest:
-    """What a refiner is told before there is a picture: assume a neutral one.
+def blind_request(
+    prompt: str,
+    target: Emotion,
+    *,
+    size: int = 256,
+    aim: Emotion | None = None,
+    assumed: Emotion | None = None,
+) -> RefineRequest:
+    """What a refiner is told before there is a picture.
 
     Args:
         size: side of the even grey picture that stands for none, in pixels.
+        aim: what the body will be handed beside the words.
+        assumed: what the missing picture would be read as; default: neutral.
     """
-    neutral = Reading(emotion=Emotion(0.0, 0.0), model=NO_PICTURE)
+    felt = Reading(emotion=assumed or Emotion(0.0, 0.0), model=NO_PICTURE)
     return RefineRequest(
         artist_prompt=prompt,
         prompt=prompt,
         images=torch.full((1, size, size, 3), 0.5),
-        readings=(neutral,),
+        readings=(felt,),
         target=target,
         best=0,
+        aim=aim,
     )

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ConfigError
 from .drawn import Drawn
 from .emotion import Emotion, Gap
-from .limits import check_choice
+from .policy import LoopPolicy
 from .prompt import (
     checked_prompt,
 )
@@ -25,55 +25,7 @@ from .refinement import (
     Suggestion,
 )
 
-SEED_POLICIES = ("per round", "fixed")
-MAX_ROUNDS = 100
-MAX_CANDIDATES = 64
 MAX_SEED = 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopPolicy:
-    """When to stop, and how much to try.
-
-    Args:
-        rounds: at most this many generate-score-refine passes.
-        candidates: pictures a round.
-        tolerance: stop when the best gap size is at most this; 0 never stops early.
-        patience: stop after this many rounds in a row without a better picture; 0 is off.
-        time_budget_s: start no further round after this many seconds; 0 is off.
-        seed_policy: "per round" adds the round to the seed; "fixed" changes only the words.
-        content_floor: 0..1; a candidate whose known content is lower cannot be best; 0 is off.
-    Raises: ConfigError: a value is out of range.
-    """
-
-    rounds: int = 3
-    candidates: int = 4
-    tolerance: float = 0.3
-    patience: int = 0
-    time_budget_s: float = 0.0
-    seed_policy: str = "per round"
-    content_floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, most in (("rounds", MAX_ROUNDS), ("candidates", MAX_CANDIDATES)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}; set it from 1 to {most}. "
-                    "A loop without rounds or candidates makes no picture."
-                )
-        for name in ("tolerance", "patience", "time_budget_s"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; set it to 0 (off) or more.")
-        if not 0 <= self.content_floor <= 1:
-            raise ConfigError(f"content_floor is {self.content_floor}; set it from 0 (off) to 1.")
-        check_choice("seed_policy", self.seed_policy, SEED_POLICIES)
-
-
-POLICIES: dict[str, LoopPolicy] = {
-    "default": LoopPolicy(),
-    # EmoFeedback^2 (arXiv 2511.19982): three iterations of eight images, no early stop.
-    "paper": LoopPolicy(rounds=3, candidates=8, tolerance=0.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +52,7 @@ class RoundRecord:
         reused: an earlier run made the pictures; this one spent nothing on them.
         refined_from: the artist's choice that the refinement started from; None: the best of this.
         latents: what each picture was decoded from, as in `Drawn`.
+        aim: the emotion that was handed to what made the pictures; None where it is not steered.
     """
 
     number: int
@@ -118,6 +71,7 @@ class RoundRecord:
     reused: bool = False
     refined_from: Chosen | None = None
     latents: tuple[bytes, ...] = ()
+    aim: Emotion | None = None
 
     @property
     def prompt(self) -> str:
@@ -239,6 +193,8 @@ class LoopState(Mapping[str, Any]):
         resumed: the loop that this one goes on from.
         at_hand: the coming round's pictures, where an earlier run made the same.
         known: the state after the coming round, where that is known already.
+        corrected: the coming round's aim, None while it is the target.
+        told: what the loop could not do as it was asked to.
     """
 
     artist_prompt: str
@@ -257,6 +213,8 @@ class LoopState(Mapping[str, Any]):
     resumed: Resumed | None = None
     at_hand: Drawn | None = None
     known: LoopState | None = None
+    corrected: Emotion | None = None
+    told: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checked_prompt(self.artist_prompt)
@@ -271,6 +229,11 @@ class LoopState(Mapping[str, Any]):
     def done(self) -> bool:
         """The loop has stopped; `stop_reason` says why."""
         return bool(self.stop_reason)
+
+    @property
+    def aim(self) -> Emotion:
+        """What the coming round hands to the body: the target, corrected by what was measured."""
+        return self.corrected or self.target
 
     @property
     def coming_round(self) -> int:

@@ -20,6 +20,13 @@ class Refiner(Protocol):
         """Raises: ScorerError: the model behind it failed."""
         ...
 
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """Next prompts that may be right, likeliest first; `refine` gives the first of them.
+
+        One, where the refiner has nothing to choose among.
+        """
+        return [self.refine(request)]
+
     def refine_several(self, request: RefineRequest, count: int) -> list[Refinement]:
         """At most `count` different next prompts; one, where there are not `several`."""
         del count

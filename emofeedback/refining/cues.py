@@ -1,17 +1,19 @@
 """The cue table: what moves valence and arousal in a picture, by how much, and how to say it.
 
-One table (`data/cues.json`) is the truth of the drawn world and the phrase bank of the rule
-refiner. A picture carries one level of each family; their effects add up.
+One table (`cues.json`) is the truth of the drawn world and the phrase bank of the rule refiner. A
+picture carries one level of each family; their effects add up. What a prompt does not name is left
+to chance.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FELT = 0.25
 """An effect below this, in scale points, is not worth a word."""
-_TABLE = Path(__file__).parent / "cues.json"
+_FILE = Path(__file__).parent / "cues.json"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class CueLevel:
         name: Unique within its family.
         valence: Effect on valence, in units of the [-3, 3] scale.
         arousal: Effect on arousal, in the same units.
-        phrases: Clause fragments for a prompt ("under a dark storm sky"); none when neutral.
+        phrases: Clause fragments for a prompt ("under a dark storm sky"); none when left to chance.
         label: Short noun phrase ("dark storm sky").
         source: Where the effect comes from.
         veil: 0..1, how much more often than others it hides what the picture shows.
@@ -44,19 +46,60 @@ class CueLevel:
         return self.valence == 0 and self.arousal == 0
 
 
-def _load_families(path: Path) -> dict[str, tuple[CueLevel, ...]]:
-    table = json.loads(path.read_text(encoding="utf-8"))["families"]
-    return {
-        family: tuple(
-            CueLevel(family=family, **{**level, "phrases": tuple(level["phrases"])})
-            for level in levels
-        )
-        for family, levels in table.items()
-    }
+_TABLE: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
 
-
-FAMILIES: dict[str, tuple[CueLevel, ...]] = _load_families(_TABLE)
+FAMILIES: dict[str, tuple[CueLevel, ...]] = {
+    family: tuple(
+        CueLevel(family=family, **{**facts, "phrases": tuple(facts["phrases"])}) for facts in levels
+    )
+    for family, levels in _TABLE["families"].items()
+}
 """Levels by family; the first level of each family is the neutral one."""
+
+ODDS: float = _TABLE["odds"]
+"""Of every level but the neutral one against it, in a family that a prompt does not name."""
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a family does that nobody names: mean and variance of valence and of arousal."""
+
+    level: CueLevel
+    """Stands for it among the family's levels; its effect is the mean."""
+    variance: tuple[float, float]
+
+
+def chances(levels: Sequence[CueLevel]) -> tuple[float, ...]:
+    """Probability of each level of a family that is left to chance."""
+    odds = [1.0 if level.neutral else ODDS for level in levels]
+    return tuple(each / sum(odds) for each in odds)
+
+
+def _left_to_chance(family: str, levels: tuple[CueLevel, ...]) -> Chance:
+    mean, variance = [], []
+    for axis in ("valence", "arousal"):
+        effects = [getattr(level, axis) for level in levels]
+        middle = sum(p * effect for p, effect in zip(chances(levels), effects, strict=True))
+        mean.append(middle)
+        spread = (p * (effect - middle) ** 2 for p, effect in zip(chances(levels), effects))
+        variance.append(sum(spread))
+    unnamed = CueLevel(family, "", mean[0], mean[1], (), "left to chance")
+    return Chance(unnamed, (variance[0], variance[1]))
+
+
+UNNAMED: dict[str, Chance] = {
+    family: _left_to_chance(family, levels) for family, levels in FAMILIES.items()
+}
+"""What each family does where a prompt does not name it."""
+
+OPTIONS: dict[str, tuple[CueLevel, ...]] = {
+    family: (UNNAMED[family].level, *(level for level in levels if level.phrases))
+    for family, levels in FAMILIES.items()
+}
+"""What a prompt can do with each family: leave it to chance, or name a level that has words."""
+
+NOTHING_NAMED: tuple[CueLevel, ...] = tuple(options[0] for options in OPTIONS.values())
+"""What a prompt says that names no cue."""
 
 
 def find_cue(family: str, name: str) -> CueLevel:
@@ -113,7 +156,7 @@ def longest_phrase(text: str, family: tuple[CueLevel, ...]) -> tuple[str, CueLev
 
 
 def named_cues(prompt: str) -> tuple[CueLevel, ...]:
-    """One level a family: the one whose phrase the prompt contains, else the neutral one."""
+    """One of `OPTIONS` for each family: the level whose phrase the prompt contains, or none."""
     text = " ".join(prompt.lower().split()).replace(",", " ").replace("  ", " ")
-    found = [(longest_phrase(text, family), family) for family in FAMILIES.values()]
-    return tuple(named[1] if named else family[0] for named, family in found)
+    found = [(longest_phrase(text, options[1:]), options) for options in OPTIONS.values()]
+    return tuple(named[1] if named else options[0] for named, options in found)

@@ -29,6 +29,13 @@ class RulesInstead(Refiner):
         except ScorerAnswerError as error:
             return self._by_rules(request, error)
 
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """As `refine`, likeliest first."""
+        try:
+            return self._refiner.ranked(request)
+        except ScorerAnswerError as error:
+            return [self._by_rules(request, error)]
+
     def refine_several(self, request: RefineRequest, count: int) -> list[Refinement]:
         """As `refine`, at most `count` different prompts."""
         try:

@@ -21,7 +21,7 @@ from ..records.prompt import checked_prompt
 from ..records.refinement import Refinement, Suggestion
 from ..records.request import RefineRequest
 from .base import Refiner
-from .cues import FAMILIES, named_cues
+from .cues import OPTIONS, named_cues
 from .evidence import Evidence, combination_of, combinations
 from .kept_words import fitting_clause, settled_families, with_clause
 from .rules import (
@@ -63,6 +63,13 @@ class ChoosingRefiner(Refiner):
     def refine(self, request: RefineRequest) -> Refinement:
         """The next prompt: the artist's own, literally, with the chosen clause.
 
+        Raises: as `ranked`.
+        """
+        return self.ranked(request)[0]
+
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """As `refine`, and what should come next to it; all that was spent stands in the first.
+
         Raises: ConfigError: the artist's prompt is empty. ScorerError: the model failed.
         """
         started = time.perf_counter()
@@ -76,21 +83,23 @@ class ChoosingRefiner(Refiner):
             if rewrite is not None
         ]
         if proposals:
-            chosen = replace(self._chosen(request, proposals, first), tokens=tokens)
+            best, *others = self._by_cost(request, proposals, first)
+            best = replace(best, tokens=tokens)
         else:
             made = RuleRefiner().refine(request)
             told = (
                 f"The {self.name} refiner answered {first[:60]!r} and nothing better in "
                 f"{len(STRETCH)} tries; the rule refiner wrote this prompt instead."
             )
-            chosen = replace(
+            others = []
+            best = replace(
                 made,
                 refiner=f"{made.refiner} (for {self.name})",
                 tokens=tokens,
                 raw_text=first,
                 warnings=(*made.warnings, told),
             )
-        return replace(chosen, seconds=time.perf_counter() - started)
+        return [replace(best, seconds=time.perf_counter() - started), *others]
 
     def _asked(self, request: RefineRequest) -> list[tuple[Rewrite | None, Written]]:
         """The likeliest answer, then sampled ones, also to stretched gaps.
@@ -98,7 +107,8 @@ class ChoosingRefiner(Refiner):
         The gap is that of the prompt by all readings, not of one picture by one.
         """
         evidence = Evidence.of(tried_so_far(request))
-        gap = request.target.gap_from(Emotion(*evidence.feeling(named_cues(request.prompt))))
+        felt = evidence.feeling(named_cues(request.prompt), request.aim)
+        gap = request.target.gap_from(Emotion(*felt))
         first = len(request.history) * len(STRETCH)
         return [
             self.proposer.propose(
@@ -119,14 +129,14 @@ class ChoosingRefiner(Refiner):
             raw_text=text,
         )
 
-    def _chosen(
+    def _by_cost(
         self, request: RefineRequest, proposals: list[Refinement], first: str
-    ) -> Refinement:
+    ) -> list[Refinement]:
         costs = prompt_costs(request)
         known = [*proposals, *(replace(m, refiner=self.name) for m in _drawn_before(request))]
         composed = replace(_composed(request, known, costs), refiner=self.name, raw_text=first)
         # composed last, so that of equals the one that came with the model's own reasons is taken
-        return min(
+        return sorted(
             (*known, composed),
             key=lambda made: costs[combination_of(named_cues(made.prompt))],
         )
@@ -137,14 +147,14 @@ def _composed(request: RefineRequest, proposals: list[Refinement], costs: np.nda
     kept = settled_families(request.artist_prompt)
     named = [named_cues(made.prompt) for made in proposals]
     open_to = np.ones(len(costs), dtype=bool)
-    for place, family in enumerate(FAMILIES.values()):
+    for place, family in enumerate(OPTIONS.values()):
         levels = {cues[place] for cues in named}
         if family[0].family not in kept:
             levels.add(family[0])
         numbers = [family.index(level) for level in levels]
         open_to &= np.isin(combinations().choices[:, place], numbers)
     best = combinations().choices[int(np.where(open_to, costs, np.inf).argmin())]
-    after = tuple(family[number] for family, number in zip(FAMILIES.values(), best, strict=True))
+    after = tuple(family[number] for family, number in zip(OPTIONS.values(), best, strict=True))
     clause = affect_clause(tuple(level for level in after if level.family not in kept))
     return Refinement(
         prompt=with_clause(request.artist_prompt, clause),

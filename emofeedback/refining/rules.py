@@ -7,7 +7,8 @@ loses its weight, and the next round asks for more or for another one.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from ..records.refinement import (
 from ..records.request import (
     RefineRequest,
 )
+from ..records.state import RoundRecord
 from .base import Refiner
-from .cues import FAMILIES, CueLevel, direction, named_cues
+from .cues import NOTHING_NAMED, OPTIONS, CueLevel, direction, named_cues
 from .evidence import Evidence, Tried, combinations
 from .kept_words import settled_families, with_clause
 
@@ -29,6 +31,7 @@ NAME = "rules"
 CHANGE_COST = 0.12
 """Gap size, in scale points, that one more named cue must win to be worth its words."""
 MAX_CHANGES = 4
+MOST_RANKED = 6
 MAX_CLAUSE_WORDS = 22
 """Longer clauses no longer fit, with the artist's prompt, into a small text encoder's context."""
 
@@ -43,23 +46,38 @@ def choose_cues(
     """The levels that should come nearest to a target, in few words and few changes.
 
     Args:
-        current: one level a family, in the order of `FAMILIES`.
+        current: one of `OPTIONS` for each family.
         cost: [N] of each of `combinations()`; default: the gap size that the table promises and
             `CHANGE_COST` for each named cue.
         kept: families that must stay as they are.
     """
+    return _ranked_cues(current, target, cost, kept, 1)[0]
+
+
+def _ranked_cues(
+    current: tuple[CueLevel, ...],
+    target: Emotion,
+    cost: np.ndarray | None,
+    kept: Collection[str],
+    count: int,
+) -> list[tuple[CueLevel, ...]]:
+    """As `choose_cues`, the best few of all."""
     choices = combinations().choices
-    levels = list(FAMILIES.values())
+    levels = list(OPTIONS.values())
     here = np.array([family.index(level) for family, level in zip(levels, current, strict=True)])
     if cost is None:
         cost = Evidence.of(()).expected_gaps(target) + CHANGE_COST * combinations().named
     cost = cost.copy()
     cost[(choices != here).sum(1) > MAX_CHANGES] = np.inf
-    for index, family in enumerate(FAMILIES):
+    for index, family in enumerate(OPTIONS):
         if family in kept:
             cost[choices[:, index] != here[index]] = np.inf
-    best = choices[int(cost.argmin())]
-    return tuple(family[index] for family, index in zip(levels, best, strict=True))
+    found = [cost.argmin()] if count == 1 else cost.argsort(kind="stable")[:count]
+    return [
+        tuple(family[index] for family, index in zip(levels, choices[place], strict=True))
+        for place in found
+        if np.isfinite(cost[place])
+    ]
 
 
 def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WORDS) -> str:
@@ -76,8 +94,7 @@ def affect_clause(cues: tuple[CueLevel, ...], *, max_words: int = MAX_CLAUSE_WOR
 
 def affect_phrase(emotion: Emotion) -> str:
     """The clause that should give a neutral picture this emotion; empty near neutral."""
-    neutral = tuple(family[0] for family in FAMILIES.values())
-    return affect_clause(choose_cues(neutral, emotion))
+    return affect_clause(choose_cues(NOTHING_NAMED, emotion))
 
 
 def effect_in_words(level: CueLevel) -> str:
@@ -105,21 +122,32 @@ def change_suggestions(
     )
 
 
+def tried_in(rounds: Sequence[RoundRecord]) -> list[Tried]:
+    """The named cues, the reading and the aim of every candidate that was read."""
+    return [
+        Tried(named_cues(prompt), read.emotion, record.aim)
+        for record in rounds
+        for prompt, read in zip(record.prompts, record.readings, strict=True)
+        if isinstance(read, Reading)
+    ]
+
+
 def tried_so_far(request: RefineRequest) -> list[Tried]:
-    """The named cues and the reading of every candidate of this round and of earlier ones."""
-    tried: list[Tried] = []
-    for record in request.history:
-        pairs = zip(record.prompts, record.readings, strict=True)
-        tried += [(named_cues(p), read.emotion) for p, read in pairs if isinstance(read, Reading)]
-    cues = named_cues(request.prompt)
-    return tried + [(cues, reading.emotion) for reading in request.readings]
+    """As `tried_in`, of this round and of earlier ones."""
+    tried = tried_in(request.history)
+    prompts = request.prompts or (request.prompt,) * len(request.readings)
+    return tried + [
+        Tried(named_cues(prompt), reading.emotion, request.aim)
+        for prompt, reading in zip(prompts, request.readings, strict=True)
+    ]
 
 
 def prompt_costs(request: RefineRequest) -> np.ndarray:
     """[N] what each of `combinations()` is expected to bring as the next prompt; less is better."""
     tried = tried_so_far(request)
     evidence = Evidence.of(tried)
-    return evidence.expected_best(request.target, evidence.best_gap(tried, request.target))
+    best = evidence.best_gap(tried, request.target)
+    return evidence.expected_best(request.target, best, request.aim)
 
 
 class RuleRefiner(Refiner):
@@ -129,15 +157,26 @@ class RuleRefiner(Refiner):
 
     def refine(self, request: RefineRequest) -> Refinement:
         """The artist's prompt, literally, with the clause that should come nearest."""
+        return self._ranked(request, 1)[0]
+
+    def ranked(self, request: RefineRequest) -> list[Refinement]:
+        """As `refine`, and what should come next to it."""
+        return self._ranked(request, MOST_RANKED)
+
+    def _ranked(self, request: RefineRequest, count: int) -> list[Refinement]:
         started = time.perf_counter()
         before = named_cues(request.prompt)
         kept = settled_families(request.artist_prompt)
-        after = choose_cues(before, request.target, prompt_costs(request), kept=kept)
-        clause = affect_clause(tuple(level for level in after if level.family not in kept))
-        return Refinement(
-            prompt=with_clause(request.artist_prompt, clause),
-            clause=clause,
-            suggestions=change_suggestions(before, after),
-            refiner=NAME,
-            seconds=time.perf_counter() - started,
-        )
+        ranked = _ranked_cues(before, request.target, prompt_costs(request), kept, count)
+        found = []
+        for after in ranked:
+            clause = affect_clause(tuple(level for level in after if level.family not in kept))
+            found.append(
+                Refinement(
+                    prompt=with_clause(request.artist_prompt, clause),
+                    clause=clause,
+                    suggestions=change_suggestions(before, after),
+                    refiner=NAME,
+                )
+            )
+        return [replace(found[0], seconds=time.perf_counter() - started), *found[1:]]

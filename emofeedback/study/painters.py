@@ -21,6 +21,10 @@ class Painter:
         self.saved = 0.0
         """Seconds that painting would have taken where an earlier system had done it."""
 
+    def take_aim(self, aim: Emotion) -> None:
+        """What the next pictures' V-A input is."""
+        self.felt = (aim.valence, aim.arousal)
+
     def __call__(self, prompts: Sequence[str], seed: int) -> Tensor:
         """Pictures [B, H, W, 3], one a prompt, of one seed."""
         started = time.perf_counter()

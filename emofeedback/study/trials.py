@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ScorerAnswerError
 from ..images import from_png
 from ..loop.cost import loop_cost
-from ..loop.driver import Generate
+from ..loop.driver import Generate, TakeAim
 from ..loop.ranking import rank_readings
 from ..loop.report import unread_in_words
 from ..reading.base import Scorer
@@ -123,16 +123,20 @@ def run_trial(
     *,
     floor: float = 0.0,
     saved: Callable[[], float] = lambda: 0.0,
+    take_aim: TakeAim | None = None,
 ) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3].
 
     Args:
         floor: no picture of less content is handed out while there is another.
         saved: seconds that an earlier system's painting spared this one.
+        take_aim: of `paint`, where it can be told another emotion.
     Raises: ScorerAnswerError: a picture could not be read. ScorerError: no scorer can be asked.
     """
     started = time.perf_counter()
-    state = system.run(pair.prompt, pair.target, paint, scorer, seed=pair.seed, floor=floor)
+    state = system.run(
+        pair.prompt, pair.target, paint, scorer, seed=pair.seed, floor=floor, take_aim=take_aim
+    )
     seconds = time.perf_counter() - started + saved()
     return _measured(system, pair, state, judge, seconds, floor)
 

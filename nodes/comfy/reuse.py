@@ -21,8 +21,9 @@ from ...emofeedback.loop.memory import LoopMemory, RememberingRefiner, Rememberi
 from ...emofeedback.loop.steps import round_seed
 from ...emofeedback.reading.base import Scorer
 from ...emofeedback.records.drawn import Drawn
+from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.reading import Reading
-from ...emofeedback.records.state import LoopState
+from ...emofeedback.records.state import LoopState, SkippedRound
 from ...emofeedback.refining.base import Refiner
 from .bridge import running_node_id, running_prompt
 from .loop_graph import OPENING, LoopGraph, drawing_outputs, open_node, round_of
@@ -124,18 +125,20 @@ class DrawnPictures:
         except NoSignature:
             self._node = ()
 
-    def at_hand(self, prompts: Sequence[str], seed: int) -> Drawn | None:
-        """The pictures of these prompts, None where none are known."""
-        return MEMORY.pictures.get(self._key(prompts, seed))
+    def at_hand(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Drawn | None:
+        """The pictures of these prompts and this aim, None where none are known."""
+        return MEMORY.pictures.get(self._key(prompts, seed, aim))
 
     def keep(self, state: LoopState) -> None:
         """Keeps the pictures of the last round."""
         if self._node and state.made:
             record = state.made[-1]
-            MEMORY.keep_pictures(self._key(record.prompts, record.seed), record)
+            # a round that was not read does not move the aim
+            aim = state.aim if isinstance(record, SkippedRound) else record.aim or state.target
+            MEMORY.keep_pictures(self._key(record.prompts, record.seed, aim), record)
 
-    def _key(self, prompts: Sequence[str], seed: int) -> Hashable:
-        return self._node, tuple(prompts), seed
+    def _key(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Hashable:
+        return self._node, tuple(prompts), seed, aim
 
 
 def remembering_scorer(scorer: Scorer) -> Scorer:
@@ -186,6 +189,7 @@ def _pictures_key(graph: LoopGraph, open_id: str, score_id: str, state: LoopStat
         state.policy.candidates,
         repr(state.target),
         hashlib.sha256(state.start_image).hexdigest(),
+        repr(state.aim),
     )
     opened: dict[str, Outputs] = {open_id: lambda output: (output, values[output])}
     return _signatures(graph, score_id, opened), values[1:4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import latent_preview
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from ...emofeedback.loop.observer import CutShort
 from ...emofeedback.loop.progress import MAKING, REWRITING
 from ...emofeedback.records.drawn import to_bytes
+from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.state import LoopState
 from .bridge import show_text
 from .live import Page
@@ -42,6 +44,15 @@ class SampledLoop(Page):
             show_text("rewriting the prompt for the first round")
         elif not doing and state.coming_round > 1:
             show_text(round_in_words(state))
+
+    def take_aim(self, aim: Emotion) -> None:
+        """What the adapter is given from now on."""
+        self._settings = replace(self._settings, target=aim)
+
+    @property
+    def aim(self) -> Emotion:
+        """What the adapter is given."""
+        return self._settings.target
 
     def generate(self, prompts: Sequence[str], seed: int) -> Tensor:
         """The candidates of the round that was told last, [B, H, W, 3] in 0..1.

@@ -12,7 +12,10 @@ from typing import Any
 
 from comfy_execution.graph_utils import is_link
 
-from ..widgets.names import EMOTION_TARGET, SCORE_ROUND, START_LOOP
+from ...emofeedback.loop.steering import NOTHING_TAKES_IT
+from ...emofeedback.records.policy import AIM as BY_AIM
+from ...emofeedback.records.policy import BOTH
+from ..widgets.names import EMOTION_TARGET, ENCODE_EMOTION, SCORE_ROUND, START_LOOP
 from .bridge import running_prompt, visible_node_id
 
 Prompt = Mapping[str, Mapping[str, Any]]
@@ -20,7 +23,7 @@ Link = tuple[str, int]
 
 START, SCORE = "EmoFB_StartLoop", "EmoFB_ScoreRound"
 STATE_NODES = (SCORE, "EmoFB_RefineRound")
-PROMPT, SEED, CANDIDATES, TARGET = 1, 2, 3, 4  # outputs of the start
+PROMPT, SEED, CANDIDATES, TARGET, AIM = 1, 2, 3, 4, 6  # outputs of the start
 FEELING = {
     "EmoFB_EncodeEmotion", "EmoFB_EmotionSampler", "EmoFB_EmotionGuider", "EmoFB_EmotionModelPatch",
 }  # fmt: skip
@@ -28,6 +31,11 @@ TEXTS = {"text", "prompt", "text_g", "text_l", "clip_l", "t5xxl"}
 SEEDS = ("seed", "noise_seed")
 NOISE = "RandomNoise"
 NUMBERS = ("batch_size", "amount")
+STEERED = (BY_AIM, BOTH)
+CONNECT_AIM = (
+    f"Connect the aim output of {START_LOOP} to what makes the pictures, for example to the "
+    f"emotion input of {ENCODE_EMOTION}."
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +45,19 @@ def wiring_warnings(prompt: Prompt) -> dict[str, list[str]]:
 
     Nothing is said of nodes whose inputs it does not know, nor of a loop without Score Round.
     """
-    known = {
-        node_id: node
-        for node_id, node in prompt.items()
-        if isinstance(node, Mapping) and isinstance(node.get("inputs"), Mapping)
-    }
+    known = _known(prompt)
     return {
         node_id: lines
         for node_id, node in known.items()
         if node.get("class_type") == START and (lines := list(_Round(known, node_id).warnings()))
+    }
+
+
+def _known(prompt: Prompt) -> dict[str, Mapping[str, Any]]:
+    return {
+        node_id: node
+        for node_id, node in prompt.items()
+        if isinstance(node, Mapping) and isinstance(node.get("inputs"), Mapping)
     }
 
 
@@ -55,6 +67,18 @@ def warnings_of_running() -> list[str]:
     if node_id is None:
         return []
     return wiring_warnings(running_prompt().original_prompt).get(node_id, [])
+
+
+def running_body_takes_aim() -> bool:
+    """Whether something that makes the pictures of the start that runs now takes its aim.
+
+    True where no graph is known.
+    """
+    node_id = visible_node_id()
+    if node_id is None:
+        return True
+    known = _known(running_prompt().original_prompt)
+    return node_id not in known or _Round(known, node_id).used(AIM)
 
 
 class _Round:
@@ -72,18 +96,18 @@ class _Round:
         numbers = dict(self._numbers())
         wanted = self.prompt[self.start]["inputs"].get("candidates")
         draws = bool(samplers) or any(map(self._reads_text, self.drawing))
-        if draws and not self._used(PROMPT):
+        if draws and not self.used(PROMPT):
             yield self._unused("prompt", "every round draws the same words. Connect it to the text")
-        if samplers and not self._used(SEED):
+        if samplers and not self.used(SEED):
             yield self._unused("seed", "every round draws the same noise. Connect it to the seed")
-        elif self._used(SEED):
+        elif self.used(SEED):
             for node_id in samplers:
                 if (own := self._own_seed(node_id)) and self._follows_start(node_id):
                     yield (
                         f"Warning: {self._name(node_id)} has a {own} of its own, while the "
                         "loop's seed goes elsewhere: its noise is the same in every round."
                     )
-        if not self._used(CANDIDATES) and isinstance(wanted, int):
+        if not self.used(CANDIDATES) and isinstance(wanted, int):
             differing = {i: number for i, number in numbers.items() if number != wanted}
             for node_id, number in differing.items():
                 yield (
@@ -93,6 +117,8 @@ class _Round:
             if not numbers and samplers and wanted != 1:
                 why = "the graph says how many pictures there are. Connect it to the batch size"
                 yield self._unused("candidates", why)
+        if self.prompt[self.start]["inputs"].get("steer") in STEERED and not self.used(AIM):
+            yield f"Warning: {NOTHING_TAKES_IT.format(way=CONNECT_AIM)}"
         yield from self._other_feelings()
 
     def _other_feelings(self) -> Iterator[str]:
@@ -142,7 +168,7 @@ class _Round:
         links = (link for each in self._upstream([node_id]) for link in self._links(each).values())
         return any(source == self.start for source, _ in links)
 
-    def _used(self, output: int) -> bool:
+    def used(self, output: int) -> bool:
         """Whether an output of the start feeds what makes the pictures."""
         return any(
             (self.start, output) in self._links(node_id).values() for node_id in self.drawing

@@ -41,6 +41,8 @@ def round_in_words(state: LoopState) -> str:
         f"round {record.number} of {state.policy.rounds}: gap {record.gap.size:.2f}, "
         f"best {best.gap.size:.2f} (round {state.best_round.number})"
     )
+    if record.aim is not None and not state.done:
+        line += f", next aim {state.aim.valence:+.2f}, {state.aim.arousal:+.2f}"
     # The page breaks longer texts of a node in the middle of a word.
     done = f"best gap {best.gap.size:.2f} in round {state.best_round.number}"
     return f"{done}; {_stopped(state)}" if state.done else line

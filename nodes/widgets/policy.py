@@ -7,13 +7,19 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...emofeedback.records.state import MAX_CANDIDATES, MAX_ROUNDS, SEED_POLICIES, LoopPolicy
+from ...emofeedback.records.policy import (
+    MAX_CANDIDATES,
+    MAX_ROUNDS,
+    SEED_POLICIES,
+    STEERS,
+    LoopPolicy,
+)
 
 DEFAULTS = LoopPolicy()
 
 
 def policy_inputs() -> list[io.Input]:
-    """One widget for each field of `LoopPolicy`."""
+    """One widget for each field of `LoopPolicy`, but for `steering_inputs`."""
     return [
         io.Int.Input(
             "rounds",
@@ -75,6 +81,34 @@ def policy_inputs() -> list[io.Input]:
             advanced=True,
             tooltip="A picture that shows less of the prompt than this cannot be the best; "
             "0 is off.",
+        ),
+    ]
+
+
+def steering_inputs(takes_aim: str, *, advanced: bool = False) -> list[io.Input]:
+    """The policy's later widgets, the last ones of a node; optional, so that old graphs run.
+
+    Args:
+        takes_aim: what must be wired or set for the aim, a sentence.
+    """
+    return [
+        io.Boolean.Input(
+            "stop_unpromising",
+            default=DEFAULTS.stop_unpromising,
+            optional=True,
+            advanced=advanced,
+            tooltip="Stop where the readings so far let no better picture be expected of another "
+            "round. Off: go on until the rounds are used up or the tolerance is reached.",
+        ),
+        io.Combo.Input(
+            "steer",
+            options=list(STEERS),
+            default=DEFAULTS.steer,
+            optional=True,
+            advanced=advanced,
+            tooltip="What moves from round to round. 'words': the prompt. 'aim': the emotion that "
+            "is handed to what makes the pictures; the words stay. 'both': they share the gap. "
+            f"{takes_aim}",
         ),
     ]
 

@@ -7,7 +7,8 @@ from comfy_api.latest import io
 from ...emofeedback.errors import LoopError
 from ...emofeedback.loop.going_on import parsed_resume, resumed_loop
 from ...emofeedback.records.emotion import Emotion
-from ...emofeedback.records.state import LoopPolicy, LoopState
+from ...emofeedback.records.policy import LoopPolicy
+from ...emofeedback.records.state import LoopState
 from ..comfy.live import ended_loops
 
 

@@ -13,8 +13,8 @@ from emofeedback.loop.events import Told, events_since
 from emofeedback.loop.log import RunLog
 from emofeedback.loop.steps import record_scores, start_loop
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
-from emofeedback.records.state import LoopPolicy
 from launcher.server import ComfyServer, free_port
 from tools.browser import PATIENCE_MS, Canvas, make_server, open_canvas
 
@@ -31,7 +31,8 @@ STATUS = "text => document.querySelector('.emofb-status')?.textContent.includes(
 def start_run(canvas: Canvas, *, rounds: int, steps: int = 2) -> None:
     """Drops the loop, makes it quick and new to the cache, and presses Run."""
     canvas.drop(LOOP)
-    settings = {"rounds": rounds, "candidates": 2, "tolerance": 0.0, "seed": next(SEEDS)}
+    settings = {"rounds": rounds, "candidates": 2, "tolerance": 0.0, "stop_unpromising": False}
+    settings["seed"] = next(SEEDS)
     canvas.set_widgets({START: settings, "KSampler": {"steps": steps}})
     canvas.zoom_to(END, 0.9)
     canvas.press_run()

@@ -19,8 +19,10 @@ NAMES = sorted(file.stem for file in WORKFLOWS.glob("*.json"))
 # What can run here: it brings its own models. The others name files of real model families.
 RUNNABLE = [name for name in NAMES if not names_files(WORKFLOWS / f"{name}.json")]
 ROUNDS, CANDIDATES = 2, 2
-# What keeps a run short without changing what it does; tolerance 0 keeps it from ending early.
-SHORT_LOOP = {"rounds": ROUNDS, "candidates": CANDIDATES, "tolerance": 0.0}
+# What keeps a run short without changing what it does, and from ending early.
+SHORT_LOOP = {
+    "rounds": ROUNDS, "candidates": CANDIDATES, "tolerance": 0.0, "stop_unpromising": False,
+}  # fmt: skip
 QUICK = {
     "KSampler": {"steps": 2},
     "EmoFB_StartLoop": SHORT_LOOP,

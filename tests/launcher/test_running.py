@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from emofeedback.records.state import MAX_CANDIDATES, MAX_ROUNDS
+from emofeedback.records.policy import MAX_CANDIDATES, MAX_ROUNDS
 from launcher.server import HOST
 
 

@@ -62,6 +62,7 @@ WRONG: dict[str, tuple[Callable[[Graph], None], str]] = {
     "candidates": (set_input("EmptySD3LatentImage", "batch_size", ["73", 0]), "the candidates"),
     "own number": (set_input("EmptySD3LatentImage", "batch_size", 5), "makes 5 pictures, .* 2"),
     "own seed": (a_second_sampler, "KSampler #72 has a seed of its own"),
+    "aim": (set_input("EmoFB_StartLoop", "steer", "both"), "Nothing .* takes the aim"),
     "another feeling": (another_feeling, "EncodeEmotion #71 aims at another emotion"),
 }
 
@@ -76,6 +77,15 @@ def test_a_wrong_wire_is_told_on_the_start_of_its_loop(wiring: ModuleType, name:
     assert list(told) == [only(graph, "EmoFB_StartLoop")]
     (line,) = told[only(graph, "EmoFB_StartLoop")]
     assert re.search(message, line), line
+
+
+def test_an_aim_that_is_taken_is_no_alarm_and_reaches_the_body(wiring: ModuleType) -> None:
+    graph = workflow("feedback_loop")
+    another_feeling(graph)
+    start = only(graph, "EmoFB_StartLoop")
+    graph["71"]["inputs"]["emotion"] = [start, wiring.AIM]
+    graph[start]["inputs"]["steer"] = "aim"
+    assert wiring.wiring_warnings(graph) == {}
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

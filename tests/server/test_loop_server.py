@@ -163,3 +163,25 @@ def test_a_grid_makes_one_picture_for_each_emotion(comfy: Comfy) -> None:
     run = comfy.run(workflow("emotion_grid"))
     assert run.end == "execution_success", run.message
     assert len(run.images("grid_")) == 1
+
+
+def test_the_aim_reaches_the_body_and_moves_from_round_to_round(default_comfy: Comfy) -> None:
+    graph = workflow("feedback_loop", EmoFB_StartLoop={"seed": 41, "rounds": 2, "steer": "aim"})
+    start, sampler = only(graph, "EmoFB_StartLoop"), graph[only(graph, "KSampler")]["inputs"]
+    text = graph[sampler["positive"][0]]["inputs"]
+    graph["71"] = {
+        "class_type": "EmoFB_EncodeEmotion",
+        "inputs": {
+            "clip": text["clip"], "prompt": [start, 1], "emotion": [start, 6],
+            "strength": 1.0, "method": "adapter",
+        },
+    }  # fmt: skip
+    sampler["positive"] = ["71", 0]
+    run = default_comfy.run(graph)
+    assert run.end == "execution_success", run.message
+    first, second = (record["aim"] for record in run.report["rounds"])
+    target = run.report["target"]
+    assert [first[axis] - target[axis] for axis in ("valence", "arousal")] == [0, 0]
+    assert first != second
+    assert run.report["rounds"][0]["prompt"] == run.report["rounds"][1]["prompt"]
+    assert run.runs_of("EmoFB_EncodeEmotion") == 2

@@ -24,8 +24,9 @@ from emofeedback.loop.steps import record_scores, start_loop
 from emofeedback.pictures.circumplex import trajectory_chart
 from emofeedback.pictures.cue_overlay import cue_pictures
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Cue, Reading
-from emofeedback.records.state import Best, LoopPolicy, LoopState
+from emofeedback.records.state import Best, LoopState
 from launcher.places import ROOT
 from training.world.render import render
 from training.world.scene import Scene, sample_cues

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.files import write_json
 from emofeedback.study.runner import kept_trial
 from emofeedback.study.systems import System
 from emofeedback.study.trials import Trial
@@ -24,10 +26,14 @@ from emofeedback.study.trials import Trial
 from ..recipes.plan import ROOT
 from ..world.captions import neutral_prompt
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
+from .power import pilot_table
 from .report import (
+    COMPARISONS,
+    comparison_table,
     cue_table,
     difference_table,
     picture_path,
+    round_table,
     save_curves,
     save_pictures,
     system_table,
@@ -42,13 +48,22 @@ CLOSEST = 0.8
 """Nearer to neutral a neutral prompt is an answer, and nothing can be shown."""
 STRIDE = (0.7548776662466927, 0.5698402909980532)
 """Steps of the two-dimensional golden-ratio sequence, whose points keep apart from each other."""
+PILOT_PAIRS, PILOT_SEED = 20, 500_000
+"""Of the pilot: how many, and how far its seeds lie from the proof's."""
+PILOT_FILE = "pilot.json"
 SHOWN = 6
 """Pairs whose pictures are kept for the sheet."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the prove-loop command."""
-    parser.add_argument("--pairs", type=int, default=NUM_PAIRS)
+    parser.add_argument(
+        "--pairs", type=int, help=f"default: what the pilot asks for, {NUM_PAIRS} without one"
+    )
+    parser.add_argument(
+        "--pilot", action="store_true",
+        help="run 20 other pairs first, and write down how many each comparison needs",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=130_000)
     parser.add_argument("--oracles", action="store_true", help="also run with the judge as scorer")
     parser.add_argument(
@@ -65,25 +80,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run what is missing, then show the tables; 1 if a loop does not beat both best-of-12."""
     import torch
-    from tqdm import tqdm
 
     torch.set_num_threads(args.threads)
     systems = SYSTEMS + (OWN_PROMPT if args.own_prompt else ())
     systems += ORACLES if args.oracles else ()
-    pairs = proof_pairs(args.pairs, args.seed)
-    args.run_dir.mkdir(parents=True, exist_ok=True)
-    trials: list[list[Trial]] = []
-    for index, pair in enumerate(tqdm(pairs, desc="pairs")):
-        trials.append([_trial(system, pair, args.run_dir, index) for system in systems])
-    by_system = {system.name: [row[i] for row in trials] for i, system in enumerate(systems)}
+    if args.pilot:
+        return _pilot(systems, args.run_dir, args.seed + PILOT_SEED)
+    pairs = proof_pairs(args.pairs or _asked_for(args.run_dir), args.seed)
+    by_system = _all_trials(systems, pairs, args.run_dir)
     log.info("\n%s", system_table(by_system))
     table, won = difference_table(by_system)
     log.info("\n%s", table)
+    log.info("\n%s", comparison_table(by_system))
+    log.info("\n%s", round_table(by_system))
     log.info("\n%s", cue_table(by_system))
     if args.plots:
         save_curves(by_system, args.plots / "loop-curves.png")
         save_pictures(args.run_dir, pairs[:SHOWN], systems, args.plots / "loop-pictures.jpg")
     return int(not won)
+
+
+def _pilot(systems: Sequence[System], run_dir: Path, seed: int) -> int:
+    """Runs the pilot and writes how many pairs the proof needs."""
+    trials = _all_trials(systems, proof_pairs(PILOT_PAIRS, seed), run_dir / "pilot")
+    names = {system.name for system in systems}
+    table, pairs = pilot_table(trials, [each for each in COMPARISONS if names >= set(each)])
+    write_json(run_dir / PILOT_FILE, {"pairs": pairs, "seed": seed, "table": table.splitlines()})
+    log.info("\n%s\nThe proof takes %d pairs.", table, pairs)
+    return 0
+
+
+def _asked_for(run_dir: Path) -> int:
+    """Pairs that the pilot asked for."""
+    path = run_dir / PILOT_FILE
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return int(found.get("pairs", NUM_PAIRS))
+
+
+def _all_trials(
+    systems: Sequence[System], pairs: Sequence[Pair], run_dir: Path
+) -> dict[str, list[Trial]]:
+    from tqdm import tqdm
+
+    run_dir.mkdir(parents=True, exist_ok=True)
+    trials: dict[str, list[Trial]] = {system.name: [] for system in systems}
+    for index, pair in enumerate(tqdm(pairs, desc="pairs")):
+        for system in systems:
+            trials[system.name].append(_trial(system, pair, run_dir, index))
+    return trials
 
 
 def proof_pairs(count: int, seed: int) -> list[Pair]:

@@ -11,7 +11,11 @@ import numpy as np
 
 from emofeedback.images import open_picture
 from emofeedback.plane.metrics import paired_difference
-from emofeedback.study.trials import Trial, axis_error, final_gap, nearest_gap
+from emofeedback.records.emotion import Emotion
+from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT
+from emofeedback.study.trials import Trial, axis_error, final_gap, judged_gap, nearest_gap
+
+from .power import differences, power_of
 
 if TYPE_CHECKING:
     from emofeedback.study.systems import System
@@ -23,6 +27,13 @@ RIVALS = {
     "loop, rule refiner": ("best of 12", "rewritten once by rules, best of 12"),
 }
 """Which best-of-12 each loop must beat."""
+COMPARISONS = (
+    *((loop, rival) for loop, rivals in RIVALS.items() for rival in rivals),
+    *((each.name, INPUT.name) for each in (BY_AIM, *BY_BOTH)),
+    (BY_ROLE.name, "best of 12"),
+    *((loop, BY_ROLE.name) for loop in RIVALS),
+)
+"""What is compared with what, at equal pictures; the pilot sizes the proof for each."""
 CONTENT_ALLOWANCE = 0.02
 
 
@@ -35,8 +46,8 @@ def system_table(trials: Trials) -> str:
     """One Markdown row a system."""
     rows = [
         "| system | judged gap size | V-Error | A-Error | place | subject | pictures | LVLM tokens "
-        "| seconds | gap had the judge chosen |",
-        "| --- " * 10 + "|",
+        "| seconds | gap had the judge chosen | lost by choosing |",
+        "| --- " * 11 + "|",
     ]
     for name, each in trials.items():
         numbers = [
@@ -47,6 +58,7 @@ def system_table(trials: Trials) -> str:
             f"{np.mean([t.tokens for t in each]):.0f}",
             f"{np.mean([t.seconds for t in each]):.1f}",
             f"{np.mean([nearest_gap(t) for t in each]):.2f}",
+            f"{np.mean([final_gap(t) - nearest_gap(t) for t in each]):.2f}",
         ]
         rows.append(f"| {name} | " + " | ".join(numbers) + " |")
     return "\n".join(rows)
@@ -78,6 +90,34 @@ def difference_table(trials: Trials) -> tuple[str, bool]:
                 + " |"
             )
     return "\n".join(rows), won
+
+
+def comparison_table(trials: Trials) -> str:
+    """`COMPARISONS` of the systems that were run, paired, with the power that the pairs give."""
+    rows = ["| system | minus | judged gap size | 95 % interval | power |", "| --- " * 5 + "|"]
+    for system, rival in COMPARISONS:
+        if system in trials and rival in trials:
+            found = differences(trials, system, rival)
+            seen = paired_difference(found, [0.0] * len(found))
+            rows.append(
+                f"| {system} | {rival} | {seen.mean:+.2f} | {seen.low:+.2f} to {seen.high:+.2f} | "
+                f"{100 * power_of(found, len(found)):.0f} % |"
+            )
+    return "\n".join(rows)
+
+
+def round_table(trials: Trials, *, candidates: int = 4) -> str:
+    """Mean judged gap of *all* pictures of each round, and the last against the one before."""
+    rows = ["| system | rounds | last minus the one before | 95 % interval |", "| --- " * 4 + "|"]
+    for name, each in trials.items():
+        gaps = np.array([[judged_gap(s, Emotion(*t.target)) for s in t.shots] for t in each])
+        if gaps.shape[1] < 2 * candidates:
+            continue
+        means = gaps.reshape(len(gaps), -1, candidates).mean(2)
+        seen = paired_difference(means[:, -1].tolist(), means[:, -2].tolist())
+        told = ", ".join(f"{mean:.2f}" for mean in means.mean(0))
+        rows.append(f"| {name} | {told} | {seen.mean:+.2f} | {seen.low:+.2f} to {seen.high:+.2f} |")
+    return "\n".join(rows)
 
 
 def cue_table(trials: Trials, *, least: int = 5) -> str:

@@ -12,7 +12,7 @@ from emofeedback.records.emotion import clipped_emotion
 from emofeedback.records.reading import Reading
 from emofeedback.study import trials
 from emofeedback.study.painters import Painter
-from emofeedback.study.systems import System
+from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT, System
 from emofeedback.study.trials import Judge, Judged, Trial
 
 from ..world.judge import judge
@@ -45,6 +45,10 @@ SYSTEMS = (
         rewrite_first=True,
         emotion_input=True,
     ),
+    BY_ROLE,
+    INPUT,
+    BY_AIM,
+    *BY_BOTH,
 )
 OWN_PROMPT = (
     System(name="loop from the artist's own prompt, LVLM refiner", refiner="embedded"),
@@ -99,6 +103,7 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
         judge_of(pair.scene),
         floor=CONTENT_FLOOR,
         saved=lambda: paint.saved,
+        take_aim=paint.take_aim if system.emotion_input else None,
     )
 
 

@@ -28,6 +28,7 @@ COUNTS = {
     "prompts": "prompts are painted over the grid",
     "captions": "captions are painted",
     "sweeps": "prompts are painted along each axis",
+    "looked": "pictures are searched for seams",
 }
 
 
@@ -36,6 +37,7 @@ Measure = Callable[[Plan], list[Metric]]
 
 def measures() -> dict[str, Measure]:
     """The function that measures each role, cheapest first."""
+    from . import measure_look as look
     from . import measure_makers as makers
     from . import measure_readers as readers
 
@@ -45,6 +47,7 @@ def measures() -> dict[str, Measure]:
         "autoencoder": makers.autoencoder_metrics,
         "foreign": readers.foreign_metrics,
         "lvlm": readers.lvlm_metrics,
+        "look": look.look_metrics,
         "generator": makers.generator_metrics,
         "continuity": makers.continuity_metrics,
     }

@@ -23,13 +23,15 @@ class Plan:
     """Emotional captions of held-out pairs that it paints by words alone."""
     sweeps: int = 12
     """Prompts that it paints along nine points of each axis."""
+    looked: int = 200
+    """Captions whose pictures are searched for seams."""
     photographs: Path = PHOTOGRAPHS
     size: int = 256
     seed: int = 20_000
     """Of the drawn pictures; no recipe trains on it."""
 
 
-QUICK = Plan(pictures=96, answers=12, prompts=1, captions=25, sweeps=1)
+QUICK = Plan(pictures=96, answers=12, prompts=1, captions=25, sweeps=1, looked=8)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def _with_gradient(
     reader: EmotionReader | None = None
     if config.emotion:
         if config.scorer == "embedded" and config.emotion_form == "continuous":
-            reader = read_with_gradient
+            reader = partial(read_with_gradient, folder=config.scorer_folder)
         else:
             reader = emotion_reader(config, gradient=True)
     return RewardStack(config, reader, pairs, weights=weights, cache=False)
@@ -87,39 +88,47 @@ def emotion_reader(config: RewardConfig, *, gradient: bool = False) -> EmotionRe
     Raises: as `build_rewards`.
     """
     if config.emotion_form == "distribution":
-        return read_distribution
+        return partial(read_distribution, folder=config.scorer_folder)
     if config.scorer == "head":
         return head_reader(config.head, config.head_encoder, gradient=gradient)
-    return read_embedded if config.scorer == "embedded" else read_by_rules
+    if config.scorer == "embedded":
+        return partial(read_embedded, folder=config.scorer_folder)
+    return read_by_rules
 
 
-def read_embedded(images: Tensor) -> Tensor:
-    """Expected values of the embedded LVLM's digits: [B, 2]."""
-    from emofeedback.embedded.scorer import load_scorer
+def read_embedded(images: Tensor, folder: str = "") -> Tensor:
+    """Expected values of the embedded LVLM's digits: [B, 2].
 
-    readings = load_scorer().score(images)
+    Args: folder: with other weights of it; empty: the shipped ones.
+    """
+    from emofeedback.embedded.scorer import load_lvlm, load_scorer
+    from emofeedback.reading.scorer import LvlmScorer
+
+    scorer = LvlmScorer(load_lvlm(Path(folder))) if folder else load_scorer()
+    readings = scorer.score(images)
     return torch.tensor([(r.emotion.valence, r.emotion.arousal) for r in readings])
 
 
-def read_with_gradient(images: Tensor) -> Tensor:
+def read_with_gradient(images: Tensor, folder: str = "") -> Tensor:
     """As `read_embedded`, and the gradient comes back to the pictures."""
     from emofeedback.lvlm.readout import (
         expected_digits,
     )
 
-    return torch.stack([expected_digits(logits)[0] for logits in _digit_logits(images)], 1)
+    logits = _digit_logits(images, folder)
+    return torch.stack([expected_digits(each)[0] for each in logits], 1)
 
 
-def read_distribution(images: Tensor) -> Tensor:
+def read_distribution(images: Tensor, folder: str = "") -> Tensor:
     """Probabilities of the embedded LVLM's nine digits for both axes: [B, 2, 9]; with gradient."""
-    return torch.stack([logits.softmax(-1) for logits in _digit_logits(images)], 1)
+    return torch.stack([logits.softmax(-1) for logits in _digit_logits(images, folder)], 1)
 
 
-def _digit_logits(images: Tensor) -> tuple[Tensor, Tensor]:
+def _digit_logits(images: Tensor, folder: str) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the valence and of the arousal digit, [B, 9] each."""
     from emofeedback.embedded.scorer import load_lvlm
 
-    joint = load_lvlm().digits(images)
+    joint = (load_lvlm(Path(folder)) if folder else load_lvlm()).digits(images)
     return joint.logsumexp(2), joint.logsumexp(1)
 
 

@@ -103,6 +103,10 @@ def carry_out(config: TrainConfig, folder: Path | None, *, resume: bool) -> None
         from ..rl.adapter_start import train_adapter
 
         train_adapter(config, folder)
+    elif config.stage == "refiner":
+        from ..scorer.refiner import train_refiner
+
+        train_refiner(config, folder)
     else:
         from ..scorer.grpo import train_scorer
 

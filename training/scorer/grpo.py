@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +49,14 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
 
 
 def _train(config: TrainConfig, folder: Path) -> None:
-    try:
-        from trl import GRPOConfig, GRPOTrainer
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Stage scorer needs trl ({error}). Run: pip install -e .[train]"
-        ) from error
-    from datasets import Dataset
-    from peft import LoraConfig
-
+    trl_classes()  # refused here rather than after minutes of measuring
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
     examples, held_out = held_out_examples(
         read_examples(scorer, seed=config.seed), scorer, seed=config.seed
     )
     asked = rows(examples, scorer)
-    lora = LoraConfig(
-        r=scorer.lora_rank,
-        lora_alpha=2 * scorer.lora_rank,
-        target_modules=LANGUAGE_AND_VISION if scorer.lora_vision else LANGUAGE,
-    )
+    lora = lora_of(scorer)
     if scorer.supervised_steps:
         model, losses = supervised_start(
             model, processor, asked, scorer, seed=config.seed, lora=lora, folder=folder / START
@@ -83,13 +72,60 @@ def _train(config: TrainConfig, folder: Path) -> None:
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
+    trained = grpo(config, model, processor, asked, reward_functions(scorer), lora, folder)
+    save_trained(trained, processor, scorer, folder / "scorer")
+    if before is not None:
+        after = held_out_gaps(trained, processor, held_out, scorer)
+        report(before, after, folder)
+
+
+def trl_classes() -> tuple[Any, Any]:
+    """TRL's settings and trainer of GRPO. Raises: MissingDependencyError: no trl."""
+    try:
+        from trl import GRPOConfig, GRPOTrainer
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Stages scorer and refiner need trl ({error}). Run: pip install -e .[train]"
+        ) from error
+    return GRPOConfig, GRPOTrainer
+
+
+def lora_of(scorer: ScorerConfig) -> Any:
+    """What is trained of a vision-language model, as peft takes it."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=scorer.lora_rank,
+        lora_alpha=2 * scorer.lora_rank,
+        target_modules=LANGUAGE_AND_VISION if scorer.lora_vision else LANGUAGE,
+    )
+
+
+def grpo(
+    config: TrainConfig,
+    model: Any,
+    processor: Any,
+    asked: list[dict[str, Any]],
+    rewards: Sequence[RewardFn],
+    lora: Any,
+    folder: Path,
+) -> Any:
+    """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
+
+    Args:
+        asked: rows of the dataset: prompt, image, and columns for the rewards.
+    Raises: MissingDependencyError: no trl.
+    """
+    from datasets import Dataset
+
+    scorer, (settings, trainer_of) = config.scorer, trl_classes()
     lasting = Lasting(config, folder)
     prompts = scorer.batch // scorer.num_generations
     places = walk(len(asked), config.seed, lasting.step * prompts, config.steps * prompts)
-    trainer = GRPOTrainer(
+    trainer = trainer_of(
         model=model,
-        reward_funcs=reward_functions(scorer),
-        args=GRPOConfig(
+        reward_funcs=list(rewards),
+        args=settings(
             output_dir=str(folder / "trl"),
             max_steps=config.steps,
             per_device_train_batch_size=scorer.batch,
@@ -118,11 +154,7 @@ def _train(config: TrainConfig, folder: Path) -> None:
     with lasting.keeping():
         if not lasting.over:
             trainer.train()
-    trained = trainer.model.merge_and_unload()
-    _save(trained, processor, scorer, folder / "scorer")
-    if before is not None:
-        after = held_out_gaps(trained, processor, held_out, scorer)
-        report(before, after, folder)
+    return trainer.model.merge_and_unload()
 
 
 def reward_functions(config: ScorerConfig) -> list[RewardFn]:
@@ -191,7 +223,7 @@ def _processor(folder: Path, tokenizer: Any) -> Any:
     return Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
 
 
-def _save(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
+def save_trained(model: Any, processor: Any, config: ScorerConfig, folder: Path) -> None:
     """As transformers loads it; for the embedded model also as this package does."""
     for left in folder.parent.glob(f".{folder.name}.*.partial"):  # of a run killed while it wrote
         shutil.rmtree(left, ignore_errors=True)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from emofeedback.records.files import write_json
 
 from ..settings.scorer import ScorerConfig
 from .data import Example, drawn_examples, prompts_of
+
+if TYPE_CHECKING:
+    from emofeedback.lvlm.local import TransformersLvlm
 
 log = logging.getLogger(__name__)
 HELD_OUT_SEED = 7_000_000
@@ -68,8 +71,14 @@ def held_out_gaps(
     return np.asarray(np.abs(np.stack(gaps)))
 
 
-def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
-    """Say and store how the held-out error changed."""
+def report(
+    before: np.ndarray, after: np.ndarray, folder: Path, what: str = "mean absolute gap"
+) -> None:
+    """Say and store how the held-out error changed.
+
+    Args:
+        before, after: [N, axes] of the same pictures.
+    """
     change = paired_difference(after.mean(1).tolist(), before.mean(1).tolist())
     numbers = {
         "mae_before": float(before.mean()),
@@ -81,22 +90,27 @@ def report(before: np.ndarray, after: np.ndarray, folder: Path) -> None:
     }
     (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
     log.info(
-        "mean absolute gap on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
+        "%s on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
         "95 %% interval [%+.3f, %+.3f]",
-        change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
+        what, change.count, before.mean(), after.mean(), 100 * change.mean / before.mean(),
         change.low, change.high,
     )  # fmt: skip
 
 
-def _reader(model: Any, processor: Any, config: ScorerConfig) -> Reader:
+def trained_lvlm(model: Any, processor: Any, config: ScorerConfig) -> TransformersLvlm:
+    """A model in training as everything else asks it."""
     from emofeedback.embedded.scorer import load_lvlm
     from emofeedback.lvlm.local import TransformersLvlm
-    from emofeedback.reading.scorer import LvlmScorer
 
     if not config.path:
         processor = replace(load_lvlm().processor, tokenizer=processor.tokenizer)
-    lvlm = TransformersLvlm(model, processor, "scorer in training", prompts_of(config))
-    scorer = LvlmScorer(lvlm)
+    return TransformersLvlm(model, processor, "scorer in training", prompts_of(config))
+
+
+def _reader(model: Any, processor: Any, config: ScorerConfig) -> Reader:
+    from emofeedback.reading.scorer import LvlmScorer
+
+    scorer = LvlmScorer(trained_lvlm(model, processor, config))
 
     def read(image: Tensor) -> tuple[float, float]:
         emotion = scorer.score(image)[0].emotion

@@ -21,7 +21,7 @@ from .start import StartConfig
 
 FORWARD_LOSSES = ("nft", "awm")
 PATHWISE = "pathwise"
-STAGES = ("generator", "adapter", "scorer", "chain")
+STAGES = ("generator", "adapter", "scorer", "refiner", "chain")
 FULL_DIMS = 65_536
 """Latent dims of SD3.5 at 512 px, for which published clip ranges were chosen."""
 
@@ -227,7 +227,8 @@ class TrainConfig:
     """One run of `python training/train.py`."""
 
     stage: str = "generator"
-    """generator, adapter, scorer, chain (scorer, generator, evaluation), or embedded-ROLE."""
+    """generator, adapter, scorer, refiner (of the scorer's rewriting), chain (scorer, generator,
+    evaluation), or embedded-ROLE."""
     seed: int = 0
     steps: int = 100
     """Training steps; each is one rollout and its updates."""

@@ -26,6 +26,8 @@ class RewardConfig:
     """0.35 on a 1..5 scale, as Q-Insight's reward, on [-3, 3]."""
     scorer: str = "embedded"
     """Who reads the emotion: embedded, server, head, or rules (colour statistics; a reference)."""
+    scorer_folder: str = ""
+    """For scorer: embedded, the folder with other weights, as RUN/scorer of stage scorer."""
     content: float = 0.0
     """Weight of the drawn world's CLIP pair: does the picture show its prompt?"""
     clip_score: float = 0.0
@@ -65,6 +67,11 @@ class RewardConfig:
             raise ConfigError(
                 f"reward.emotion_form is 'distribution', which scorer={self.scorer} does not tell: "
                 "set reward.scorer=embedded or reward.emotion_form=continuous."
+            )
+        if self.scorer_folder and self.scorer != "embedded":
+            raise ConfigError(
+                f"reward.scorer_folder is {self.scorer_folder!r}, which scorer={self.scorer} does "
+                "not read: leave it empty or set reward.scorer=embedded."
             )
         if self.scorer == "server" and self.emotion and not (self.server and self.server_model):
             raise ConfigError("reward.scorer is 'server': set reward.server and server_model too.")

@@ -21,6 +21,8 @@
  * @property {string} prompt
  * @property {number} best which candidate is its best, counted from 1
  * @property {(Candidate | Unread)[]} candidates
+ * @property {{valence: number, arousal: number} | null} aim what the body was handed; null where it
+ *   was not steered
  */
 
 /** @typedef {{text: string, change: "same" | "added" | "removed"}} Piece */
@@ -77,6 +79,9 @@ export function emptyRun() {
 /** @param {unknown} value */
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+/** @param {any} point */
+const isPoint = (point) => isNumber(point?.valence) && isNumber(point?.arousal);
+
 /**
  * @param {Candidate | Unread | undefined} candidate
  * @returns {candidate is Candidate}
@@ -109,7 +114,7 @@ function warn(run, texts) {
 /** @type {Record<string, (run: Run, event: any) => void>} */
 const TAKE = {
   start(run, event) {
-    if (isNumber(event.target?.valence) && isNumber(event.target?.arousal)) run.plan = event;
+    if (isPoint(event.target)) run.plan = event;
   },
   round(run, event) {
     if (!Array.isArray(event.readings) || !Array.isArray(event.thumbnails)) return;
@@ -120,7 +125,8 @@ const TAKE = {
     }));
     if (!candidates.every(isCandidate) || !wasRead(candidates[best - 1])) return;
     warn(run, event.unread);
-    run.rounds.set(number, { number, prompt, best, candidates });
+    const aim = isPoint(event.aim) ? event.aim : null;
+    run.rounds.set(number, { number, prompt, best, candidates, aim });
   },
   refined(run, event) {
     if (Array.isArray(event.suggestions) && Array.isArray(event.changes))

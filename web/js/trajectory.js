@@ -1,4 +1,4 @@
-/** The run on the plane: target, every candidate with its uncertainty, the path of the best. */
+/** The run on the plane: target, aims, candidates with their uncertainty, the path of the best. */
 
 import { svg } from "./element.js";
 import { LIMIT } from "./plane.js";
@@ -53,6 +53,12 @@ export function drawRun(run) {
     .map((best) => at(best).join(","))
     .join(" ");
   element.append(svg("polyline", { points: path, class: "emofb-path" }));
+  element.append(
+    ...rounds
+      .map((round) => round.aim)
+      .filter((aim) => aim !== null)
+      .map((aim) => aimed(aim)),
+  );
   if (run.plan) element.append(...target(run.plan.target, run.plan.tolerance));
   const best = run.best && run.rounds.get(run.best.round)?.candidates[run.best.candidate - 1];
   if (best && wasRead(best)) {
@@ -97,6 +103,16 @@ function ellipse(candidate) {
 function dot(candidate, isBest, spot) {
   const [cx, cy] = at(candidate);
   return svg("circle", { cx, cy, r: isBest ? 0.13 : 0.09, class: "emofb-spot", "data-spot": spot });
+}
+
+/**
+ * What the loop handed to the body, as a diamond.
+ * @param {{valence: number, arousal: number}} point
+ */
+function aimed(point) {
+  const [x, y] = at(point);
+  const points = `${x},${y - 0.15} ${x + 0.15},${y} ${x},${y + 0.15} ${x - 0.15},${y}`;
+  return svg("polygon", { points, class: "emofb-aim" });
 }
 
 /**

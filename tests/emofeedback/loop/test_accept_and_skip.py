@@ -17,8 +17,9 @@ from emofeedback.loop.steps import (
     start_loop,
 )
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
-from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.records.state import LoopState
 
 ROUNDS = 5
 

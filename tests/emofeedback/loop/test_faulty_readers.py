@@ -18,10 +18,11 @@ from emofeedback.lvlm.server.endpoint import open_endpoint
 from emofeedback.reading.base import Scorer
 from emofeedback.reading.scorer import LvlmScorer
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading, Unread
 from emofeedback.records.refinement import Refinement
 from emofeedback.records.request import RefineRequest
-from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.records.state import LoopState
 from emofeedback.refining.rules import RuleRefiner
 
 ROUNDS = 3

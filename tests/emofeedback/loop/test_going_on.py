@@ -17,10 +17,11 @@ from emofeedback.loop.report import loop_report
 from emofeedback.loop.steps import start_loop
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement
 from emofeedback.records.request import RefineRequest
-from emofeedback.records.state import Chosen, LoopPolicy, LoopState
+from emofeedback.records.state import Chosen, LoopState
 from emofeedback.refining.base import Refiner
 
 RUN = "0123456789abcdef" * 2

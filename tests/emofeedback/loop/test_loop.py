@@ -21,9 +21,9 @@ from emofeedback.loop.steps import (
     start_loop,
 )
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import POLICIES, LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement
-from emofeedback.records.state import POLICIES, LoopPolicy
 from emofeedback.refining.rules import RuleRefiner
 
 TARGET = Emotion(2.0, 0.0)

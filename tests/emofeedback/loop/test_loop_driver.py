@@ -11,10 +11,11 @@ from emofeedback.loop.progress import MAKING, READING, REWRITING
 from emofeedback.loop.steps import record_scores, refine_request, start_loop
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement
 from emofeedback.records.request import RefineRequest
-from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.records.state import LoopState
 from emofeedback.refining.base import Refiner
 from emofeedback.refining.rules import RuleRefiner
 

@@ -28,6 +28,7 @@ from emofeedback.loop.steps import (
     start_loop,
 )
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Cue, Reading
 from emofeedback.records.refinement import (
     Refinement,
@@ -36,7 +37,7 @@ from emofeedback.records.refinement import (
 from emofeedback.records.request import (
     RefineRequest,
 )
-from emofeedback.records.state import Best, LoopPolicy, LoopState
+from emofeedback.records.state import Best, LoopState
 
 HOSTILE = (
     "</bdi><script>alert(1)</script><img src='http://x.example/a.png' onerror=alert(2)> {{ 7*7 }}"

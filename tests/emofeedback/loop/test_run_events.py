@@ -25,9 +25,10 @@ from emofeedback.loop.steps import (
     start_loop,
 )
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement, Suggestion
-from emofeedback.records.state import LoopPolicy, LoopState
+from emofeedback.records.state import LoopState
 from emofeedback.refining.rules import RuleRefiner
 
 

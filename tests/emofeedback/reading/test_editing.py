@@ -12,9 +12,9 @@ from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.reading.base import Scorer
 from emofeedback.reading.editing import EditScorer, kept_share
 from emofeedback.records.emotion import Emotion
+from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.request import RefineRequest, blind_request
-from emofeedback.records.state import LoopPolicy
 from emofeedback.refining.cues import named_cues
 from emofeedback.refining.instructions import SHOW
 from emofeedback.refining.lvlm import LvlmRefiner

@@ -11,7 +11,7 @@ from emofeedback.records.reading import Reading
 from emofeedback.records.request import (
     RefineRequest,
 )
-from emofeedback.refining.cues import FAMILIES, find_cue, named_cues
+from emofeedback.refining.cues import FAMILIES, NOTHING_NAMED, OPTIONS, find_cue, named_cues
 from emofeedback.refining.evidence import (
     CANDIDATE_SPREAD,
     NAMED_COST,
@@ -29,12 +29,12 @@ from emofeedback.refining.rules import (
     choose_cues,
 )
 
-NEUTRAL = tuple(family[0] for family in FAMILIES.values())
-any_cues = st.tuples(*(st.sampled_from(family) for family in FAMILIES.values()))
+any_cues = st.tuples(*(st.sampled_from(options) for options in OPTIONS.values()))
 emotions = st.builds(Emotion, st.floats(-3, 3), st.floats(-3, 3))
 
 
 def effect(cues):
+    cues = tuple(cues)
     return sum(c.valence for c in cues), sum(c.arousal for c in cues)
 
 
@@ -64,21 +64,21 @@ def test_what_may_be_won_is_what_sampling_says(cues, target, tried):
     evidence, best = Evidence.of(tried), 1.0
     index, table = combination_of(cues), combinations()
     columns = [0, *table.columns[index]]
-    spread = math.sqrt(evidence.variance()[index] + CANDIDATE_SPREAD**2)
+    spread = np.sqrt(evidence.variance()[index] + CANDIDATE_SPREAD**2 + table.chance[index])
     felt = np.clip(table.effects[index] + evidence.mean[columns].sum(0), -3, 3)
     drawn = felt + spread * np.random.default_rng(0).standard_normal((20_000, 2))
     gaps = np.hypot(*(np.array([target.valence, target.arousal]) - drawn).T)
     sampled = np.minimum(gaps, best).mean()
     veil = 1 - np.prod([1 - level.veil for level in cues])
-    named = sum(not level.neutral for level in cues)
+    named = sum(bool(level.phrases) for level in cues)
     cost = evidence.expected_best(target, best)[index]
     wanted = veil * best + (1 - veil) * sampled + NAMED_COST * best * named
     assert cost == pytest.approx(wanted, abs=0.04)
 
 
 def test_one_lucky_reading_is_not_taken_for_the_best_gap():
-    target, rain = Emotion(-2, 0), NEUTRAL
-    tried = [(rain, Emotion(0, 0))] * 3 + [(rain, Emotion(-2, 0))]
+    target, named = Emotion(-2, 0), NOTHING_NAMED
+    tried = [(named, Emotion(0, 0))] * 3 + [(named, Emotion(-2, 0))]
     gap = Evidence.of(tried).best_gap(tried, target)
     assert NEAREST < gap < 2
     assert Evidence.of(tried).best_gap(tried, Emotion(-0.5, 0)) == NEAREST
@@ -86,14 +86,14 @@ def test_one_lucky_reading_is_not_taken_for_the_best_gap():
 
 def test_only_cues_that_hide_the_picture_are_veiled():
     mist = find_cue("weather", "mist")
-    misty = combination_of((*NEUTRAL[:3], mist, *NEUTRAL[4:]))
+    misty = combination_of((*NOTHING_NAMED[:3], mist, *NOTHING_NAMED[4:]))
     assert mist.veil > 0
     assert combinations().veil[misty] == pytest.approx(mist.veil)
-    assert combinations().veil[combination_of(NEUTRAL)] == 0
+    assert combinations().veil[combination_of(NOTHING_NAMED)] == 0
 
 
 def test_a_neutral_target_asks_for_nothing():
-    assert choose_cues(NEUTRAL, Emotion(0, 0)) == NEUTRAL
+    assert choose_cues(NOTHING_NAMED, Emotion(0, 0)) == NOTHING_NAMED
 
 
 def test_what_was_read_often_outweighs_the_table():
@@ -107,17 +107,21 @@ def test_what_was_read_often_outweighs_the_table():
 def test_the_evidence_equals_regression_on_the_noise_covariance():
     """The same posterior in its other form: gain = prior X' (X prior X' + noise)^-1."""
     one, two = (
-        (*NEUTRAL[:n], FAMILIES[f][1], *NEUTRAL[n + 1 :]) for n, f in enumerate(FAMILIES) if n < 2
+        (*NOTHING_NAMED[:n], FAMILIES[f][1], *NOTHING_NAMED[n + 1 :])
+        for n, f in enumerate(FAMILIES)
+        if n < 2
     )
     tried = [(one, Emotion(1, -1)), (one, Emotion(0.4, 0)), (two, Emotion(-2, 1))]
     before, after = Evidence.of(()), Evidence.of(tried)
     rows = np.stack(
-        [[1.0, *(level in cues for f in FAMILIES.values() for level in f)] for cues, _ in tried]
+        [[1.0, *(level in cues for f in OPTIONS.values() for level in f)] for cues, _ in tried]
     )
     promised = np.array([effect(cues) for cues, _ in tried])
     missing = np.array([[read.valence, read.arousal] for _, read in tried]) - promised
     prior = before.covariance
-    gain = prior @ rows.T @ np.linalg.inv(rows @ prior @ rows.T + READING_SPREAD**2 * np.eye(3))
+    chance = [combinations().chance[combination_of(cues)].mean() for cues, _ in tried]
+    noise = READING_SPREAD**2 * np.eye(3) + np.diag(chance)
+    gain = prior @ rows.T @ np.linalg.inv(rows @ prior @ rows.T + noise)
     np.testing.assert_allclose(after.mean, gain @ missing, atol=1e-9)
     np.testing.assert_allclose(after.covariance, prior - gain @ rows @ prior, atol=1e-9)
 
@@ -154,4 +158,4 @@ def test_the_artists_own_cue_words_are_kept():
     own = "a boat under storm clouds"
     answer = refined(own, own, Emotion(-1, 1), Emotion(2.5, -1))
     assert answer.prompt.startswith(own)
-    assert named_cues(answer.clause)[0].neutral
+    assert not named_cues(answer.clause)[0].phrases

@@ -33,7 +33,7 @@ def test_a_study_goes_on_where_it_was_and_says_what_it_found(
     assert "The judge never chose." in caplog.text and "| always neutral | 2.83 |" in caplog.text
     figures = json.loads((out / "figures.json").read_text())
     kept = sorted(out.glob("0*.json"))
-    assert len(kept) == len(figures) == 5
+    assert len(kept) == len(figures) == 6
     before = {path.name: path.stat().st_mtime_ns for path in kept}
     kept[3].unlink()  # as one that was killed while it was made: a picture, no record
     (out / f".{kept[3].name}.partial").write_text("{", encoding="utf-8")

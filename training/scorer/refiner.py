@@ -1,0 +1,206 @@
+"""Stage `refiner`: GRPO of the rewriting of prompts (R3-Refiner's finding, arXiv 2605.19639).
+
+Models see what is wrong with a picture and cannot write what would mend it. The reward of a
+rewriting is how far the expected gap of the next pictures falls, which the drawn world knows
+without drawing; `python -m training.proof rewriting --refiner RUN/scorer` checks it by drawing.
+An answer of another form, and one that takes the artist's words back, is worth the least.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emofeedback.errors import ConfigError, ScorerAnswerError
+from emofeedback.lvlm.answers import read_rewrite
+from emofeedback.lvlm.base import Ask, unwatched
+from emofeedback.lvlm.prompts import fill_prompt
+from emofeedback.lvlm.schemas import REFINE_SCHEMA
+from emofeedback.records.emotion import LIMIT
+from emofeedback.refining.cues import UNNAMED, named_cues
+from emofeedback.refining.kept_words import fitting_clause, phrases_in, with_clause
+from emofeedback.refining.lvlm import signed
+from emofeedback.refining.rules import MAX_CLAUSE_WORDS
+
+from ..runs.stopping import stoppable
+from ..settings.config import TrainConfig
+from ..settings.scorer import ScorerConfig
+from ..world.captions import neutral_prompt
+from ..world.render import render
+from ..world.scene import sample_scene
+from .data import prompts_of
+from .grpo import grpo, load_scorer_model, lora_of, save_trained, trl_classes
+from .measure import HELD_OUT_SEED, report, trained_lvlm
+from .rewards import text_of
+
+log = logging.getLogger(__name__)
+READING_ERROR = 0.3
+"""Of the wanted change on each axis, in scale points: a scorer stands between picture and gap."""
+GATE = -1.0
+"""What an answer is worth that cannot be used, in scale points."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A picture, its prompt, and where the next one shall be."""
+
+    image: Any
+    """A PIL picture."""
+    prompt: str
+    """The artist's own."""
+    target: tuple[float, float]
+    change: tuple[float, float]
+    """As the model is told it."""
+
+
+def drawn_rewritings(count: int, *, seed: int, split: str, side: int) -> list[Rewriting]:
+    """Pictures of the drawn world with targets all over the plane.
+
+    Args:
+        side: of the pictures in pixels.
+    """
+    from PIL import Image
+
+    found = []
+    for index in range(count):
+        random = np.random.default_rng((seed, index, 15))
+        scene = sample_scene(random, split=split)
+        target = random.uniform(-LIMIT, LIMIT, 2)
+        change = target - np.asarray(scene.emotion) + random.normal(0, READING_ERROR, 2)
+        found.append(
+            Rewriting(
+                Image.fromarray(np.asarray(render(scene, side))),
+                neutral_prompt(scene, random),
+                (float(target[0]), float(target[1])),
+                (float(change[0]), float(change[1])),
+            )
+        )
+    return found
+
+
+def question_of(rewriting: Rewriting, config: ScorerConfig) -> str:
+    """As the refiner asks in a loop."""
+    valence, arousal = (signed(value) for value in rewriting.change)
+    prompts = prompts_of(config)
+    return fill_prompt(prompts.refine, prompt=rewriting.prompt, valence=valence, arousal=arousal)
+
+
+def refiner_rows(examples: Sequence[Rewriting], config: ScorerConfig) -> list[dict[str, Any]]:
+    """The dataset as TRL wants it, with the columns of `expected_fall`."""
+    return [
+        {
+            "prompt": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image"},
+                        {"type": "text", "text": question_of(example, config)},
+                    ],
+                }
+            ],
+            "image": example.image,
+            "artist": example.prompt,
+            "target": list(example.target),
+        }
+        for example in examples
+    ]
+
+
+def expected_gap(prompt: str, target: Sequence[float]) -> float:
+    """Root mean square gap size of the world's pictures of a prompt, in scale points."""
+    levels = named_cues(prompt)
+    felt = np.sum([(level.valence, level.arousal) for level in levels], axis=0)
+    unnamed = [UNNAMED[level.family].variance for level in levels if not level.name]
+    missing = np.asarray(target) - felt.clip(-LIMIT, LIMIT)
+    return float(np.sqrt((missing**2).sum() + np.sum(unnamed)))
+
+
+def usable_clause(text: str, artist: str) -> str | None:
+    """The clause of an answer that may stand behind the artist's words; None where none may."""
+    try:
+        clause = read_rewrite(text).clause
+    except ScorerAnswerError:
+        return None
+    fitting = fitting_clause(clause, artist, MAX_CLAUSE_WORDS)
+    return fitting if phrases_in(fitting) == phrases_in(clause) else None
+
+
+def expected_fall(
+    completions: Sequence[Any],
+    artist: Sequence[str],
+    target: Sequence[Sequence[float]],
+    **_: Any,
+) -> list[float]:
+    """How far the expected gap falls by each rewriting, at least `GATE`; TRL's form."""
+    rewards = []
+    for completion, prompt, wanted in zip(completions, artist, target, strict=True):
+        clause = usable_clause(text_of(completion), prompt)
+        if clause is None:
+            rewards.append(GATE)
+            continue
+        before, after = (
+            expected_gap(each, wanted) for each in (prompt, with_clause(prompt, clause))
+        )
+        rewards.append(max(before - after, GATE))
+    return rewards
+
+
+def train_refiner(config: TrainConfig, folder: Path) -> None:
+    """Train, measure on held-out pictures, and write `folder/scorer`.
+
+    Raises: ConfigError: a model or settings that the drawn world cannot reward.
+        MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
+    """
+    with stoppable(at_once=True):
+        _train(config, folder)
+
+
+def _train(config: TrainConfig, folder: Path) -> None:
+    trl_classes()  # refused here rather than after minutes of measuring
+    scorer = config.scorer
+    for name in ("path", "data", "supervised_steps"):
+        if value := getattr(scorer, name):
+            raise ConfigError(
+                f"scorer.{name} is {value!r}, but stage refiner rewards the embedded model in the "
+                "drawn world alone: leave it out."
+            )
+    model, processor = load_scorer_model(scorer)
+    side = trained_lvlm(model, processor, scorer).processor.side
+    examples = drawn_rewritings(scorer.pictures, seed=config.seed, split="train", side=side)
+    held_out = drawn_rewritings(scorer.held_out, seed=HELD_OUT_SEED, split="held_out", side=side)
+    before = held_out_gaps(model, processor, held_out, scorer) if held_out else None
+    asked = refiner_rows(examples, scorer)
+    trained = grpo(config, model, processor, asked, [expected_fall], lora_of(scorer), folder)
+    save_trained(trained, processor, scorer, folder / "scorer")
+    if before is not None:
+        after = held_out_gaps(trained, processor, held_out, scorer)
+        report(before, after, folder, "expected gap after rewriting")
+
+
+def held_out_gaps(
+    model: Any, processor: Any, examples: Sequence[Rewriting], config: ScorerConfig
+) -> np.ndarray:
+    """[N, 1] expected gap after the likeliest answer; of the old prompt where it cannot be used."""
+    from tqdm import tqdm
+
+    lvlm = trained_lvlm(model.eval(), processor, config)
+    gaps = []
+    for example in tqdm(examples, desc="held-out rewritings"):
+        image = torch.from_numpy(np.asarray(example.image)).float() / 255
+        ask = Ask(
+            image,
+            question_of(example, config),
+            max_tokens=config.max_completion_length,
+            seed=None,
+            schema=REFINE_SCHEMA,
+        )
+        clause = usable_clause(lvlm.write([ask], unwatched)[0].text, example.prompt)
+        prompt = with_clause(example.prompt, clause or "")
+        gaps.append([expected_gap(prompt, example.target)])
+    return np.asarray(gaps)
