@@ -46,10 +46,8 @@ def check_memory(
     folder: Path, single: Path | None, *, dtype: torch.dtype, device: torch.device
 ) -> None:
     """Raises: ConfigError: the model cannot fit; says how much is needed and there."""
-    import psutil
-
     on_device, on_host = needed_bytes(folder, single, dtype)
-    free_host = psutil.virtual_memory().available
+    free_host = free_memory()
     if device.type == "cpu":
         on_host, on_device = on_host + on_device, 0
     free_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
@@ -60,6 +58,13 @@ def check_memory(
                 f"{free / 2**30:.1f} GiB are free. Use a smaller model, model.dtype=bfloat16, or "
                 "a larger machine."
             )
+
+
+def free_memory() -> int:
+    """Bytes of main memory that nothing holds."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def peak_memory() -> float:
