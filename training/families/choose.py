@@ -35,7 +35,7 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)  # a new adapter is drawn, the same in every process
         family = _load(config, device)
-    if config.loss.kind not in family.losses:
+    if config.stage == "generator" and config.loss.kind not in family.losses:
         raise ConfigError(
             f"loss.kind={config.loss.kind} does not fit the family {family.name!r}, which takes "
             f"{', '.join(family.losses)}. Set loss.kind={family.losses[0]}."
