@@ -79,7 +79,7 @@ def test_words_teach_a_fresh_adapter_of_any_family(name: str, loss: str, tmp_pat
         None,
         ["stage=adapter", f"model.path={tmp_path}", "model.size=16", "model.adapter=fresh",
          "model.lora_rank=1", f"start.loss={loss}", "start.steps=3", "start.replayed=2",
-         "start.count=6", "optim.micro_batch=6", "loss.kind=clip", "data.prompts=neutral"],
+         "start.count=6", "optim.micro_batch=6", "loss.kind=pathwise", "data.prompts=neutral"],
     )  # fmt: skip
     family = load_family(config, device=torch.device("cpu"))
     policy = Policy(family, config.model)
