@@ -15,7 +15,7 @@ from ..emofeedback.reading.base import Scorer
 from ..emofeedback.records.emotion import Emotion
 from .comfy.bridge import show_text
 from .comfy.kept_candidates import kept
-from .comfy.live import ended_loops, run_id
+from .comfy.live import keep_ended
 from .comfy.reuse import FAILURES, DrawnPictures, remembering_refiner, remembering_scorer
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
@@ -152,10 +152,7 @@ class EmotionFeedback(io.ComfyNode):
             drawn.keep(state)
             if keep_candidates:
                 show_text(f"{round_in_words(state)}\n{kept(state)}")
-        run = run_id(state)
-        if run:
-            ended_loops().keep(run, state)
-        values, shown = result_values(state, run)
+        values, shown = result_values(state, keep_ended(state))
         return io.NodeOutput(*values, ui=shown)
 
 

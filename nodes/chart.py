@@ -9,7 +9,7 @@ from ..emofeedback.pictures.circumplex import readings_chart, trajectory_chart
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Outcome
 from ..emofeedback.records.state import LoopState
-from .widgets.chart import size_input, theme_input
+from .widgets.chart import size_input, theme_input, theme_of
 from .widgets.names import EMOTION_CHART, END_LOOP, SCORE_EMOTION
 from .widgets.sockets import CATEGORY, EmotionSocket, ReadingsSocket, StateSocket
 
@@ -59,10 +59,10 @@ class EmotionChart(io.ComfyNode):
         target: Emotion | None = None,
     ) -> io.NodeOutput:
         if state is not None:
-            return io.NodeOutput(trajectory_chart(state, size=size, theme=theme))
+            return io.NodeOutput(trajectory_chart(state, size=size, theme=theme_of(theme)))
         if not readings:
             raise ConfigError(
                 f"The chart has nothing to draw. Connect a state from {END_LOOP}, or readings from "
                 f"{SCORE_EMOTION}."
             )
-        return io.NodeOutput(readings_chart(readings, target, size=size, theme=theme))
+        return io.NodeOutput(readings_chart(readings, target, size=size, theme=theme_of(theme)))

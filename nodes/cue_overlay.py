@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..emofeedback.pictures.cue_overlay import cue_pictures
 from ..emofeedback.records.reading import Outcome
-from .widgets.chart import size_input, theme_input
+from .widgets.chart import size_input, theme_input, theme_of
 from .widgets.names import CUES_ON_PICTURE, SCORE_EMOTION, SCORE_ROUND
 from .widgets.sockets import SCORE_CATEGORY, ReadingsSocket
 
@@ -43,4 +43,4 @@ class CuesOnPicture(io.ComfyNode):
     def execute(
         cls, images: Tensor, readings: tuple[Outcome, ...], theme: str, size: int
     ) -> io.NodeOutput:
-        return io.NodeOutput(cue_pictures(images, readings, size=size, theme=theme))
+        return io.NodeOutput(cue_pictures(images, readings, size=size, theme=theme_of(theme)))

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..emofeedback.pictures.grid import AXES, answers_to, error_map_chart, sweep_chart
 from ..emofeedback.records.emotion import Emotion
 from ..emofeedback.records.reading import Outcome
-from .widgets.chart import size_input, theme_input
+from .widgets.chart import size_input, theme_input, theme_of
 from .widgets.names import EMOTION_ERROR_MAP, EMOTION_GRID, EMOTION_SWEEP, SCORE_EMOTION
 from .widgets.sockets import RESEARCH_CATEGORY, EmotionSocket, ReadingsSocket
 
@@ -52,7 +52,7 @@ class EmotionErrorMap(io.ComfyNode):
         size: list[int],
     ) -> io.NodeOutput:
         answers = answers_to(targets, readings)
-        return io.NodeOutput(error_map_chart(answers, size=size[0], theme=theme[0]))
+        return io.NodeOutput(error_map_chart(answers, size=size[0], theme=theme_of(theme[0])))
 
 
 class EmotionSweep(io.ComfyNode):
@@ -94,4 +94,4 @@ class EmotionSweep(io.ComfyNode):
         size: list[int],
     ) -> io.NodeOutput:
         answers = answers_to(targets, readings)
-        return io.NodeOutput(sweep_chart(answers, axis[0], size=size[0], theme=theme[0]))
+        return io.NodeOutput(sweep_chart(answers, axis[0], size=size[0], theme=theme_of(theme[0])))

@@ -29,7 +29,7 @@ from .comfy.bridge import (
     show_text,
 )
 from .comfy.kept_candidates import kept
-from .comfy.live import PAGE, Page, ended_loops, run_id
+from .comfy.live import PAGE, Page, keep_ended, run_id
 from .comfy.loop_graph import (
     LoopGraph,
     check_loop,
@@ -304,9 +304,7 @@ class EndLoop(io.ComfyNode):
         show_loop_progress(state.coming_round - 1, state.policy.rounds, "\n".join(told).strip())
         LAST_PAGE.told(state)
         if state.done:
-            run = run_id(state)
-            if run:
-                ended_loops().keep(run, state)
+            run = keep_ended(state)
             values, shown = result_values(state, run, wired_results(graph.dynprompt))
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)

@@ -9,18 +9,15 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, stack
 
+from ..emofeedback.errors import LoopError
 from ..emofeedback.images import check_images, from_png
 from ..emofeedback.loop.driver import decided, read_round, refine_round
 from ..emofeedback.loop.steps import check_read
-from ..emofeedback.reading.base import (
-    Scorer,
-)
+from ..emofeedback.reading.base import Scorer
+from ..emofeedback.records.drawn import to_bytes
 from ..emofeedback.records.policy import AIM
 from ..emofeedback.records.state import LoopState
-from .comfy.bridge import (
-    CLOCK,
-    show_text,
-)
+from .comfy.bridge import CLOCK, show_text
 from .comfy.live import PAGE
 from .comfy.reuse import (
     FAILURES,
@@ -31,7 +28,6 @@ from .comfy.reuse import (
 )
 from .comfy.whole_rounds import WHOLE_ROUNDS
 from .comfy.words import readings_in_words, suggestions_in_words
-from .widgets.loop_result import latent_bytes
 from .widgets.names import END_LOOP, REFINE_ROUND, SCORE_ROUND, START_LOOP
 from .widgets.sockets import (
     LOOP_CATEGORY,
@@ -123,7 +119,7 @@ class ScoreRound(io.ComfyNode):
             PAGE,
             explain=explain,
             generate_seconds=0.0 if reused else CLOCK.seconds(state.digest),
-            latents=() if reused else latent_bytes(latents),
+            latents=() if reused else _latent_bytes(latents),
             reused=reused,
         )
         FAILURES.note(scored)
@@ -177,3 +173,19 @@ class RefineRound(io.ComfyNode):
             text = f"The words stay; the next aim is {refined.aim}."
         show_text(text)
         return io.NodeOutput(refined, refined.prompt, text)
+
+
+def _latent_bytes(latents: dict[str, Any] | None) -> tuple[bytes, ...]:
+    """A LATENT as a round keeps it, nothing for none.
+
+    Raises: LoopError: it holds something else than one tensor.
+    """
+    if latents is None:
+        return ()
+    samples = latents.get("samples")
+    if not isinstance(samples, Tensor) or samples.is_nested:
+        raise LoopError(
+            f"The latents are {type(samples).__name__}, not one batch of pictures' latents. Leave "
+            "the latents input open."
+        )
+    return tuple(map(to_bytes, samples))

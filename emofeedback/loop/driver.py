@@ -24,7 +24,7 @@ from ..records.state import LoopState
 from ..refining.base import Refiner
 from ..refining.falling_back import RulesInstead
 from .candidate_prompts import ONE_EACH, SHARED, refined_prompts
-from .going_on import chosen_of, prefer
+from .choice import chosen_of, prefer
 from .observer import HEADLESS, CutShort, Observer, Wish
 from .progress import MAKING, READING, REWRITING
 from .report import unread_in_words

@@ -8,10 +8,10 @@ from pathlib import Path
 from ..errors import LoopError
 from ..records.archive import load_state, save_state
 from ..records.drawn import Drawn
+from ..records.kept_files import KeptFiles
 from ..records.state import LoopState
 
 KEPT_BYTES = 1 << 30  # of all files together: some 600 pictures of 1024 px
-SUFFIX = ".loop"
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +20,12 @@ class EndedLoops:
     """A folder that keeps the loops that ended last.
 
     Args:
-        folder: made when the first is kept; loops in folders below it are found, too.
-        part: the folder below it for what is kept, so that several writers, each with its own,
-            never delete what others keep.
-        most: bytes of all of the part together; a loop that is larger alone is not kept.
+        folder, part: as `KeptFiles` takes them.
+        most: bytes of all loops together; a loop that is larger alone is not kept.
     """
 
     def __init__(self, folder: Path, *, part: str = "", most: int = KEPT_BYTES) -> None:
-        self._folder, self._part, self._most = folder, folder / part, most
+        self._files, self._most = KeptFiles(folder, ".loop", part=part, most_bytes=most), most
 
     def keep(self, run_id: str, state: LoopState) -> None:
         """Keeps a loop in the place of older ones; where that fails, a warning says so."""
@@ -40,8 +38,8 @@ class EndedLoops:
             )
             return
         try:
-            save_state(self._part / f"{run_id}{SUFFIX}", state)
-            self._prune()
+            save_state(self._files.place(run_id), state)
+            self._files.prune()
         except OSError as error:
             log.warning("A loop cannot be kept to go on from later: %s", error)
 
@@ -50,19 +48,10 @@ class EndedLoops:
 
         Raises: LoopError: it is not kept any more, or its file is damaged.
         """
-        file = {known.stem: known for known in self._folder.rglob(f"*{SUFFIX}")}.get(run_id)
+        file = self._files.find(run_id)
         if file is None:
             raise LoopError(
                 f"The loop {run_id} is not kept any more, so there is nothing to go on from. "
                 "Empty the input resume to start a new loop."
             )
         return load_state(file)
-
-    def _prune(self) -> None:
-        files = sorted(self._part.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
-        total = sum(file.stat().st_size for file in files)
-        for file in files:
-            if total <= self._most:
-                return
-            total -= file.stat().st_size
-            file.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from typing import Any
 from ..images import thumbnail
 from ..records.refinement import Refinement
 from ..records.state import Chosen, LoopState, RoundRecord
-from .going_on import chosen_of
+from .choice import chosen_of
 from .prompt_changes import prompt_changes
 from .report import (
     FORMAT,

@@ -1,58 +1,15 @@
-"""Going on as the artist says: from a candidate that they prefer, or from a loop that had ended."""
+"""Going on from a loop that had ended: as it would have, or from what the artist chose."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError, LoopError
 from ..records.policy import MAX_ROUNDS, LoopPolicy
-from ..records.reading import Reading
-from ..records.state import Best, Chosen, LoopState, Resumed
+from ..records.state import Chosen, LoopState, Resumed
+from .choice import chosen_of, prefer
 from .cost import loop_cost
-from .ranking import measured_best
 from .stopping import UNPROMISING
-
-_WRITTEN = re.compile(r"([0-9a-f]{32}):(\d{1,4}):(\d{1,4}):(\d{1,4})", re.ASCII)
-
-
-def prefer(state: LoopState, choice: Chosen | None) -> LoopState:
-    """The state whose best picture is the artist's choice; None leaves it to the gaps again.
-
-    Raises: LoopError: there is no such candidate, or it was not read.
-    """
-    if choice is None:
-        return state.advanced(["preferred"], best=measured_best(state))
-    index = next((i for i, each in enumerate(state.rounds) if each.number == choice.round), None)
-    if index is None or not 1 <= choice.candidate <= len(state.rounds[index].readings):
-        raise LoopError(
-            f"There is no picture {choice.candidate} of round {choice.round} to go on from; rounds "
-            f"that were read: {', '.join(str(each.number) for each in state.rounds) or 'none'}."
-        )
-    reading = state.rounds[index].readings[choice.candidate - 1]
-    if not isinstance(reading, Reading):
-        raise LoopError(
-            f"Picture {choice.candidate} of round {choice.round} has no reading to go on from: "
-            f"{reading.why}"
-        )
-    gap = state.target.gap_from(reading.emotion)
-    best = Best(index, choice.candidate - 1, gap, chosen=True)
-    return state.advanced(["preferred", choice.round, choice.candidate], best=best)
-
-
-def chosen_of(state: LoopState) -> Chosen | None:
-    """The artist's choice, None where the smallest gap decides."""
-    best = state.best
-    if best is None or not best.chosen:
-        return None
-    return Chosen(state.rounds[best.round_index].number, best.candidate + 1)
-
-
-def basis_of(state: LoopState) -> tuple[int, int]:
-    """Round and candidate, both from 0, that the coming prompt is written from."""
-    if state.best is not None and state.best.chosen:
-        return state.best.round_index, state.best.candidate
-    return len(state.rounds) - 1, state.rounds[-1].best
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +18,13 @@ class Resume:
 
     Args:
         run: id of a loop that had ended.
-        choice: the candidate to go on from; None: as the loop would have gone on.
+        choice: the candidate to go on from; None leaves it to the gaps, whatever led that loop.
         more: rounds.
     """
 
     run: str
     choice: Chosen | None
     more: int
-
-
-def parsed_resume(text: str) -> Resume:
-    """Reads RUN:ROUND:CANDIDATE:MORE; round and candidate count from 1, 0:0 chooses none.
-
-    Raises: ConfigError: it is written in another way.
-    """
-    found = _WRITTEN.fullmatch(text.strip())
-    numbers = [int(number) for number in found.groups()[1:]] if found else []
-    if not found or not 1 <= numbers[2] <= MAX_ROUNDS or bool(numbers[0]) != bool(numbers[1]):
-        raise ConfigError(
-            f"resume is {text[:80]!r}. Write RUN:ROUND:CANDIDATE:ROUNDS as the panel's button "
-            f"Continue does (0:0 chooses no candidate, 1 to {MAX_ROUNDS} rounds), or leave it "
-            "empty to start a new loop."
-        )
-    choice = Chosen(numbers[0], numbers[1]) if numbers[0] else None
-    return Resume(found[1], choice, numbers[2])
 
 
 def resumed_loop(
@@ -117,8 +57,9 @@ def resumed_loop(
         stop_unpromising=policy.stop_unpromising and ended.stop_reason != UNPROMISING,
     )
     last = ended.rounds[-1]
-    # words written before a choice, or before the loop ended, are written anew
-    anew = resume.choice is not None or not ended.just_skipped
+    # words written by another choice, or before the loop ended, are written anew
+    other = resume.choice != chosen_of(ended)
+    anew = other or not ended.just_skipped
     after = replace(
         ended,
         policy=policy,
@@ -133,7 +74,7 @@ def resumed_loop(
     choice = resume.choice
     told = [choice and [choice.round, choice.candidate], resume.more, repr(policy), after.origin]
     after = after.advanced(["resumed", resume.run, *told])
-    after = prefer(after, choice) if choice else after
+    after = prefer(after, choice) if other else after
     earlier = after.rounds[:-1]
     best = after.best if after.best and after.best.round_index < len(earlier) else None
     before = after.advanced(["before"], rounds=earlier, best=best)

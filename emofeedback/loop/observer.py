@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..records.state import Chosen, LoopState
-from .going_on import chosen_of
+from .choice import chosen_of
 
 Wish = Literal["", "skip", "accept"]
 

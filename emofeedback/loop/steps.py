@@ -35,7 +35,7 @@ from ..records.state import MAX_SEED, LoopState, RoundRecord, SkippedRound
 from ..refining.base import (
     Refiner,
 )
-from .going_on import basis_of, chosen_of
+from .choice import basis_of, chosen_of
 from .ranking import best_after, rank_readings
 from .steering import first_request, handed_aim, next_aim
 from .stopping import stop_reason
@@ -273,7 +273,7 @@ def with_steps(state: LoopState, steps: int) -> LoopState:
         steps: a picture; known to the graph alone, after the round. A round of a loop that is
             gone on from has them.
     """
-    if state.resumed is not None and state.resumed.made == state.coming_round - 1:
+    if state.just_resumed:
         return state
     if state.just_skipped:
         skipped = replace(state.skipped[-1], steps=steps * state.skipped[-1].pictures)

@@ -94,7 +94,7 @@ def _read_folder(folder: Path, dtype: torch.dtype, *, square: bool) -> tuple[Any
         raise MissingDependencyError(
             f"A model folder needs transformers ({error}). Run: pip install transformers"
         ) from error
-    _refuse_redirections(folder)
+    refuse_redirections(folder)
     refuse_empty_promises(folder)
     try:
         if square:
@@ -148,7 +148,7 @@ def _newer_than_installed(folder: Path) -> str:
     )
 
 
-def _refuse_redirections(folder: Path) -> None:
+def refuse_redirections(folder: Path) -> None:
     """Raises: CheckpointError: a setting that would make transformers fetch or run something else.
 
     An adapter's settings name another base, and an attention with a slash names code on a hub.

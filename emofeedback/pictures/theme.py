@@ -41,18 +41,13 @@ THEMES = {
 }
 
 
-AUTO = "auto"
-"""That of ComfyUI's page, which writes it when it queues; light where there is no page."""
-
-
 def theme_named(name: str) -> Theme:
     """The theme of that name.
 
     Raises: ConfigError: there is none.
     """
-    known = {AUTO: THEMES["light"], **THEMES}
-    check_choice("The chart theme", name, known)
-    return known[name]
+    check_choice("The chart theme", name, THEMES)
+    return THEMES[name]
 
 
 def blank_figure(colours: Theme, *, size: int, aspect: float = 1.0) -> Figure:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
+
+from ..errors import LoopError
 
 _NAME = "samples"
 
@@ -35,5 +38,11 @@ def to_bytes(latent: Tensor) -> bytes:
 
 
 def from_bytes(data: bytes) -> Tensor:
-    """The latent that `to_bytes` was given. Raises: safetensors' error: it is none."""
-    return load(data)[_NAME]
+    """The latent that `to_bytes` was given. Raises: LoopError: it is none."""
+    try:
+        return load(data)[_NAME]
+    except (SafetensorError, KeyError) as error:
+        raise LoopError(
+            f"The latent kept of a picture is damaged ({error}). Empty the input resume to start a "
+            "new loop."
+        ) from None

@@ -16,14 +16,9 @@ from ..errors import ConfigError
 from .drawn import Drawn
 from .emotion import Emotion, Gap
 from .policy import LoopPolicy
-from .prompt import (
-    checked_prompt,
-)
+from .prompt import checked_prompt
 from .reading import Outcome, Reading, Unread
-from .refinement import (
-    Refinement,
-    Suggestion,
-)
+from .refinement import Refinement, Suggestion
 
 MAX_SEED = 2**64 - 1
 
@@ -261,6 +256,11 @@ class LoopState(Mapping[str, Any]):
     def just_skipped(self) -> bool:
         """The round before the coming one has no reading."""
         return bool(self.skipped) and self.skipped[-1].number == self.coming_round - 1
+
+    @property
+    def just_resumed(self) -> bool:
+        """The round before the coming one is the last of the loop that this one goes on from."""
+        return self.resumed is not None and self.resumed.made == self.coming_round - 1
 
     @property
     def best_reading(self) -> Reading:

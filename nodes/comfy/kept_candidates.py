@@ -21,8 +21,8 @@ def kept(state: LoopState) -> str:
     A file is named after its place and what it holds, so that none takes another's place, and one
     that is there already is left alone. A disk that takes no more is told of and ends no loop.
     """
-    if not state.made:
-        return ""
+    if not state.made or state.made[-1].number != state.coming_round - 1:
+        return "nothing of it is kept as files"  # the artist threw it away
     output = Path(folder_paths.get_output_directory())
     record, place = state.made[-1], _place(state)
     try:
@@ -36,7 +36,7 @@ def kept(state: LoopState) -> str:
         told = f"round {record.number} is not kept as files: {error.strerror or error}"
         logging.warning("EmoFeedback: %s (%s). The loop goes on.", told, output / place)
         return told
-    return f"kept as files: output/{place}"
+    return f"kept as files in the output folder: {place}"
 
 
 def _place(state: LoopState) -> str:

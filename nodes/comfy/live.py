@@ -153,6 +153,14 @@ def ended_loops() -> EndedLoops:
     return EndedLoops(_folder() / "loops", part=str(args.port))
 
 
+def keep_ended(state: LoopState) -> str:
+    """Keeps a loop that has ended, where a page looks; by what the page knows it, else empty."""
+    run = run_id(state)
+    if run:
+        ended_loops().keep(run, state)
+    return run
+
+
 def _folder() -> Path:
     """One of ComfyUI's that no request can reach."""
     return Path(folder_paths.get_system_user_directory("emofeedback"))

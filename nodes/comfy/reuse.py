@@ -130,9 +130,9 @@ class DrawnPictures:
         return MEMORY.pictures.get(self._key(prompts, seed, aim))
 
     def keep(self, state: LoopState) -> None:
-        """Keeps the pictures of the last round."""
-        if self._node and state.made:
-            record = state.made[-1]
+        """Keeps the pictures of the last round, if this loop made them: others had other inputs."""
+        record = state.made[-1] if state.made and not state.just_resumed else None
+        if self._node and record and record.number == state.coming_round - 1:
             # a round that was not read does not move the aim
             aim = state.aim if isinstance(record, SkippedRound) else record.aim or state.target
             MEMORY.keep_pictures(self._key(record.prompts, record.seed, aim), record)
@@ -198,5 +198,5 @@ def _pictures_key(graph: LoopGraph, open_id: str, score_id: str, state: LoopStat
 def _signatures(graph: LoopGraph, score_id: str, opened: Mapping[str, Outputs]) -> tuple[str, ...]:
     """Of what is drawn for a Score Round: its images, and their latents where they are wired."""
     asked = graph.inputs(score_id)
-    drawn = [asked.get("images"), *(asked[name] for name in ("latents",) if name in asked)]
+    drawn = [asked.get("images"), *([asked["latents"]] if "latents" in asked else [])]
     return tuple(signature_of(graph, link, opened) for link in drawn)

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from ...emofeedback.errors import EmoFeedbackError
 from ...emofeedback.lvlm.server.allowed import usual_urls
+from ...emofeedback.records.files import parsed
 from ...emofeedback.records.state import Chosen
 from .live import RUNS, LiveRun, log
 from .wiring import tell_wiring
 
-LARGEST_BODY = 1024  # bytes; a request holds an id and a number
+LARGEST_BODY = 4096  # bytes; a request holds two ids and two numbers, or one URL
 RUN = "/emofeedback/runs/{run}"
 
 
@@ -98,10 +99,11 @@ async def _fields(request: web.Request, fields: set[str]) -> dict[str, Any]:
     async for part in request.content.iter_any():  # a body may come in pieces
         data += part
         if len(data) > LARGEST_BODY:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(data))
+            told = f"The request is too long: send at most {LARGEST_BODY} bytes."
+            raise _problem(web.HTTPRequestEntityTooLarge, told, LARGEST_BODY, len(data))
     try:
-        body = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        body = parsed(data)
+    except ValueError:
         raise _problem(web.HTTPBadRequest, "The request is no JSON.") from None
     if not isinstance(body, dict) or set(body) != fields:
         raise _problem(web.HTTPBadRequest, f"Send {' and '.join(sorted(fields))}, nothing else.")
@@ -122,5 +124,5 @@ async def _steered(request: web.Request, fields: set[str]) -> tuple[LiveRun, dic
     return run, body
 
 
-def _problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
-    return kind(text=json.dumps({"error": message}), content_type="application/json")
+def _problem(kind: type[web.HTTPException], message: str, *sizes: int) -> web.HTTPException:
+    return kind(*sizes, text=json.dumps({"error": message}), content_type="application/json")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...emofeedback.pictures.theme import AUTO, THEMES
+from ...emofeedback.pictures.theme import THEMES
+
+AUTO = "auto"
+"""That of ComfyUI's page, which writes it when it queues; `theme_of` tells where none did."""
 
 
 def theme_input() -> io.Input:
@@ -16,6 +19,11 @@ def theme_input() -> io.Input:
         tooltip="Colours for a light or a dark page; 'auto' takes those of the page when you press "
         "Run, and light ones for graphs that come without a page.",
     )
+
+
+def theme_of(chosen: str) -> str:
+    """The name of the theme to draw in: light where no page has said its own."""
+    return "light" if chosen == AUTO else chosen
 
 
 def size_input(default: int, side: str = "Width") -> io.Input:

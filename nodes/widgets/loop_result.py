@@ -13,11 +13,10 @@ from comfy_execution.utils import get_executing_context
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...emofeedback.errors import LoopError
 from ...emofeedback.images import from_png
 from ...emofeedback.loop.report import loop_report
 from ...emofeedback.pictures.circumplex import trajectory_chart
-from ...emofeedback.records.drawn import from_bytes, to_bytes
+from ...emofeedback.records.drawn import from_bytes
 from ...emofeedback.records.state import LoopState
 from .names import EMOTION_CHART, SCORE_ROUND
 from .sockets import ReadingsSocket, StateSocket
@@ -95,22 +94,6 @@ def result_values(
         for index, make in enumerate(made)
     ]
     return values, _shown([report], run_id)
-
-
-def latent_bytes(latents: dict[str, Any] | None) -> tuple[bytes, ...]:
-    """A LATENT as a round keeps it, nothing for none.
-
-    Raises: LoopError: it holds something else than one tensor.
-    """
-    if latents is None:
-        return ()
-    samples = latents.get("samples")
-    if not isinstance(samples, Tensor) or samples.is_nested:
-        raise LoopError(
-            f"The latents are {type(samples).__name__}, not one batch of pictures' latents. Leave "
-            "the latents input open."
-        )
-    return tuple(map(to_bytes, samples))
 
 
 def _best_latent(state: LoopState) -> Any:

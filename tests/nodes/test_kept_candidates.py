@@ -1,5 +1,6 @@
 """Candidates that an artist wants to keep: every one, once, in the output folder."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,16 +11,12 @@ import torch
 
 @pytest.fixture
 def kept(pack: ModuleType) -> ModuleType:
-    import importlib
-
     return importlib.import_module(f"{pack.__name__}.nodes.comfy.kept_candidates")
 
 
 @pytest.fixture
 def round_of(pack: ModuleType):
     """round_of(number, seed) -> a loop that has just made this round, with 2 pictures."""
-    import importlib
-
     lib = lambda name: importlib.import_module(f"{pack.__name__}.emofeedback.{name}")  # noqa: E731
     steps, emotion, reading = lib("loop.steps"), lib("records.emotion"), lib("records.reading")
 
@@ -48,8 +45,11 @@ def test_every_candidate_is_kept_once_and_takes_no_others_place(
     kept: ModuleType, round_of, output: Path
 ) -> None:
     states = [round_of(1), round_of(2), round_of(2), round_of(2, pictures=1)]
+    skipped = importlib.import_module(f"{kept.__name__.split('.nodes')[0]}.emofeedback.loop.steps")
+    thrown_away = skipped.skip_round(states[0], pictures=2, generate_seconds=0, steps=0)
+    assert kept.kept(thrown_away) == "nothing of it is kept as files" and not output.exists()
     told = {kept.kept(state) for state in states}
-    assert told == {"kept as files: output/emofeedback/candidates/ein-boot-\u6d77-4"}
+    assert told == {"kept as files in the output folder: emofeedback/candidates/ein-boot-\u6d77-4"}
     files = sorted(output.rglob("*.png"))
     assert [file.name[:-13] for file in files] == [
         "round-01-candidate-01", "round-01-candidate-02", *["round-02-candidate-01"] * 2,

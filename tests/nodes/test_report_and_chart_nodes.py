@@ -53,6 +53,13 @@ def test_a_report_stays_in_the_output_folder(pack_nodes, state, output, prefix: 
     assert set(output.parent.rglob("*")) == before
 
 
+def test_a_chart_that_no_page_gave_its_theme_is_light(pack_nodes, state) -> None:
+    draw = pack_nodes["EmoFB_EmotionChart"].execute
+    pictures = {theme: draw(200, theme, state)[0] for theme in ("auto", "light", "dark")}
+    assert torch.equal(pictures["auto"], pictures["light"])
+    assert not torch.equal(pictures["auto"], pictures["dark"])
+
+
 @pytest.mark.parametrize("node_id", ["EmoFB_EmotionErrorMap", "EmoFB_EmotionSweep"])
 def test_charts_behind_a_grid_take_one_group_of_readings_a_target(
     pack_nodes, lib, node_id: str

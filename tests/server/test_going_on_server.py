@@ -87,6 +87,18 @@ def test_the_all_in_one_node_goes_on_too(default_comfy: Comfy) -> None:
     assert run.report["cost"]["pictures"] == 2 * first.report["cost"]["pictures"]
 
 
+def test_what_is_gone_on_from_is_no_picture_of_the_new_settings(default_comfy: Comfy) -> None:
+    """A loop that begins with them draws its rounds itself."""
+
+    def all_in_one(**more: Any) -> Run:
+        settings = {"seed": 736, "rounds": 1, "candidates": 2, "steps": 2, **more}
+        return done(default_comfy, workflow("feedback_all_in_one", EmoFB_EmotionFeedback=settings))
+
+    resume = f"{run_id(all_in_one())}:0:0:1"
+    assert numbers(all_in_one(steps=3, resume=resume)) == [1, 2]
+    assert [r["reused"] for r in all_in_one(steps=3).report["rounds"]] == [False]
+
+
 def test_a_click_leads_from_the_next_boundary_on(default_comfy: Comfy) -> None:
     comfy, answers = default_comfy, []
     body = {"client_id": comfy.client, "round": 1, "candidate": 2}

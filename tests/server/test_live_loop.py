@@ -30,7 +30,7 @@ def kinds(run: Run) -> list[str]:
 
 
 def ask(comfy: Comfy, path: str, body: Any, content_type: str = "application/json") -> int:
-    """POSTs and returns the status of the answer."""
+    """POSTs and returns the status of the answer; a refusal says why."""
     data = body if isinstance(body, bytes | Iterator) else json.dumps(body).encode()
     address = f"{comfy.server.url}/emofeedback/runs/{path}"
     request = urllib.request.Request(address, data, {"Content-Type": content_type})
@@ -38,7 +38,9 @@ def ask(comfy: Comfy, path: str, body: Any, content_type: str = "application/jso
         with NO_PROXY.open(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
-        return error.code
+        refused = error
+    assert json.load(refused)["error"], refused.code
+    return refused.code
 
 
 def in_pieces(body: Any) -> Iterator[bytes]:

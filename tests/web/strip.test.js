@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { resumeText, resumeWidget } from "../../web/js/resume.js";
 import { chosenOf, emptyRun, take } from "../../web/js/run_model.js";
+import { Panels } from "../../web/js/run_widget.js";
 import { createStrip } from "../../web/js/strip.js";
 
 const THUMBNAIL = "data:image/jpeg;base64,/9j/4AAQ";
@@ -90,4 +91,45 @@ test("the widget to go on with is the loop's own", () => {
   expect(resumeWidget(lost, /** @type {any} */ ({ nodes: [one, lost] }))).toBe(one.widgets[0]);
   expect(resumeText("ab", { round: 2, candidate: 1 }, 3)).toBe("ab:2:1:3");
   expect(resumeText("ab", null, 3)).toBe("ab:0:0:3");
+});
+
+test("what is pressed when a loop goes on is what leads it, and nothing once it is let go", async () => {
+  const resume = { name: "resume", value: "" };
+  const queuePrompt = vi.fn();
+  /** @type {HTMLElement | undefined} */
+  let panel;
+  const node = /** @type {any} */ ({
+    id: 5,
+    comfyClass: "EmoFB_EmotionFeedback",
+    widgets: [resume],
+    addDOMWidget: (/** @type {any[]} */ ...[, , element]) => {
+      panel = element;
+      return {};
+    },
+  });
+  const graph = { id: "w", nodes: [node], getNodeById: () => node };
+  const panels = new Panels(/** @type {any} */ ({ graph, queuePrompt }), /** @type {any} */ ({}));
+  panels.add(node);
+  const best = { round: 1, candidate: 2, gap: { size: 1 }, chosen_by: "you" };
+  const start = { kind: "start", prompt: "a boat", target: { valence: 2, arousal: 0 }, rounds: 1 };
+  const events = [
+    { ...start, candidates: 2, tolerance: 0.3 },
+    round(1),
+    { kind: "preferred", best_so_far: best },
+    { kind: "end", why: "all rounds done", best, warnings: [] },
+  ];
+  panels.hear(/** @type {any} */ ({ run: "ab", node: "5", workflow: "w", prompt_id: "p", events }));
+  const press = async (/** @type {string} */ selector, /** @type {string} */ text) => {
+    await new Promise(requestAnimationFrame);
+    const buttons = [...(panel?.querySelectorAll(selector) ?? [])];
+    const button = buttons.find((each) => each.outerHTML.includes(text));
+    /** @type {HTMLElement} */ (button).click();
+    return resume.value;
+  };
+  expect(await press("button", "Continue")).toBe("ab:1:2:3");
+  await press(".emofb-strip button", 'data-picture="1:2"');
+  expect(await press("button", "Continue")).toBe("ab:0:0:3");
+  await press(".emofb-strip button", 'data-picture="1:1"');
+  expect(await press("button", "Continue")).toBe("ab:1:1:3");
+  expect(queuePrompt).toHaveBeenCalledTimes(3);
 });

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from emofeedback.reading.base import (
     Scorer,
 )
 from emofeedback.records.emotion import LIMIT
+from emofeedback.records.files import check_writable
 
 from ..data.prompts import Task, load_prompts
 from ..rewards.stack import EmotionReader, PairScore
@@ -32,7 +34,7 @@ from ..settings.config import ModelConfig, TrainConfig
 from .options import EvaluationOptions
 from .panel import Panel, open_panel
 from .report import markdown, save_pictures, save_plot
-from .systems import Made, MakeAll, Sampler, parse_system
+from .systems import Made, MakeAll, Sampler, check_writes, parse_system, written_loop
 from .trained_weights import rank_of, weights_of
 
 SWEEP_POINTS = 9
@@ -72,9 +74,16 @@ def evaluate(options: EvaluationOptions) -> str:
     panel = open_panel(options)
     reader, scorer = panel.reader, panel.scorer
     pair_scores, policies = _pair_scores(options), _Policies(options)
+    # what cannot be used is told before the hours of painting
+    _check_writable(options.out)
+    for _, system, checkpoint in systems:
+        if system is written_loop:
+            check_writes(scorer)
+        with weights_of(policies.of(checkpoint), checkpoint):
+            pass
     found: list[Measured] = []
     for name, system, checkpoint in tqdm(systems, desc="systems"):
-        policy = policies.of_rank(rank_of(checkpoint) if checkpoint else 1)
+        policy = policies.of(checkpoint)
 
         def make(each: Sequence[Task], how: Sampler, system: MakeAll = system) -> Made:
             return system(policy, each, how, scorer)  # noqa: B023 - used before the next policy
@@ -128,12 +137,7 @@ def measure_system(
 
 
 def evaluation_tasks(options: EvaluationOptions) -> list[Task]:
-    """Held-out prompts at an even grid of targets.
-
-    Raises: ConfigError: fewer than two levels.
-    """
-    if options.levels < 2:
-        raise ConfigError(f"--levels is {options.levels}; a grid needs 2 or more along an axis.")
+    """Held-out prompts at an even grid of targets."""
     levels = np.linspace(-LIMIT, LIMIT, options.levels).tolist()
     return [
         Task(prompt, (valence, arousal))
@@ -161,8 +165,9 @@ def summary(
             f"{name}_spearman": metrics.spearman,
             f"{name}_error_by_scorer": axis_metrics(targets, [r[axis] for r in read]).error,
         }
-    numbers["place"] = float(seen.place_right.nanmean())
-    numbers["subject"] = float(seen.subject_right.nanmean())
+    for name, right in (("place", seen.place_right), ("subject", seen.subject_right)):
+        if not right.isnan().all():  # prompts of the drawn world
+            numbers[name] = float(right.nanmean())
     if seen.cues.shape[1]:
         numbers["cue_variety"] = cue_variety(seen.cues, [task.target for task in tasks])
     return numbers
@@ -208,9 +213,10 @@ class _Policies:
         self._options = options
         self._made: dict[int, Policy] = {}
 
-    def of_rank(self, rank: int) -> Policy:
+    def of(self, checkpoint: Path | None) -> Policy:
         from ..families.choose import load_family
 
+        rank = rank_of(checkpoint) if checkpoint else 1
         if rank not in self._made:
             options = self._options
             model = ModelConfig(
@@ -223,9 +229,18 @@ class _Policies:
         return self._made[rank]
 
 
+def _check_writable(folder: Path) -> None:
+    try:
+        check_writable(folder / "report.md")
+    except OSError as error:
+        raise ConfigError(
+            f"--out is {folder}, where no report can be written ({error}). Name another folder."
+        ) from error
+
+
 def _prompts(options: EvaluationOptions) -> tuple[str, ...]:
     held = load_prompts(options.prompts).held_out
-    if not 1 <= options.num_prompts <= len(held):
+    if options.num_prompts > len(held):
         raise ConfigError(f"--num-prompts is {options.num_prompts}; there are {len(held)}.")
     return held[: options.num_prompts]
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from emofeedback.records.limits import check_number
+
+LIMITS = {
+    "num_prompts": (1, 10**6), "levels": (2, 100), "sweeps": (0, 10**6), "pictures": (1, 10_000),
+    "candidates": (1, 10_000), "steps": (1, 1000), "guidance": (0, 100), "size": (0, 8192),
+    "seed": (0, 2**32 - 1), "threads": (0, 4096),
+}  # fmt: skip
+"""Of every number, both ends included."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
@@ -44,3 +53,7 @@ class EvaluationOptions:
     clip: Path | None = None
     pickscore: Path | None = None
     out: Path = Path("runs/evaluation")
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in LIMITS.items():
+            check_number(f"--{name.replace('_', '-')}", getattr(self, name), least, most)

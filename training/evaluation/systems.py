@@ -106,16 +106,17 @@ def feedback_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, score
 
 
 def written_loop(policy: Policy, tasks: Sequence[Task], sampler: Sampler, scorer: Scorer) -> Made:
-    """The loop with the paper's textual feedback: the scorer explains and rewrites the prompt.
+    """The loop with the paper's textual feedback: the scorer explains and rewrites the prompt."""
+    return _loop(policy, tasks, sampler, scorer, refiner="scorer")
 
-    Raises: ConfigError: the scorer reads pictures only.
-    """
+
+def check_writes(scorer: Scorer) -> None:
+    """Raises: ConfigError: the scorer reads pictures only, so it cannot refine."""
     if "refine" not in scorer.abilities:
         raise ConfigError(
             f"loop-lvlm needs a scorer that writes, and {scorer.name!r} reads pictures only. Give "
             "--scorer-server URL --scorer-model NAME."
         )
-    return _loop(policy, tasks, sampler, scorer, refiner="scorer")
 
 
 def _loop(

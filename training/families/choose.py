@@ -35,7 +35,7 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)  # a new adapter is drawn, the same in every process
         family = _load(config, device)
-    if config.loss.kind not in family.losses:
+    if config.stage == "generator" and config.loss.kind not in family.losses:
         raise ConfigError(
             f"loss.kind={config.loss.kind} does not fit the family {family.name!r}, which takes "
             f"{', '.join(family.losses)}. Set loss.kind={family.losses[0]}."
@@ -56,12 +56,12 @@ def _load(config: TrainConfig, device: torch.device) -> Any:
         from .embedded import EmbeddedFamily
 
         return EmbeddedFamily(size=model.size)
-    from .pipelines import load_folder, load_single
+    from .pipelines import load_folder, load_single, parts_of
 
     path, dtype = Path(model.path), getattr(torch, model.dtype)
     settings = {"size": model.size, "dtype": dtype, "device": device}
     if path.is_dir():
-        check_memory(path, None, dtype=dtype, device=device)
+        check_memory(parts_of(path), dtype=dtype, device=device)
         return load_folder(path, **settings)
     family = family_of_file(path)
     if not model.components:
@@ -69,8 +69,10 @@ def _load(config: TrainConfig, device: torch.device) -> Any:
             f"{path} is a {family} transformer alone; its text encoders, tokenizers, autoencoder "
             "and configs are missing. Give a diffusers folder that has them: --components DIR."
         )
-    check_memory(Path(model.components), path, dtype=dtype, device=device)
-    return load_single(path, Path(model.components), family=family, **settings)
+    components = Path(model.components)
+    parts = parts_of(components) | {"transformer": path}
+    check_memory(parts, dtype=dtype, device=device)
+    return load_single(path, components, family=family, **settings)
 
 
 def family_of_file(path: Path) -> str:

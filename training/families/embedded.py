@@ -13,6 +13,7 @@ from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.embedded import autoencoder
 from emofeedback.embedded.clip import encode_text
 from emofeedback.embedded.generator import FAMILY, load_generator
+from emofeedback.errors import ConfigError
 from emofeedback.lvlm.precision import fast_dtype
 
 from ..formulas.dynamics import sigma_schedule
@@ -26,6 +27,7 @@ class EmbeddedFamily(Family):
 
     Args:
         size: side of the pictures in pixels; 0: that of the training pictures.
+    Raises: ConfigError: no whole number of tokens, or more than the network has places for.
     """
 
     name = FAMILY
@@ -33,6 +35,12 @@ class EmbeddedFamily(Family):
 
     def __init__(self, *, size: int = 0) -> None:
         generator = load_generator()
+        token, most = autoencoder.DOWNSCALE * generator.config.patch, 4 * generator.config.size
+        if size % token or size > most:
+            raise ConfigError(
+                f"model.size is {size}; pictures of the embedded generator have a multiple of "
+                f"{token} pixels a side, up to {most}."
+            )
         self.transformer: Any = copy.deepcopy(generator.transformer)
         self.adapter: EmotionAdapter = copy.deepcopy(generator.adapter)
         self.shift = generator.config.shift

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANY = ("clip", "guard", "nft", "awm", "dppo", "pathwise")
+SAMPLED = ("clip", "guard", "nft", "awm", "dppo")
+"""Losses that learn from finished pictures, whatever decoded them."""
+ANY = (*SAMPLED, "pathwise")
 SD3_ATTENTION = (
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
     "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
@@ -39,7 +41,7 @@ class Facts:
     """See `lora_names.STYLES`."""
     pooled: bool = True
     """Whether a pooled embedding conditions the network."""
-    losses: tuple[str, ...] = ANY
+    losses: tuple[str, ...] = SAMPLED
     lora_targets: tuple[str, ...] = SD3_ATTENTION
     """Endings of the module names that get a LoRA."""
 

@@ -51,10 +51,10 @@ class PipelineFamily(Family):
         self.device = torch.device(device)
         factor = pipeline.vae_scale_factor
         cells = size // factor if size else self._own_cells()
-        if cells < self.packing or cells % self.packing:
+        if cells < self.packing or cells % self.packing or size % factor:
             raise CheckpointError(
-                f"Pictures of {size} px are {cells} latent cells wide; model.size must be a "
-                f"multiple of {self.packing * factor}."
+                f"Pictures of {size} px are {size / factor:g} latent cells wide; model.size must "
+                f"be a multiple of {self.packing * factor}."
             )
         self.latent_shape: tuple[int, ...] = self._latent_shape(cells)
         self.tokens = (cells // self.packing) ** 2

@@ -80,17 +80,34 @@ def load_single(
     return made(pipeline, size=size, dtype=dtype, device=device)
 
 
+def parts_of(folder: Path) -> dict[str, Path]:
+    """Name and folder of each part of a diffusers folder; what else lies there is not loaded.
+
+    Raises: CheckpointError: no diffusers folder.
+    """
+    return {
+        part: folder / part for part, kind in _read_index(folder).items() if isinstance(kind, list)
+    }
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    try:
+        index = parsed((folder / "model_index.json").read_text(encoding="utf-8"))
+        if not isinstance(index, dict) or "_class_name" not in index:
+            raise ValueError("it names no pipeline")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder} is no diffusers folder (model_index.json: {error})."
+        ) from error
+    return index
+
+
 def _index(folder: Path) -> tuple[Any, type[PipelineFamily], dict[str, None]]:
     """Pipeline class, family, and the parts that the folder was saved without."""
     import diffusers
 
-    try:
-        index = parsed((folder / "model_index.json").read_text(encoding="utf-8"))
-        name = index["_class_name"]
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{folder} is no diffusers folder (model_index.json: {error})."
-        ) from error
+    index = _read_index(folder)
+    name = index["_class_name"]
     # diffusers wants to be told again that a part is not there
     absent = {part: None for part, kind in index.items() if kind == [None, None]}
     for facts in FAMILIES.values():

@@ -40,6 +40,10 @@ def read_functions(given: Any) -> dict[str, tuple[PairScore, float]]:
                 f"rewards names {text!r}, which cannot be found ({error}). The module must be "
                 "importable: set PYTHONPATH to its folder."
             ) from error
+        except Exception as error:  # the module is the user's
+            raise ConfigError(
+                f"rewards names {text!r}, whose module cannot be run ({error!r}). Correct it."
+            ) from error
         if not callable(function):
             raise ConfigError(f"rewards names {text!r}, which is no function.")
         found[name] = (function, weight)

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from emofeedback.errors import EmoFeedbackError, ScorerError
+from emofeedback.errors import EmoFeedbackError, ScorerAnswerError, ScorerError
 from emofeedback.records.emotion import LIMIT
 
 from ..data.prompts import Task
@@ -208,18 +209,26 @@ class RewardStack:
                 raise ScorerError(f"The reward '{name}' is infinite: training cannot use it.")
         return parts
 
-    def _tried(self, name: str, score: Callable[[], Tensor]) -> Tensor:
-        for attempt in range(self.config.retries):
+    def _tried(self, name: str, score: Callable[[], Any]) -> Tensor:
+        """What a part says, on the CPU; a function of the user's may fail in any way.
+
+        Raises: ScorerError: it failed `reward.retries` times, or a server stayed away, which has
+            been waited for already.
+        """
+        for attempt in range(1, self.config.retries + 1):
             try:
-                return score()
-            except EmoFeedbackError as error:
-                reason: Exception = error
-            except (OSError, RuntimeError, ValueError) as error:
+                return torch.as_tensor(score()).cpu()
+            except Exception as error:  # noqa: BLE001 - it is told, and ends the run
                 reason = error
-            log.warning("reward '%s' failed (try %d): %s", name, attempt + 1, reason)
-            if attempt + 1 < self.config.retries:
-                time.sleep(0.2 * 2**attempt)
+            plain = isinstance(reason, EmoFeedbackError | OSError | RuntimeError | ValueError)
+            told = str(reason) if plain else repr(reason)
+            log.warning("reward '%s' failed (try %d): %s", name, attempt, told)
+            if isinstance(reason, ScorerError) and not isinstance(reason, ScorerAnswerError):
+                break
+            if attempt < self.config.retries:
+                time.sleep(0.1 * 2**attempt)
+        times = "once" if attempt == 1 else f"{attempt} times"
         raise ScorerError(
-            f"The reward '{name}' failed {self.config.retries} times: {reason} Training has "
-            "stopped, since a made-up number would teach nonsense; go on with --resume."
+            f"The reward '{name}' failed {times}: {told} Training has stopped, since a made-up "
+            "number would teach nonsense; go on with --resume."
         ) from reason

@@ -9,9 +9,7 @@ taken over).
 from __future__ import annotations
 
 import logging
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +17,15 @@ import torch
 from torch import Tensor
 
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
+from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task, load_prompts
 from ..data.word_pairs import load_word_pairs
 from ..families.base import Family
 from ..formulas.dynamics import per_picture
-from ..runs.tracking import Tracker
+from ..runs.optim import Optim
+from ..runs.run import Run, RunOptions, StepRandom
+from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
 from .policy import Policy
@@ -39,12 +40,19 @@ def density_weights(emotions: np.ndarray) -> np.ndarray:
     """Inverse density of each point, mean 1.
 
     Args:
-        emotions: [N, 2], N >= 3, not all on one line.
+        emotions: [N, 2].
     Returns: [N], at most 5. Source: Gaussian kernels of Silverman's width.
+    Raises: ConfigError: all on one line, or fewer than three.
     """
     from scipy.stats import gaussian_kde
 
-    weights = 1 / gaussian_kde(emotions.T, bw_method="silverman")(emotions.T)
+    try:
+        weights = 1 / gaussian_kde(emotions.T, bw_method="silverman")(emotions.T)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise ConfigError(
+            f"The {len(emotions)} emotions to start from lie on one line of the valence-arousal "
+            "plane, so how dense they are there cannot be told: add pairs off that line."
+        ) from error
     weights = np.minimum(weights / weights.mean(), HEAVIEST)
     return np.asarray(weights / weights.mean())
 
@@ -52,36 +60,43 @@ def density_weights(emotions: np.ndarray) -> np.ndarray:
 def train_adapter(config: TrainConfig, folder: Path) -> None:
     """Train the adapter and write `NAME_emotion.safetensors`.
 
-    Raises: ConfigError: no such pairs; or the model has no encoder for pictures here (embedded
-        only), which start.loss=pictures needs.
-    """
-    from tqdm import tqdm
+    What the folder holds of an earlier part of the run is gone on with, to the same bits.
 
+    Raises: ConfigError: no such pairs; or the model has no encoder for pictures here (embedded
+        only), which start.loss=pictures needs. KeyboardInterrupt: a signal came.
+    """
     from ..families.choose import load_family
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
     policy = Policy(family, config.model, seed=config.seed)
     loss_of = start_loss(policy, config)
-    optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=config.optim.adapter_rate)
-    tracker = Tracker(folder, tensorboard=config.tensorboard)
-    end = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
-    for step in tqdm(range(config.steps), desc="adapter"):
-        if time.monotonic() > end:
-            break
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(policy.adapter.parameters(), config.optim.clip_norm)
-        optimizer.step()
-        tracker.log(step + 1, {"loss": float(loss.detach())})
-    tracker.close()
+
+    def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float]]:
+        return loss_of(random.step), {}
+
+    options = RunOptions(
+        run_dir=folder, steps=config.steps, minutes=config.minutes or None, seed=config.seed,
+        threads=torch.get_num_threads(), tensorboard=config.tensorboard, wandb=config.wandb,
+    )  # fmt: skip
+    optim = Optim(
+        learning_rate=config.optim.adapter_rate, final_rate=1.0, warmup_steps=0,
+        weight_decay=config.optim.weight_decay, betas=(0.9, 0.999),
+        grad_clip=config.optim.clip_norm, ema_decay=config.optim.ema_decay,
+    )  # fmt: skip
+    with stoppable(at_once=True):
+        run = Run(
+            "adapter", options, config=config.start, modules={"adapter": policy.adapter},
+            optim=optim,
+        )  # fmt: skip
+        run.fit(loss)
     facts = EmotionFacts(
         base_family=family.name,
         trained=f"training/train.py, adapter from {config.start.loss}",
         config_hash=config_hash(config),
     )
-    files = save_checkpoint(folder, family.name, policy.adapter, facts)
+    with run.averaged():
+        files = save_checkpoint(folder, family.name, policy.adapter, facts)
     log.info("checkpoint: %s", files["emotion"])
 
 

@@ -65,10 +65,12 @@ def pathwise_update(
         pictures = policy.family.decode(path.clean, quick=True)
         shown = disturbed(pictures, plan, rows, config.loss)
         reward = rewards.collect([rewards.submit(shown, tasks[rows])])
-        if not reward.total.requires_grad:
+        deaf = [name for name, part in reward.parts.items() if not part.requires_grad]
+        if deaf:
             raise ConfigError(
-                "The reward has no gradient back to the pictures, which loss.kind=pathwise needs: "
-                "use the embedded generator with embedded rewards, or another loss.kind."
+                f"The reward {deaf[0]!r} has no gradient back to the pictures, which "
+                "loss.kind=pathwise needs: use the embedded generator with embedded rewards, "
+                "functions that stay in torch, or another loss.kind."
             )
         loss = config.loss.kl_coef * path.kl - reward.total.to(path.kl.device)
         counted = loss * weights[rows].to(loss.device)

@@ -17,12 +17,16 @@ from ..data.prompts import Task
 from ..families.base import Family, Words
 from ..families.lora_names import stored_name
 from ..families.words import expanded, stacked
+from ..runs.memory import free_memory
 from ..settings.config import ModelConfig
 from .engine import Engine, Network, laid_out, whole
 
 LORA = "default"
 PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
 """What is trained, and how the names of its weights begin in `Policy.parameters`."""
+WORDS_BYTES, WORDS_SHARE = 8 * 2**30, 0.25
+"""Embeddings of prompts take this much main memory, at most this share of what is free: those of
+a large model have megabytes, and words for every target make prompts without end."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,31 @@ class Policy:
         self._strength = 1.0
         self.dtype = getattr(torch, config.dtype)
         self._words: dict[str, Words] = {}
+        self.words_bytes = min(WORDS_BYTES, round(WORDS_SHARE * free_memory()))
+        self._held = 0
 
     def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
-        """What rows of these tasks are conditioned on; every prompt is encoded once."""
+        """What rows of these tasks are conditioned on."""
         words = self.words([task.told for task in tasks])
         emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
         negative = self.words([""]) if guidance != 1 else None
         return Asked(words, emotion, negative, guidance)
 
     def words(self, prompts: Sequence[str]) -> Words:
-        """Embeddings of prompts, each encoded once in the life of the policy."""
+        """Embeddings of prompts, a row each. A prompt is encoded once, unless `words_bytes` of
+        others were asked for since."""
+        kept = self._words  # the last one asked for is the last
         for prompt in dict.fromkeys(prompts):
-            if prompt not in self._words:
-                self._words[prompt] = self.family.encode([prompt])
-        return stacked([self._words[prompt] for prompt in prompts])
+            if prompt in kept:
+                kept[prompt] = kept.pop(prompt)
+            else:
+                kept[prompt] = tuple(each.cpu() for each in self.family.encode([prompt]))
+                self._held += _bytes(kept[prompt])
+        device = next(self.adapter.parameters()).device
+        found = tuple(each.to(device) for each in stacked([kept[prompt] for prompt in prompts]))
+        while self._held > self.words_bytes:
+            self._held -= _bytes(kept.pop(next(iter(kept))))
+        return found
 
     def lora_parameters(self) -> dict[str, torch.nn.Parameter]:
         """By the name in the transformer."""
@@ -198,3 +213,7 @@ class Policy:
 def lora_pattern(endings: Sequence[str]) -> str:
     """A regular expression for whole names of modules with these endings, as peft takes it."""
     return rf".*\.({'|'.join(ending.replace('.', chr(92) + '.') for ending in endings)})"
+
+
+def _bytes(words: Words) -> int:
+    return sum(each.nbytes for each in words)

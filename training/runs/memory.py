@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,43 +15,36 @@ from emofeedback.records.weights import read_header
 
 ROOM = 1.25
 """Activations of one small micro-batch, LoRA and optimiser beside the frozen weights."""
-ON_DEVICE = ("transformer", "vae")
+ON_DEVICE = ("transformer", "unet", "vae")
+_VARIANT = re.compile(r"\.\w+(-\d+-of-\d+)?\.safetensors$")
+"""Name of a second copy in another precision, as model.fp16.safetensors."""
 
 
 def parameters_of(path: Path) -> int:
-    """Number of values in a safetensors file, or in all of a folder, by the headers."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
+    """Number of values in a safetensors file, or in a folder of one network, by the headers."""
+    found = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    files = [file for file in found if not _VARIANT.search(file.name)] or found
     return sum(
         math.prod(entry["shape"]) for file in files for entry in read_header(file).tensors.values()
     )
 
 
-def needed_bytes(folder: Path, single: Path | None, dtype: torch.dtype) -> tuple[int, int]:
+def needed_bytes(parts: Mapping[str, Path], dtype: torch.dtype) -> tuple[int, int]:
     """Predicted bytes on the device and on the host.
 
     Args:
-        folder: diffusers folder. single: a transformer file that takes the place of its own.
+        parts: of a diffusers pipeline: name and folder, or file.
     """
-    parts = {
-        part: parameters_of(single if single and part == "transformer" else folder / part)
-        for part in ON_DEVICE
-    }
-    everything = parameters_of(folder)
-    if single is not None and (folder / "transformer").is_dir():
-        everything -= parameters_of(folder / "transformer")
-    encoders = everything - parts["vae"] - (0 if single else parts["transformer"])
+    counts = {name: parameters_of(path) for name, path in parts.items()}
+    on_device = sum(count for name, count in counts.items() if name in ON_DEVICE)
     size = dtype.itemsize
-    return round(ROOM * size * sum(parts.values())), size * max(encoders, 0)
+    return round(ROOM * size * on_device), size * (sum(counts.values()) - on_device)
 
 
-def check_memory(
-    folder: Path, single: Path | None, *, dtype: torch.dtype, device: torch.device
-) -> None:
+def check_memory(parts: Mapping[str, Path], *, dtype: torch.dtype, device: torch.device) -> None:
     """Raises: ConfigError: the model cannot fit; says how much is needed and there."""
-    import psutil
-
-    on_device, on_host = needed_bytes(folder, single, dtype)
-    free_host = psutil.virtual_memory().available
+    on_device, on_host = needed_bytes(parts, dtype)
+    free_host = free_memory()
     if device.type == "cpu":
         on_host, on_device = on_host + on_device, 0
     free_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
@@ -60,6 +55,13 @@ def check_memory(
                 f"{free / 2**30:.1f} GiB are free. Use a smaller model, model.dtype=bfloat16, or "
                 "a larger machine."
             )
+
+
+def free_memory() -> int:
+    """Bytes of main memory that nothing holds."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def peak_memory() -> float:

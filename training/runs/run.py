@@ -66,6 +66,9 @@ class RunOptions:
     """Write the finished weights into `weights`."""
     checkpoint_seconds: float = 60.0
     """How often the run can be resumed from."""
+    tensorboard: bool = False
+    wandb: str = ""
+    """Project of Weights & Biases; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,10 @@ class Run:
         if self.optim.ema_decay > 0:
             self.ema = {name: value.detach().clone() for name, value in self._named()}
         self._resume()
-        self.tracker = Tracker(self.options.run_dir, tensorboard=False, step=self.step)
+        self.tracker = Tracker(
+            self.options.run_dir, tensorboard=self.options.tensorboard, step=self.step,
+            wandb=self.options.wandb, settings=asdict(self.config) if self.options.wandb else {},
+        )  # fmt: skip
 
     # -- budget ---------------------------------------------------------------------------------
 
@@ -159,6 +165,7 @@ class Run:
                     self.save()
         if report is not None:
             self._report(report)
+        self.tracker.close()
 
     def _one_step(self, loss: LossFn) -> dict[str, float]:
         for module in self.modules.values():

@@ -109,12 +109,17 @@ def load_latest(folder: Path) -> RunState:
 
 
 def read_average(path: Path) -> dict[str, Tensor]:
-    """The averaged weights of a checkpoint, or the trained ones where no average was kept.
+    """The averaged weights of a checkpoint, or the trained ones where no average was kept; of an
+    adapter that was not trained those that the run began with.
 
     Raises: CheckpointError: as `load_state`.
     """
     _, tensors = _read(path)
-    found: dict[str, Tensor] = {}
+    found = {
+        f"adapter.{k.removeprefix('start/')}": v
+        for k, v in tensors.items()
+        if k.startswith("start/")
+    }
     for kind in ("values", "average"):
         prefix = f"{kind}/"
         found |= {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -156,7 +156,7 @@ def find_run(options: TrainCommand) -> Path:
 def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
     """Make the run's folder and store the settings.
 
-    Raises: ConfigError: the folder holds a run already.
+    Raises: ConfigError: the folder holds a run already, or cannot be written.
     """
     name = "custom" if options.config else (options.preset or "tiny")
     folder = options.run or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{config.stage}-{name}"
@@ -167,8 +167,14 @@ def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
             f"{folder} holds a run{other}. Go on with it by --resume {folder}, or name another "
             "folder with --run."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG_FILE).write_text(config_yaml(config), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG_FILE).write_text(config_yaml(config), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"The run's folder {folder} cannot be made or written ({error}). Name another one with "
+            "--run."
+        ) from error
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,7 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
             if valence is None or arousal is None:
                 raise TypeError("valence or arousal is no number")
             emotion = Emotion(valence, arousal)
-            cues = row.values.get("cues")
-            named = tuple(map(str, cues)) if cues is not None else None
+            named = _cues(row.values.get("cues"))
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"Line {row.line} of {path} cannot be used: {type(error).__name__}: {error}"
@@ -91,6 +91,19 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
     if not found:
         raise ConfigError(f"The data file {path} is empty.")
     return found
+
+
+def _cues(value: Any) -> tuple[str, ...] | None:
+    """Names of cues: a list, or a text as tables hold them; None where nothing is said.
+
+    Raises: TypeError: neither.
+    """
+    if value is None or value == "":
+        return None
+    listed = re.split(r"[;,|]", value) if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        raise TypeError(f"cues is {value!r}; write a list of names")
+    return tuple(name for each in listed if (name := str(each).strip()))
 
 
 def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:

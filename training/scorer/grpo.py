@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from emofeedback.errors import ConfigError, MissingDependencyError
-from emofeedback.lvlm.folder import SETTINGS, folder_settings
+from emofeedback.lvlm.folder import SETTINGS, folder_settings, refuse_redirections
+from emofeedback.lvlm.promises import refuse_empty_promises
 from emofeedback.records.files import replacing
 
 from ..runs.stopping import stoppable
@@ -33,6 +34,8 @@ from .start import supervised_start
 
 log = logging.getLogger(__name__)
 START = "start"
+TOKENIZERS = ("tokenizer.json", "vocab.json")
+"""A folder has one of them."""
 LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 
@@ -172,31 +175,41 @@ def reward_functions(config: ScorerConfig) -> list[RewardFn]:
 def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
     """A vision-language model, trainable, and its processor.
 
-    Raises: ConfigError: the folder holds none that transformers knows.
+    Raises: ConfigError: the folder holds none that transformers knows, a part of it is missing or
+        damaged, or it is of another family. CheckpointError: it names code or weights elsewhere.
     """
-    from transformers import AutoModelForImageTextToText, AutoTokenizer
-
     if not config.path:
         import copy
 
         from emofeedback.embedded.scorer import load_lvlm
 
         folder = _embedded_folder(config)
-        model = copy.deepcopy(load_lvlm(folder).model).requires_grad_(True)
-    else:
-        folder = Path(config.path)
-        try:
-            model = AutoModelForImageTextToText.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
-            )
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"scorer.path is {config.path!r}, which holds no vision-language model: {error}"
-            ) from error
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
-    return model, _processor(folder, tokenizer)
+        embedded = copy.deepcopy(load_lvlm(folder).model).requires_grad_(True)
+        return embedded, _processor(folder)
+    from transformers import AutoModelForImageTextToText
+
+    folder = Path(config.path)
+    refuse_redirections(folder)
+    refuse_empty_promises(folder)
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+        processor = _processor(folder)
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        told = (str(error).splitlines() or [""])[0]
+        raise ConfigError(
+            f"scorer.path is {config.path!r}, which holds no whole vision-language model "
+            f"({type(error).__name__}: {told[:200]}). Give a folder with weights, tokenizer and "
+            "image processor."
+        ) from error
+    kind = str(model.config.model_type)
+    if not kind.startswith("qwen"):
+        raise ConfigError(
+            f"scorer.path is {config.path!r}, a model of the family {kind!r}; stage scorer trains "
+            "Qwen2.5-VL and Qwen3-VL."
+        )
+    return model, processor
 
 
 def _embedded_folder(config: ScorerConfig) -> Path:
@@ -206,15 +219,23 @@ def _embedded_folder(config: ScorerConfig) -> Path:
     return Path(config.start) if config.start else FOLDER / MODEL
 
 
-def _processor(folder: Path, tokenizer: Any) -> Any:
-    """The processor; for the embedded one with the PIL image side, whatever torchvision does."""
-    from transformers import AutoProcessor
+def _processor(folder: Path) -> Any:
+    """The processor; for the embedded one with the PIL image side, whatever torchvision does.
+
+    Raises: OSError: a file of it is missing. What transformers raises besides.
+    """
+    from transformers import AutoProcessor, AutoTokenizer
     from transformers.models.qwen2_5_vl import Qwen2_5_VLProcessor
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
         Qwen2VLImageProcessorPil,
     )
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
+    if not any((folder / name).is_file() for name in TOKENIZERS):  # an empty one would be made
+        raise OSError(f"{TOKENIZERS[0]} is missing")
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
     described = ("processor_config.json", "video_preprocessor_config.json")
     if any((folder / name).is_file() for name in described):
         return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -34,3 +34,13 @@ export function* allNodes(graph, prefix = "") {
     if (node.subgraph) yield* allNodes(node.subgraph, `${prefix}${node.id}:`);
   }
 }
+
+/**
+ * Sets a widget as if the artist had.
+ * @param {Comfy.Widget} widget
+ * @param {string} value
+ */
+export function setWidget(widget, value) {
+  widget.value = value;
+  widget.callback?.(value);
+}

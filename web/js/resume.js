@@ -30,15 +30,6 @@ export function resumeWidget(node, root) {
 }
 
 /**
- * @param {Comfy.Widget} widget
- * @param {string} value empty for a new loop
- */
-export function setResume(widget, value) {
-  widget.value = value;
-  widget.callback?.(value);
-}
-
-/**
  * What the widget holds.
  * @param {string} run
  * @param {Choice | null} choice the candidate to go on from

@@ -1,10 +1,10 @@
 /** Loops on their nodes: live events in, wishes out, past runs again after a reload. */
 
 import { after } from "./callbacks.js";
-import { allNodes, nodeAt } from "./graph.js";
+import { allNodes, nodeAt, setWidget } from "./graph.js";
 import { mark } from "./mounts.js";
 import { recall, remember } from "./results.js";
-import { resumeText, resumeWidget, setResume } from "./resume.js";
+import { resumeText, resumeWidget } from "./resume.js";
 import { chosenOf, emptyRun, take } from "./run_model.js";
 import { createRunView } from "./run_view.js";
 
@@ -171,12 +171,12 @@ class Panel {
   goOn(rounds) {
     const { widget } = this;
     if (!widget) return;
-    setResume(widget, resumeText(this.id, this.clicked ?? null, rounds));
+    setWidget(widget, resumeText(this.id, this.choice, rounds));
     this.app.queuePrompt(0, 1);
   }
 
   startOver() {
-    if (this.widget) setResume(this.widget, "");
+    if (this.widget) setWidget(this.widget, "");
     this.refresh();
   }
 

@@ -2,6 +2,7 @@
 
 import { after } from "./callbacks.js";
 import { html } from "./element.js";
+import { setWidget } from "./graph.js";
 import { mark } from "./mounts.js";
 
 /** @typedef {Comfy.Node} Node */
@@ -42,8 +43,7 @@ export function addServers(node, api) {
   function set(name, value) {
     const widget = named(name);
     if (!widget) return;
-    widget.value = value;
-    widget.callback?.(value);
+    setWidget(widget, value);
     node.setDirtyCanvas?.(true, true);
   }
 

@@ -7,7 +7,6 @@ servers are asked again after a pause that grows; what they refuse is settled by
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import MissingDependencyError, ScorerAnswerError, ScorerError
+from ...records.files import parsed
 from .connection import Server
 from .keys import without_key
 from .refusals import FailedError, RefusedError, foreign, refusal, repeated
@@ -97,8 +97,8 @@ async def model_names(server: Server) -> list[str]:
             raise _unreachable(server, error.__cause__ or error) from None
     text = raw.content.decode(errors="replace")
     try:
-        return [str(model["id"]) for model in json.loads(text)["data"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return [str(model["id"]) for model in parsed(text)["data"]]
+    except (ValueError, KeyError, TypeError):
         raise foreign(server, text) from None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...records.files import parsed
 from ..base import CUT_OFF
 from ..ratings import LONGEST, split_thought
 
@@ -90,8 +91,8 @@ def read_body(text: str) -> Reply:
     Raises: ErrorInReplyError: it is an error. NoReplyError: it is something else.
     """
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parsed(text)
+    except ValueError:
         raise NoReplyError from None
     return read_reply(value)
 
@@ -213,8 +214,8 @@ def _essence(text: str) -> str:
 
 def _is_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parsed(text), dict)
+    except ValueError:
         return False
 
 

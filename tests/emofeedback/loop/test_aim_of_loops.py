@@ -104,7 +104,7 @@ def test_the_gain_of_the_aim_is_learnt():
 
 
 def test_words_and_aim_close_one_gap_between_them():
-    state = scored(begun("both"), 0.2, 0.4)
+    state = scored(begun("both"), 0.8, 1.0)
     alone = state.aim  # of the words as they stand: the aim closes all of it
     evidence = Evidence.of(tried_in(state.rounds))
     left = TARGET.gap_from(Emotion(*evidence.feeling(named_cues("a boat"), TARGET)))

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from emofeedback.errors import ConfigError, LoopError
 from emofeedback.images import from_png, to_png
+from emofeedback.loop.choice import chosen_of, prefer
 from emofeedback.loop.driver import run_loop
 from emofeedback.loop.ended import EndedLoops
-from emofeedback.loop.going_on import Resume, chosen_of, parsed_resume, prefer, resumed_loop
+from emofeedback.loop.going_on import Resume, resumed_loop
 from emofeedback.loop.observer import Observer
 from emofeedback.loop.report import loop_report
-from emofeedback.loop.steps import start_loop
+from emofeedback.loop.steps import record_refinement, skip_round, start_loop
 from emofeedback.reading.base import Scorer
 from emofeedback.records.emotion import Emotion
 from emofeedback.records.policy import LoopPolicy
@@ -88,16 +89,19 @@ def ended(rounds: int = 2, observer: Observer | None = None) -> LoopState:
     return state
 
 
-def gone_on(state: LoopState, text: str, wanted: LoopPolicy) -> tuple[LoopState, Drawing, Counting]:
+def gone_on(
+    state: LoopState, choice: Chosen | None, more: int, wanted: LoopPolicy
+) -> tuple[LoopState, Drawing, Counting]:
     drawing, refiner = Drawing(), Counting()
-    begun = resumed_loop(state, parsed_resume(f"{RUN}:{text}"), wanted)
-    *_, state = run_loop(drawing, Brightness(), refiner, begun)
+    begun = resumed_loop(state, Resume(RUN, choice, more), wanted)
+    first, *_, state = run_loop(drawing, Brightness(), refiner, begun)
+    assert first.just_resumed and not state.just_resumed
     return state, drawing, refiner
 
 
 def test_a_loop_goes_on_after_its_end_and_draws_only_what_is_new() -> None:
     before = ended()
-    state, drawing, refiner = gone_on(before, "0:0:2", policy(1))
+    state, drawing, refiner = gone_on(before, None, 2, policy(1))
     assert [record.number for record in state.rounds] == [1, 2, 3, 4]
     assert len(drawing.drawn) == 2 * 2 and {seed for _, seed in drawing.drawn} == {7, 8}
     assert refiner.asked[0].prompt == before.rounds[1].prompt  # rewritten as it would have been
@@ -111,15 +115,15 @@ def test_tolerance_and_patience_count_from_where_a_loop_goes_on() -> None:
     before = ended()
     assert before.best is not None
     reached = policy(1, tolerance=before.best.gap.size + 0.1)
-    assert gone_on(before, "0:0:3", reached)[0].coming_round == 6
+    assert gone_on(before, None, 3, reached)[0].coming_round == 6
     far = policy(1, tolerance=0.0, patience=2)
-    state, *_ = gone_on(before, "0:0:9", far)
+    state, *_ = gone_on(before, None, 9, far)
     assert state.stop_reason in ("patience", "rounds") and len(state.rounds) >= 4
 
 
 def test_a_loop_goes_on_from_the_candidate_that_is_named() -> None:
     before = ended()
-    state, _, refiner = gone_on(before, "1:2:1", policy(1))
+    state, _, refiner = gone_on(before, Chosen(1, 2), 1, policy(1))
     asked = refiner.asked[0]
     assert asked.prompt == before.rounds[0].prompts[1] and asked.best == 1
     assert asked.readings == before.rounds[0].readings
@@ -131,8 +135,8 @@ def test_a_loop_goes_on_from_the_candidate_that_is_named() -> None:
 
 
 def test_what_is_gone_on_from_has_a_digest_of_its_own() -> None:
-    before, texts = ended(), ("0:0:1", "0:0:2", "1:1:1", "1:2:1")
-    digests = {resumed_loop(before, parsed_resume(f"{RUN}:{t}"), policy(1)).digest for t in texts}
+    before, ways = ended(), [(None, 1), (None, 2), (Chosen(1, 1), 1), (Chosen(1, 2), 1)]
+    digests = {resumed_loop(before, Resume(RUN, *way), policy(1)).digest for way in ways}
     assert len(digests) == 4 and before.digest not in digests
 
 
@@ -148,10 +152,29 @@ def test_the_artists_choice_leads_every_later_round_and_is_the_best() -> None:
     assert released.digest != state.digest
 
 
-@pytest.mark.parametrize("text", ["", "0:0:1", "1:0:1", "1:1:0", "1:1:101", "1:1:1:1", "a:1:1"])
-def test_what_is_written_otherwise_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="resume is"):
-        parsed_resume(f"{RUN[1:]}:{text}" if text == "0:0:1" else f"{RUN}:{text}")
+def test_a_choice_is_kept_by_naming_it_and_given_up_by_naming_none() -> None:
+    before = ended(2, Clicking(Chosen(1, 2)))
+    kept, _, refiner = gone_on(before, Chosen(1, 2), 1, policy(1))
+    assert chosen_of(kept) == Chosen(1, 2)
+    assert refiner.asked[0].prompt == before.rounds[0].prompts[1]
+    state, _, refiner = gone_on(before, None, 1, policy(1))
+    assert chosen_of(state) is None and state.best is not None
+    assert state.best.gap.size == min(record.gap.size for record in state.rounds)
+    assert state.rounds[1].refined_from is None  # written anew, without it
+    assert refiner.asked[0].prompt == before.rounds[1].prompt
+
+
+def test_a_choice_that_was_given_up_before_a_skipped_round_leads_no_word() -> None:
+    before = ended(2, Clicking(Chosen(1, 2)))
+    more = replace(before, policy=policy(4), stop_reason="")
+    more = record_refinement(more, Refinement(prompt="a boat, chosen", refiner="by it"))
+    more = replace(
+        skip_round(more, pictures=2, generate_seconds=0, steps=0), stop_reason="accepted"
+    )
+    for choice, asked in ((Chosen(1, 2), []), (None, [before.rounds[1].prompt])):
+        _, _, refiner = gone_on(more, choice, 1, policy(1))
+        assert [request.prompt for request in refiner.asked[: len(asked)]] == asked
+        assert bool(refiner.asked) == bool(asked)
 
 
 def test_what_is_not_there_cannot_be_gone_on_from() -> None:

@@ -18,7 +18,7 @@ from training.data.prompts import Task
 from training.evaluate import main
 from training.evaluation.options import EvaluationOptions
 from training.evaluation.panel import open_panel
-from training.evaluation.systems import ReaderScorer, Sampler, written_loop
+from training.evaluation.systems import ReaderScorer, Sampler, check_writes, written_loop
 from training.families.smoke import SmokeFamily
 from training.rl.policy import Policy
 from training.settings.config import ModelConfig
@@ -89,4 +89,4 @@ def test_the_served_scorer_explains_and_rewrites_in_the_loop(servers: list[Model
     made = written_loop(policy, [task], sampler, panel.scorer)
     assert made.pictures_per_task == 2 and len(made.images) == 1
     with pytest.raises(ConfigError, match="loop-lvlm needs a scorer that writes"):
-        written_loop(policy, [task], sampler, ReaderScorer(lambda images: images))
+        check_writes(ReaderScorer(lambda images: images))

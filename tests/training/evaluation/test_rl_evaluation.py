@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_encoders import head_on
 
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import CheckpointError, ConfigError
@@ -78,6 +80,18 @@ def test_a_run_on_its_way_paints_what_its_average_would(tmp_path: Path) -> None:
     folder = save_state(tmp_path / "checkpoints", state, keep=1)
     with pytest.raises(CheckpointError, match=r"step-000007 has no .*'smoke'"):
         weights_of(policy, folder).__enter__()
+
+
+def test_a_run_that_trained_no_adapter_has_the_one_it_began_with(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("model: {lora_rank: 4, lora_alpha: 8}", encoding="utf-8")
+    made = Policy(SmokeFamily(), RANK_4)
+    began = {name: value + 1 for name, value in made.start_adapter.state_dict().items()}
+    lora = {name: v for name, v in made.snapshot().items() if not name.startswith("adapter.")}
+    folder = save_state(
+        tmp_path / "checkpoints", RunState(step=3, values=lora, start=began), keep=1
+    )
+    with weights_of(made, folder):
+        assert all(torch.equal(v, began[k]) for k, v in made.adapter.state_dict().items())
 
 
 def test_foreign_and_lone_checkpoints_and_unknown_systems_are_refused(tmp_path: Path) -> None:
@@ -151,3 +165,29 @@ def test_the_command_compares_all_systems_at_counted_pictures(
     assert "`words`" in report and "cues a family" in report
     # one picture a target says it in one way
     assert all(s["cue_variety"] == 1 for s in systems.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["adapter@gone.safetensors"], "no weight file at gone.safetensors"),
+        (["loop-lvlm", "--head", "HEAD"], "needs a scorer that writes"),
+        (["--out", "FILE"], "--out is .*no report can be written"),
+        (["--candidates", "0"], "--candidates is 0; set it from 1"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--steps", "0"], "--steps is 0"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_is_painted(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    monkeypatch.setattr(SmokeFamily, "decode", lambda *_, **__: pytest.fail("it painted"))
+    (tmp_path / "file").write_text("mine")
+    if "HEAD" in words:
+        head_on("embedded", tmp_path / "head.safetensors")
+    named = {"FILE": str(tmp_path / "file"), "HEAD": str(tmp_path / "head.safetensors")}
+    asked = ["words", *(named.get(word, word) for word in words)]
+    assert main(["--out", str(tmp_path / "out"), "--model", "smoke", *asked]) == 2
+    assert re.search(told, caplog.text)
+    assert (tmp_path / "file").read_text() == "mine"

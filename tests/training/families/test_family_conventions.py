@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_pipelines import PIPELINES
 
-from emofeedback.errors import ConfigError
+from emofeedback.errors import CheckpointError, ConfigError
 from training.families.choose import load_family
 from training.families.facts import FAMILIES
 from training.families.lora_names import stored_name
@@ -189,3 +189,16 @@ def test_a_loss_that_does_not_fit_a_family_is_refused_before_training(tmp_path: 
     config = load_config(None, [f"model.path={tmp_path}", "model.size=16", "loss.kind=nft"])
     with pytest.raises(ConfigError, match="loss.kind=nft does not fit.*loss.kind=clip"):
         load_family(config, device=torch.device("cpu"))
+
+
+def test_a_size_that_no_picture_can_have_is_refused(tmp_path: Path) -> None:
+    PIPELINES["sd3.5"]().save_pretrained(tmp_path)
+    for path, size, said in (
+        (str(tmp_path), 17, "8.5 latent cells wide; model.size must be a multiple of 4"),
+        ("", 100, "a multiple of 32 pixels a side, up to 1024"),
+        ("", 2048, "up to 1024"),
+    ):
+        named = [f"model.path={path}"] if path else []
+        config = load_config(None, [*named, f"model.size={size}"])
+        with pytest.raises((ConfigError, CheckpointError), match=said):
+            load_family(config, device=torch.device("cpu"))

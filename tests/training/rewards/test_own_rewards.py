@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from emofeedback.errors import ConfigError
+from emofeedback.errors import ConfigError, ScorerError
 from training.data.prompts import Task
 from training.rewards.functions import read_functions
 from training.rewards.models import build_rewards
@@ -17,11 +17,23 @@ from training.settings.reward import RewardConfig
 from training.world.render import render
 from training.world.scene import sample_scene
 
+CODE = """
+seven = 7
+def redness(images, prompts):
+    return images[..., 0].flatten(1).mean(1)
+def listed(images, prompts):
+    return [0.25] * len(prompts)
+def arrayed(images, prompts):
+    return images.detach().numpy()[..., 0].mean((1, 2))
+def broken(images, prompts):
+    return {}["score"]
+"""
+
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    code = "def redness(images, prompts):\n    return images[..., 0].flatten(1).mean(1)\n"
-    (tmp_path / "own_rewards_of_a_test.py").write_text(code + "seven = 7\n")
+    (tmp_path / "own_rewards_of_a_test.py").write_text(CODE)
+    (tmp_path / "half_written_rewards.py").write_text("def redness(:")
     monkeypatch.syspath_prepend(tmp_path)
     yield "own_rewards_of_a_test"
     sys.modules.pop("own_rewards_of_a_test", None)
@@ -43,6 +55,7 @@ def test_a_function_is_weighted_and_logged_by_its_name(module: str) -> None:
     [
         (["redness"], "write module:function"),
         (["nowhere:redness"], "cannot be found.*PYTHONPATH"),
+        (["half_written_rewards:redness"], "cannot be run.*SyntaxError"),
         (["{}:blueness"], "cannot be found"),
         (["{}:seven"], "is no function"),
         (["{}:redness=-1"], "weight must be above 0"),
@@ -55,6 +68,22 @@ def test_what_cannot_be_a_reward_is_refused(module: str, given, message: str) ->
     named = given.format(module) if isinstance(given, str) else [t.format(module) for t in given]
     with pytest.raises(ConfigError, match=message):
         read_functions(named)
+
+
+def test_scores_come_in_any_form_and_an_error_of_a_function_is_named(module: str) -> None:
+    config = RewardConfig(emotion=0, retries=2)
+
+    def scored(*names: str) -> dict[str, torch.Tensor]:
+        functions = [f"{module}:{name}" for name in names]
+        stack = build_rewards(config, functions=functions)
+        tasks = [Task("a", (0.0, 0.0))] * 2
+        return stack.collect([stack.submit(torch.full((2, 8, 8, 3), 0.5), tasks)]).parts
+
+    assert {k: v.tolist() for k, v in scored("listed", "arrayed").items()} == {
+        "listed": [0.25, 0.25], "arrayed": [0.5, 0.5],
+    }  # fmt: skip
+    with pytest.raises(ScorerError, match=r"'broken' failed 2 times: KeyError\('score'\)"):
+        scored("broken")
 
 
 def drawn(count: int = 6) -> torch.Tensor:

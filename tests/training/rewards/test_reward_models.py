@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,15 @@ def test_a_servers_readings_are_expected_digits_and_its_faults_have_names(
     proxy.reply = reply("a nice picture", None)
     with pytest.raises(Exception, match="failed 2 times.*a nice picture.*instead of two digits"):
         stack.collect([stack.submit(1 - IMAGES, tasks)])
+    stack.close()
+
+
+def test_a_server_that_stays_away_is_waited_for_once(proxy: FaultProxy) -> None:
+    config = replace(config_for(proxy), retries=3, timeout_s=0.1, patience_s=0.1)
+    proxy.close()
+    stack = build_rewards(config)
+    with pytest.raises(ScorerError, match="'emotion' failed once: .*cannot be reached"):
+        stack.collect([stack.submit(IMAGES, [Task("a dog", (2.0, -1.0))] * 3)])
     stack.close()
 
 

@@ -1,9 +1,13 @@
 """The supervised start teaches the adapter, and nothing else, what an emotion looks like."""
 
+import os
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_pipelines import PIPELINES
 
 from emofeedback.control.adapter import EmotionAdapter
@@ -13,7 +17,14 @@ from training.data.word_pairs import WordPair, load_word_pairs
 from training.evaluation.trained_weights import weights_of
 from training.families.choose import load_family
 from training.families.embedded import EmbeddedFamily
-from training.rl.adapter_start import drawn_pairs, flow_loss, start_loss
+from training.rl import word_start
+from training.rl.adapter_start import (
+    density_weights,
+    drawn_pairs,
+    flow_loss,
+    start_loss,
+    train_adapter,
+)
 from training.rl.policy import Policy
 from training.settings.files import load_config
 
@@ -68,7 +79,7 @@ def test_words_teach_a_fresh_adapter_of_any_family(name: str, loss: str, tmp_pat
         None,
         ["stage=adapter", f"model.path={tmp_path}", "model.size=16", "model.adapter=fresh",
          "model.lora_rank=1", f"start.loss={loss}", "start.steps=3", "start.replayed=2",
-         "start.count=6", "optim.micro_batch=6", "loss.kind=clip", "data.prompts=neutral"],
+         "start.count=6", "optim.micro_batch=6", "loss.kind=pathwise", "data.prompts=neutral"],
     )  # fmt: skip
     family = load_family(config, device=torch.device("cpu"))
     policy = Policy(family, config.model)
@@ -97,3 +108,38 @@ def test_a_checkpoint_without_a_lora_is_its_adapter_on_the_plain_model(tmp_path:
         assert not any(value.any() for value in lora)
         assert torch.equal(policy.adapter.token_out.bias, adapter.token_out.bias)
     assert any(value.any() for value in policy.lora_parameters().values())
+
+
+def test_a_start_that_a_signal_stopped_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(
+        None,
+        ["stage=adapter", "model.path=smoke", "start.loss=features", "start.count=6", "steps=4",
+         "optim.micro_batch=4", "optim.weight_decay=0.5", "tensorboard=false"],
+    )  # fmt: skip
+    train_adapter(config, tmp_path / "whole")
+    loss = word_start.word_loss
+
+    def ending(*arguments):
+        if arguments[-1] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(*arguments)
+
+    monkeypatch.setattr(word_start, "word_loss", ending)
+    with pytest.raises(KeyboardInterrupt):
+        train_adapter(config, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.safetensors"))
+    assert (tmp_path / "run/checkpoints/step-000002/state.json").is_file()
+    monkeypatch.undo()
+    train_adapter(config, tmp_path / "run")
+    whole, resumed = (
+        load_file(tmp_path / name / "smoke_emotion.safetensors") for name in ("whole", "run")
+    )
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_emotions_on_one_line_are_refused() -> None:
+    with pytest.raises(ConfigError, match="one line"):
+        density_weights(np.array([[-1.0, 0], [1, 0], [2, 0]]))

@@ -12,7 +12,12 @@ from training.benchmarks.agreement import agreement, report_agreement
 from training.data.prompts import drawn_prompts
 from training.families.small_decode import SmallDecoder, drawn_latents
 from training.families.smoke import SmokeFamily
-from training.rewards.models import build_rewards, read_embedded, read_with_gradient
+from training.rewards.models import (
+    brightness,
+    build_rewards,
+    read_embedded,
+    read_with_gradient,
+)
 from training.rewards.stack import RewardStack
 from training.rl.pathwise import disturbed, pathwise_update
 from training.rl.policy import Policy
@@ -118,8 +123,10 @@ def test_what_has_no_gradient_is_refused(override: str, said: str) -> None:
 
 def test_a_reward_that_loses_the_gradient_is_told_of_and_groups_need_peers_elsewhere() -> None:
     config = smoke()
-    flat = RewardStack(config.reward, None, {"brightness": lambda i, p: i.detach().mean((1, 2, 3))})
-    with pytest.raises(ConfigError, match="no gradient back to the pictures"):
+    # beside one that has a gradient, it would count in the reward and teach nothing
+    parts = {"brightness": brightness, "own": lambda i, p: i.detach().mean((1, 2, 3))}
+    flat = RewardStack(config.reward, None, parts, weights={"own": 1.0})
+    with pytest.raises(ConfigError, match="'own' has no gradient back to the pictures"):
         a_trainer(config, flat).train_step()
     with pytest.raises(ConfigError, match=r"rollout\.group_size is 1, but a group needs peers"):
         load_config(SMOKE, ["rollout.group_size=1"])

@@ -123,6 +123,9 @@ def test_a_start_that_failed_blocks_nothing_and_a_run_tells_how_it_began(
     start = ["--preset", "smoke", "--run-dir", str(folder), *SMALL, "steps=1"]
     assert main([*start, "data.prompts=nowhere.txt"]) == 2
     assert not folder.exists()
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    assert main(["--preset", "smoke", "--run", str(tmp_path / "file")]) == 2
+    assert "cannot be made or written" in caplog.text
     assert main(start) == 0
     assert main(start) == 2 and "holds a run" in caplog.text
     (begun,) = json.loads((folder / "run.json").read_text("utf-8"))

@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tiny_lvlms import random_qwen25
 
 from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.errors import ConfigError
+from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.lvlm.base import PROMPT_SETS, PromptSet
 from emofeedback.lvlm.folder import folder_settings
 from emofeedback.lvlm.prompts import load_prompt
@@ -149,6 +150,63 @@ def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, messa
     ratings.write_text(line, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_examples(ScorerConfig(data=str(ratings)), seed=0)
+
+
+def test_cues_of_a_table_are_names_and_not_letters(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    table = tmp_path / "ratings.csv"
+    table.write_text(
+        'image,valence,arousal,cues\na.png,1,1,"warm light; dark sky"\na.png,1,1,\n',
+        encoding="utf-8",
+    )
+    found = read_examples(ScorerConfig(data=str(table)), seed=0)
+    assert [each.cues for each in found] == [("warm light", "dark sky"), None]
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("tokenizer.json", "tokenizer.json is missing"),
+        ("preprocessor_config.json", "image processor"),
+        ("end", "model.safetensors"),
+        ("family", "family 'llava'.*trains Qwen2.5-VL"),
+        ("code", "code on a hub"),
+    ],
+)
+def test_a_folder_that_cannot_be_trained_is_refused_as_it_is_read(
+    gone: str, said: str, tmp_path: Path
+) -> None:
+    folder = random_qwen25(tmp_path / "model")
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    if gone == "end":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif gone == "family":
+        llava().save_pretrained(folder)
+    elif gone == "code":
+        settings = json.loads(config.read_text("utf-8"))
+        config.write_text(json.dumps(settings | {"attn_implementation": "some/kernel"}))
+    else:
+        (folder / gone).unlink()
+    with pytest.raises((ConfigError, CheckpointError), match=said):
+        load_scorer_model(ScorerConfig(path=str(folder)))
+
+
+def llava() -> Any:
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+    )
+
+    shared = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    return LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=CLIPVisionConfig(num_hidden_layers=2, image_size=32, **shared),
+            text_config=LlamaConfig(vocab_size=64, num_hidden_layers=1, **shared),
+            image_token_index=5,
+        )
+    )
 
 
 def test_the_supervised_start_learns_the_right_answers_and_nothing_of_the_prompts(

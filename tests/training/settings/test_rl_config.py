@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -247,6 +248,7 @@ def test_a_single_file_without_components_and_a_gpu_preset_without_gpu_are_expla
 def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     import torch
 
+    from training.families.pipelines import parts_of
     from training.runs.memory import check_memory, needed_bytes
 
     values = 2**40
@@ -258,9 +260,20 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) 
     with (tmp_path / "transformer" / "model.safetensors").open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + 2 * values)  # a hole: nothing is on the disk
-    assert needed_bytes(tmp_path, None, torch.bfloat16) == (round(2.5 * values), 0)
+    named = {"transformer": ["diffusers", "A"], "vae": ["diffusers", "B"], "safety": [None, None]}
+    index = json.dumps({"_class_name": "FluxPipeline", **named})
+    (tmp_path / "model_index.json").write_text(index, encoding="utf-8")
+    # neither a second copy in half precision nor a whole checkpoint beside the parts is loaded
+    huge = tmp_path / "transformer" / "model.safetensors"
+    os.link(huge, tmp_path / "transformer" / "model.fp16.safetensors")
+    os.link(huge, tmp_path / "flux1-dev.safetensors")
+    parts = parts_of(tmp_path)
+    assert needed_bytes(parts, torch.bfloat16) == (round(2.5 * values), 0)
+    assert needed_bytes({"unet": huge, "text_encoder": huge}, torch.bfloat16) == (
+        round(2.5 * values), 2 * values,
+    )  # fmt: skip
     with pytest.raises(ConfigError, match="needs about 2560.0 GiB of main memory"):
-        check_memory(tmp_path, None, dtype=torch.bfloat16, device=torch.device("cpu"))
+        check_memory(parts, dtype=torch.bfloat16, device=torch.device("cpu"))
 
 
 def test_drawn_and_neutral_prompts_are_held_apart() -> None:
