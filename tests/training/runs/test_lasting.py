@@ -14,7 +14,7 @@ from training.families.smoke import SmokeFamily
 from training.rewards.models import build_rewards
 from training.rl.policy import Policy
 from training.rl.trainer import Trainer
-from training.runs.run_state import load_latest, whole_checkpoints
+from training.runs.run_state import RunState, load_latest, save_state, whole_checkpoints
 from training.runs.tracking import LOG_FILE, read_log
 from training.settings.files import load_config, preset_path
 from training.train import main
@@ -134,3 +134,14 @@ def test_a_start_that_failed_blocks_nothing_and_a_run_tells_how_it_began(
     assert "goes on in its own folder" in caplog.text
     assert main(["--resume", str(folder), "steps=2"]) == 0
     assert len(json.loads((folder / "run.json").read_text("utf-8"))) == 2
+
+
+def test_a_recipe_refuses_settings_that_it_would_not_hear(caplog) -> None:
+    assert main(["stage=embedded-lvlm", "seed=3", "steps=5", "optim.learning_rate=1"]) == 2
+    assert "does not take steps, optim.learning_rate; it takes stage, seed" in caplog.text
+
+
+def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
+    for step in (999_999, 1_000_000):
+        save_state(tmp_path, RunState(step=step), keep=1)
+    assert [path.name for path in whole_checkpoints(tmp_path)] == ["step-1000000"]
