@@ -3,19 +3,20 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from emofeedback.errors import CheckpointError, ScorerError
+from emofeedback.errors import CheckpointError, MissingDependencyError, ScorerError
 from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
 from training.rewards.models import build_rewards
 from training.rl.policy import Policy
 from training.rl.trainer import Trainer
 from training.runs.run_state import RunState, load_latest, save_state, whole_checkpoints
-from training.runs.tracking import LOG_FILE, read_log
+from training.runs.tracking import LOG_FILE, Tracker, read_log
 from training.settings.files import load_config, preset_path
 from training.train import main
 
@@ -145,3 +146,21 @@ def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
     for step in (999_999, 1_000_000):
         save_state(tmp_path, RunState(step=step), keep=1)
     assert [path.name for path in whole_checkpoints(tmp_path)] == ["step-1000000"]
+
+
+def test_a_log_a_sheet_and_a_missing_tensorboard_are_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(tmp_path, tensorboard=False)
+    tracker.log(1, {"loss": 1.0})
+    (tmp_path / "sheets").write_text("a file where the folder belongs")
+    with pytest.raises(CheckpointError, match=r"step-000001.png could not be written.*make room"):
+        tracker.sheet(1, torch.zeros(2, 4, 4, 3), 2)
+    with monkeypatch.context() as patch:  # killed while the lines after the checkpoint go
+        patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Tracker(tmp_path, tensorboard=False, step=0)
+    assert [line["step"] for line in read_log(tmp_path / LOG_FILE)] == [1]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingDependencyError, match="pip install tensorboard"):
+        Tracker(tmp_path, tensorboard=True)
