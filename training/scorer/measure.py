@@ -88,7 +88,7 @@ def report(
         "high": change.high,
         "pictures": change.count,
     }
-    (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+    write_json(folder / "table.json", numbers)
     log.info(
         "%s on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
         "95 %% interval [%+.3f, %+.3f]",
