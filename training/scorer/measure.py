@@ -66,7 +66,7 @@ def held_out_gaps(
     read = _reader(model.eval(), processor, config)
     gaps = []
     for example in tqdm(examples, desc="held-out pictures"):
-        image = torch.from_numpy(np.asarray(example.image)).float().unsqueeze(0) / 255
+        image = torch.from_numpy(np.array(example.image)).float().unsqueeze(0) / 255
         gaps.append(np.subtract(read(image), (example.emotion.valence, example.emotion.arousal)))
     return np.asarray(np.abs(np.stack(gaps)))
 
