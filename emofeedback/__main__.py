@@ -3,8 +3,7 @@
 import logging
 import sys
 
-from .commands.dispatch import parse
-from .errors import EmoFeedbackError
+from .commands.dispatch import exit_code, parse
 
 COMMANDS = {
     "score": ("emofeedback.commands.score", "read every picture of a folder into a table"),
@@ -24,11 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     for chatty in ("httpx", "httpx2", "openai"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     options = parse("emofeedback", __doc__, COMMANDS, arguments)
-    try:
-        return int(options.run(options) or 0)
-    except EmoFeedbackError as error:
-        logging.getLogger(__name__).error("%s", error)
-        return 2
+    return exit_code(lambda: options.run(options))
 
 
 if __name__ == "__main__":

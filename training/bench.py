@@ -10,6 +10,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 log = logging.getLogger(__name__)
@@ -53,25 +54,27 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
-    from emofeedback.errors import EmoFeedbackError
+    from emofeedback.commands.dispatch import exit_code
 
-    asked = vars(options)
+    return exit_code(lambda: _bench(vars(options)))
+
+
+def _bench(asked: dict[str, Any]) -> None:
+    from training.needs import refuse_missing
+
+    refuse_missing()
     plan, hardware = asked.pop("plan"), asked.pop("hardware")
-    try:
-        if plan:
-            from training.benchmarks.plan import hardware_of, show_plan
-            from training.settings.files import load_config, preset_path
+    if plan:
+        from training.benchmarks.plan import hardware_of, show_plan
+        from training.settings.files import load_config, preset_path
 
-            config = load_config(preset_path(options.preset), options.overrides)
-            show_plan(config, hardware_of(hardware))
-        else:
-            from training.benchmarks.speed import SpeedOptions, measure
+        show_plan(
+            load_config(preset_path(asked["preset"]), asked["overrides"]), hardware_of(hardware)
+        )
+    else:
+        from training.benchmarks.speed import SpeedOptions, measure
 
-            measure(SpeedOptions(**asked))
-    except EmoFeedbackError as error:
-        log.error("%s", error)
-        return 2
-    return 0
+        measure(SpeedOptions(**asked))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from emofeedback.errors import EmoFeedbackError
+from emofeedback.commands.dispatch import exit_code
 
 from .runs.curve import CURVE_FILE, save_curves
 
@@ -30,13 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(CURVE_FILE))
     options = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
+
+    def work() -> None:
         save_curves(options.runs, options.out)
-    except EmoFeedbackError as error:
-        log.error("%s", error)
-        return 2
-    log.info("wrote %s", options.out)
-    return 0
+        log.info("wrote %s", options.out)
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -62,17 +62,20 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every picture scored
     options = parser().parse_intermixed_args(arguments)
-    from emofeedback.errors import EmoFeedbackError
+    from emofeedback.commands.dispatch import exit_code
+
+    return exit_code(lambda: _evaluate(options))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.needs import refuse_missing
+
+    refuse_missing()
     from training.evaluation.compare import evaluate
     from training.evaluation.options import EvaluationOptions
 
-    try:
-        text = evaluate(EvaluationOptions(**vars(options) | {"systems": tuple(options.systems)}))
-    except EmoFeedbackError as error:
-        log.error("%s", error)
-        return 2
-    log.info("%s", text)
-    return 0
+    asked = vars(options) | {"systems": tuple(options.systems)}
+    log.info("%s", evaluate(EvaluationOptions(**asked)))
 
 
 if __name__ == "__main__":

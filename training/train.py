@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDED = ("torch", "transformers", "diffusers", "peft", "accelerate", "omegaconf", "tqdm", "scipy")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +42,9 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The options, then what can be set."""
-        if _missing():
+        from training.needs import missing
+
+        if missing():
             return super().format_help()
         from training.settings.topics import settings_help
 
@@ -57,30 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every picture scored
     options = parser().parse_intermixed_args(arguments)
-    missing = _missing()
-    if missing:
-        logging.error(
-            "Training needs %s. Run: pip install -e .[train]   (or: python start.py test, and "
-            "then .venv/bin/python training/train.py)", ", ".join(missing),
-        )  # fmt: skip
-        return 2
-    from emofeedback.errors import EmoFeedbackError
+    from emofeedback.commands.dispatch import exit_code
+
+    return exit_code(lambda: _train(options))
+
+
+def _train(options: argparse.Namespace) -> int:
+    from training.needs import refuse_missing
+
+    refuse_missing()
     from training.runs.stages import TrainCommand, run
 
-    try:
-        return run(TrainCommand(**vars(options)))
-    except EmoFeedbackError as error:
-        logging.error("%s", error)
-        return 2
-    except KeyboardInterrupt:
-        logging.error("Stopped.")
-        return 130
-
-
-def _missing() -> list[str]:
-    from importlib.util import find_spec
-
-    return [name for name in NEEDED if find_spec(name) is None]
+    return run(TrainCommand(**vars(options)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,29 @@
-"""Command lines of several commands, of which only the chosen one is imported."""
+"""Command lines of several commands, of which only the chosen one is imported; how commands end."""
 
 import argparse
 import importlib
+import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from ..errors import EmoFeedbackError
+
+STOPPED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
+
+
+def exit_code(work: Callable[[], int | None]) -> int:
+    """That of a command's work: 2, with a message, where the user has to change something."""
+    log = logging.getLogger(__name__)
+    try:
+        return int(work() or 0)
+    except EmoFeedbackError as error:
+        log.error("%s", error)
+        return 2
+    except KeyboardInterrupt:
+        log.error("Stopped.")
+        return STOPPED
 
 
 def parse(

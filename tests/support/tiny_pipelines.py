@@ -126,7 +126,7 @@ def flux2() -> Any:
     return diffusers.Flux2KleinPipeline(
         transformer=diffusers.Flux2Transformer2DModel(
             in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
-            num_attention_heads=1, joint_attention_dim=24, timestep_guidance_channels=16,
+            num_attention_heads=1, joint_attention_dim=24, timestep_guidance_channels=256,
             axes_dims_rope=(4, 4, 4, 4), mlp_ratio=2.0, guidance_embeds=False,
         ),
         scheduler=flow(use_dynamic_shifting=True, shift=3.0),
@@ -157,10 +157,10 @@ def qwen_image() -> Any:
             "out_hidden_size": 8,
         },
     )  # fmt: skip
-    spread = [1.0 + n / 8 for n in range(4)]
+    spread = [1.0 + n / 8 for n in range(16)]
     return diffusers.QwenImagePipeline(
         transformer=diffusers.QwenImageTransformer2DModel(
-            in_channels=16, out_channels=4, num_layers=1, attention_head_dim=16,
+            in_channels=64, out_channels=16, num_layers=1, attention_head_dim=16,
             num_attention_heads=2, joint_attention_dim=8, axes_dims_rope=(4, 6, 6),
         ),
         scheduler=flow(
@@ -168,8 +168,8 @@ def qwen_image() -> Any:
             max_image_seq_len=8192,
         ),
         vae=diffusers.AutoencoderKLQwenImage(
-            base_dim=4, z_dim=4, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False],
-            latents_mean=[0.1, -0.1, 0.2, 0.0], latents_std=spread,
+            base_dim=4, z_dim=16, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False],
+            latents_mean=[0.1, -0.1, 0.2, 0.0] * 4, latents_std=spread,
         ),
         text_encoder=Qwen2_5_VLForConditionalGeneration(config), tokenizer=byte_tokenizer(),
     )  # fmt: skip
@@ -221,12 +221,12 @@ def sdxl() -> Any:
     return diffusers.StableDiffusionXLPipeline(
         unet=diffusers.UNet2DConditionModel(
             sample_size=8, in_channels=4, out_channels=4, block_out_channels=(32, 64),
-            layers_per_block=1, norm_num_groups=8, cross_attention_dim=32,
+            layers_per_block=1, norm_num_groups=32, cross_attention_dim=32,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), attention_head_dim=(1, 2),
             transformer_layers_per_block=(1, 1), use_linear_projection=True,
-            addition_embed_type="text_time", addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=8 * 6 + 16,
+            addition_embed_type="text_time", addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=256 * 6 + 16,
         ),
         scheduler=diffusers.DDIMScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,

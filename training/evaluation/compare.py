@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +23,7 @@ from emofeedback.reading.base import (
     Scorer,
 )
 from emofeedback.records.emotion import LIMIT
-from emofeedback.records.files import check_writable
+from emofeedback.records.files import check_writable, write_json
 
 from ..data.prompts import Task, load_prompts
 from ..rewards.stack import EmotionReader, PairScore
@@ -284,10 +283,10 @@ def _report(
         "circular": panel.circular,
         "options": {k: str(v) for k, v in asdict(options).items()},
     }
-    (options.out / "report.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     for each in found:
         save_pictures(options.out, each.name, each.sheet, columns=options.levels)
     save_plot(options.out / "readings.png", [(e.name, e.judged.readings) for e in found], tasks)
+    write_json(options.out / "report.json", record)  # last: a chain takes it for the end
     return text
 
 

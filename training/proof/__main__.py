@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from emofeedback.commands.dispatch import parse
+from emofeedback.commands.dispatch import exit_code, parse
 
 COMMANDS = {
     "loop": ("training.proof.loop", "the loop against its rivals at equal numbers of pictures"),
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse("training.proof", __doc__, COMMANDS, arguments)
-    return int(options.run(options) or 0)
+    return exit_code(lambda: options.run(options))
 
 
 if __name__ == "__main__":

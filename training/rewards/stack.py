@@ -165,10 +165,14 @@ class RewardStack:
         self,
         futures: Sequence[Future[dict[str, Tensor]]],
         gathered: Callable[[Tensor], Tensor] = torch.clone,
+        *,
+        plain: bool = False,
     ) -> Rewards:
         """Wait for the parts of a step and add them up.
 
         Args:
+            plain: as the parts are, whatever `reward.normalise` says: what is compared over time
+                must not be divided by a deviation of its own.
             gathered: makes of a part [B] that of all processes, whose deviation is the batch's.
         Raises: ScorerError: a part failed after its retries.
         """
@@ -177,7 +181,7 @@ class RewardStack:
         total = torch.zeros(len(next(iter(parts.values()))))
         for name, values in parts.items():
             scaled = values
-            if self.config.normalise == "group":
+            if self.config.normalise == "group" and not plain:
                 whole = gathered(values)
                 scaled = values / (whole[~whole.isnan()].std(unbiased=False) + 1e-4)
             total = total + self.weights[name] * scaled

@@ -21,7 +21,8 @@ def passes(config: TrainConfig) -> tuple[float, float]:
     rollout, loss = config.rollout, config.loss
     sides = 1 if rollout.guidance_scale == 1 else 2
     again = 1.0 if config.model.gradient_checkpointing else 0.0
-    beside = float(loss.kl_coef != 0) + float(loss.kind == "nft")  # reference, old policy
+    slow = loss.kind == "nft" or (loss.kind == "awm" and loss.old_kl != 0)
+    beside = float(loss.kl_coef != 0) + float(slow)  # reference, old policy
     if loss.pathwise:
         steps = rollout.num_inference_steps
         learnt = min(loss.path_steps or steps, steps)
@@ -29,6 +30,8 @@ def passes(config: TrainConfig) -> tuple[float, float]:
     replayed = loss.nft_sigmas if loss.forward else rollout.window or (
         rollout.num_inference_steps - 1
     )  # fmt: skip
+    if config.optim.updates > 1 and loss.kind != "nft":  # what the ratios compare with
+        beside += 1
     update = sides * replayed * (1 + BACKWARD + again + beside)
     return float(sides * rollout.num_inference_steps), float(update)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from concurrent.futures import Future
@@ -165,7 +166,10 @@ class Stepper:
                 futures.append(self.rewards.submit(images[-1], tasks[rows]))
 
         asked = self.policy.encode(tasks, config.guidance_scale)
-        trajectories = roll_out(self.policy, asked, plan, on_clean=score)
+        # nft takes the old policy for the one that painted
+        by_old = self.config.loss.kind == "nft"
+        with self.policy.using(self.old) if by_old else contextlib.nullcontext():
+            trajectories = roll_out(self.policy, asked, plan, on_clean=score)
         empty, weights = torch.empty(0), self._weights.to(asked.emotion.device)
         batch = Batch(asked, trajectories, empty, weights, pictures, self.step)
         return batch, futures, torch.cat(images)

@@ -46,7 +46,7 @@ def measure_policy(
     def of_all(values: Tensor) -> Tensor:
         return processes.gathered(values)[:count]
 
-    found = rewards.collect([rewards.submit(images, tasks)], of_all)
+    found = rewards.collect([rewards.submit(images, tasks)], plain=True)
     seen = {"reward": found.total, **found.parts}
     head = config.watch.head
     reader = head_reader(head, config.watch.head_encoder) if head else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from torch import Tensor
 from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import ConfigError
+from emofeedback.records.files import write_json
 
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
@@ -64,7 +64,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
             if folder is not None and processes.first:
                 text = markdown(found)
                 (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-                (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+                write_json(folder / "table.json", numbers)
                 log.info("\n%s\n", text)
         adapter, lora = policy.whole_adapter(), policy.lora_state()
     if not processes.first or folder is None:

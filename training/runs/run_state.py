@@ -85,7 +85,8 @@ def save_state(folder: Path, state: RunState, *, keep: int) -> Path:
 
 def whole_checkpoints(folder: Path) -> list[Path]:
     """Finished checkpoints, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if (path / FACTS).is_file())
+    found = [path for path in folder.glob("step-*") if (path / FACTS).is_file()]
+    return sorted(found, key=lambda path: (len(path.name), path.name))  # past 999,999 too
 
 
 def load_latest(folder: Path) -> RunState:

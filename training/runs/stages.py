@@ -30,6 +30,8 @@ RUNS = ROOT / "runs" / "rl"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
               "keep_checkpoints", "compare_every", "threads", "wandb", "peak_tflops")  # fmt: skip
 """Settings that a resumed run may change."""
+OF_RECIPES = ("stage", "seed", "minutes", "threads")
+"""Settings that a stage `embedded-ROLE` takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +181,24 @@ def new_folder(options: TrainCommand, config: TrainConfig) -> Path:
 
 
 def train_embedded(config: TrainConfig, options: TrainCommand) -> int:
-    """Stages `embedded-ROLE`: the recipes of `python -m training.world train ROLE`."""
+    """Stages `embedded-ROLE`: the recipes of `python -m training.world train ROLE`.
+
+    Raises: ConfigError: a setting that the recipe does not take.
+    """
     from ..recipes.train import train_role
+    from .run import RunOptions
 
     role = config.stage.removeprefix("embedded-")
-    train_role(role, seed=config.seed, minutes=config.minutes or None, run_dir=options.run)
+    named = (each.partition("=")[0] for each in options.overrides)
+    ignored = [name for name in named if name not in OF_RECIPES]
+    if ignored:
+        raise ConfigError(
+            f"Stage {config.stage} is a recipe with settings of its own, which does not take "
+            f"{', '.join(ignored)}; it takes {', '.join(OF_RECIPES)}. More options has "
+            f"`python -m training.world train {role}`."
+        )
+    train_role(
+        role, seed=config.seed, minutes=config.minutes or None, run_dir=options.run,
+        threads=config.threads or RunOptions.threads,
+    )  # fmt: skip
     return 0

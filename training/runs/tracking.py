@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from emofeedback.errors import CheckpointError, MissingDependencyError
-from emofeedback.records.files import parsed
+from emofeedback.records.files import parsed, replacing
 
 LOG_FILE = "log.jsonl"
 ALONE_COLUMNS = 8
@@ -48,7 +48,7 @@ class Tracker:
             are made again.
         wandb: a project of Weights & Biases; empty: none.
         settings: of the run, for that.
-    Raises: MissingDependencyError: wandb is asked for and not there.
+    Raises: MissingDependencyError: wandb or tensorboard is asked for and not there.
     """
 
     def __init__(
@@ -66,7 +66,13 @@ class Tracker:
         self._writer: Any = None
         _drop_after(self.path, step)
         if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise MissingDependencyError(
+                    f"tensorboard=true needs a package that is missing ({error}). Run: pip install "
+                    "tensorboard   (or set tensorboard=false: log.jsonl has every number)"
+                ) from error
 
             self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
         self._online = open_wandb(wandb, folder.name, settings) if wandb else None
@@ -78,10 +84,7 @@ class Tracker:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, **plain}) + "\n")
         except OSError as error:
-            raise CheckpointError(
-                f"The log {self.path} could not be written ({error}). What is whole stays: make "
-                "room and resume the run."
-            ) from error
+            raise _unwritten(self.path, error) from error
         if self._online is not None:
             self._online.log(dict(numbers), step=step)
         if self._writer is not None:
@@ -89,13 +92,19 @@ class Tracker:
                 self._writer.add_scalar(name, value, step)
 
     def sheet(self, step: int, images: Tensor, group_size: int) -> None:
-        """Pictures [B, H, W, 3] as a PNG: a group in a row, groups of one picture side by side."""
+        """Pictures [B, H, W, 3] as a PNG: a group in a row, groups of one picture side by side.
+
+        Raises: CheckpointError: as `log`.
+        """
         from PIL import Image
 
         pixels = tiled(images, group_size if group_size > 1 else ALONE_COLUMNS)
-        where = self.folder / "sheets"
-        where.mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(where / f"step-{step:06d}.png")
+        path = self.folder / "sheets" / f"step-{step:06d}.png"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(path)
+        except OSError as error:
+            raise _unwritten(path, error) from error
         if self._writer is not None:
             self._writer.add_image("pictures", pixels, step, dataformats="HWC")
 
@@ -151,8 +160,15 @@ def tiled(images: Tensor, columns: int) -> np.ndarray:
     return sheet
 
 
+def _unwritten(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{path} could not be written ({error}). What is whole stays: make room and resume the run."
+    )
+
+
 def _drop_after(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = [line for line in read_log(path) if line.get("step", math.inf) <= step]
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")
+    with replacing(path) as partial:  # a kill here must not take the run's log with it
+        partial.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")

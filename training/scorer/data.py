@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,22 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.tables import number, read_rows
 
 from ..settings.scorer import ScorerConfig
+from ..world.scene import Scene, sample_scene
 
 
 @dataclass(frozen=True)
 class Example:
     """A picture with its true emotion."""
 
-    image: Any
-    """A PIL picture."""
+    open: Callable[[], Any]
+    """Gives the PIL picture; it is made anew each time, as ten thousand do not fit in memory."""
     emotion: Emotion
     cues: tuple[str, ...] | None = None
+
+    @property
+    def image(self) -> Any:
+        """The PIL picture."""
+        return self.open()
 
 
 def prompts_of(config: ScorerConfig) -> PromptSet:
@@ -41,7 +48,7 @@ def prompts_of(config: ScorerConfig) -> PromptSet:
 
 
 def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, Any]]:
-    """The dataset as TRL wants it: a prompt with its picture, and columns for the rewards."""
+    """A prompt, what opens its picture, and columns for the rewards; see `streamed`."""
     prompts = prompts_of(config)
     asked = [prompts.digits, prompts.explain]
     if not config.multi_task:
@@ -55,7 +62,7 @@ def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, An
         found.append(
             {
                 "prompt": [{"role": "user", "content": content}],
-                "image": example.image,
+                "image": example.open,
                 "valence": example.emotion.valence,
                 "arousal": example.emotion.arousal,
                 "cues": list(example.cues) if example.cues is not None else None,
@@ -64,8 +71,23 @@ def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, An
     return found
 
 
+def streamed(rows: Sequence[dict[str, Any]]) -> Any:
+    """The dataset as TRL reads it: a picture is opened when its row is asked for, and let go."""
+    from datasets import Dataset
+
+    opening = [row["image"] for row in rows]
+    numbered = [{**row, "image": place} for place, row in enumerate(rows)]
+    return Dataset.from_list(numbered).with_transform(partial(_with_pictures, opening))
+
+
+def _with_pictures(
+    opening: Sequence[Callable[[], Any]], rows: dict[str, list[Any]]
+) -> dict[str, list[Any]]:
+    return rows | {"image": [opening[place]() for place in rows["image"]]}
+
+
 def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
-    """Training pictures: the data file's, or drawn ones.
+    """Training pictures: the data file's, each opened once to see that it can be, or drawn ones.
 
     Raises: ConfigError: the file is missing, empty, or a line is not as it should be.
     """
@@ -74,10 +96,13 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
     path = Path(config.data)
     if not path.is_file():
         raise ConfigError(f"There is no data file {path} (scorer.data).")
+    from tqdm import tqdm
+
     found = []
-    for row in read_rows(path):
+    for row in tqdm(read_rows(path), desc="opening each picture once", unit="picture"):
         try:
-            image = open_picture(find_picture(path, row.line, str(row.values["image"])))
+            picture = find_picture(path, row.line, str(row.values["image"]))
+            open_picture(picture)
             valence, arousal = (number(row.values[axis]) for axis in ("valence", "arousal"))
             if valence is None or arousal is None:
                 raise TypeError("valence or arousal is no number")
@@ -87,7 +112,7 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
             raise ConfigError(
                 f"Line {row.line} of {path} cannot be used: {type(error).__name__}: {error}"
             ) from error
-        found.append(Example(image, emotion, named))
+        found.append(Example(partial(open_picture, picture), emotion, named))
     if not found:
         raise ConfigError(f"The data file {path} is empty.")
     return found
@@ -108,20 +133,23 @@ def _cues(value: Any) -> tuple[str, ...] | None:
 
 def drawn_examples(count: int, *, seed: int, split: str) -> list[Example]:
     """Pictures of the drawn world with their truth."""
-    from PIL import Image
-
     from emofeedback.embedded.scorer import load_lvlm
 
     from ..recipes.lvlm_tasks import levels_of
-    from ..world.render import render
-    from ..world.scene import sample_scene
 
     side = load_lvlm().processor.side
-
     found = []
     for index in range(count):
         scene = sample_scene(np.random.default_rng((seed, index, 5)), split=split)
-        picture = Image.fromarray(np.asarray(render(scene, side)))
         cues = tuple(level.label for level in levels_of(scene) if not level.neutral)
-        found.append(Example(picture, Emotion(*scene.emotion), cues))
+        found.append(Example(partial(drawing, scene, side), Emotion(*scene.emotion), cues))
     return found
+
+
+def drawing(scene: Scene, side: int) -> Any:
+    """The PIL picture of a scene."""
+    from PIL import Image
+
+    from ..world.render import render
+
+    return Image.fromarray(np.asarray(render(scene, side)))

@@ -19,7 +19,7 @@ from emofeedback.records.files import replacing
 from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
-from .data import prompts_of, read_examples, rows
+from .data import prompts_of, read_examples, rows, streamed
 from .lasting import Lasting, walk
 from .measure import first_gaps, held_out_examples, held_out_gaps, report
 from .rewards import (
@@ -116,11 +116,9 @@ def grpo(
     """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
 
     Args:
-        asked: rows of the dataset: prompt, image, and columns for the rewards.
+        asked: a prompt, what opens its picture, and columns for the rewards.
     Raises: MissingDependencyError: no trl.
     """
-    from datasets import Dataset
-
     scorer, (settings, trainer_of) = config.scorer, trl_classes()
     lasting = Lasting(config, folder)
     prompts = scorer.batch // scorer.num_generations
@@ -148,7 +146,7 @@ def grpo(
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         ),
-        train_dataset=Dataset.from_list(asked).select(places),
+        train_dataset=streamed(asked).select(places),
         processing_class=processor,
         peft_config=lora,
         callbacks=[lasting],

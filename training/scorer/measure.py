@@ -66,7 +66,7 @@ def held_out_gaps(
     read = _reader(model.eval(), processor, config)
     gaps = []
     for example in tqdm(examples, desc="held-out pictures"):
-        image = torch.from_numpy(np.asarray(example.image)).float().unsqueeze(0) / 255
+        image = torch.from_numpy(np.array(example.image)).float().unsqueeze(0) / 255
         gaps.append(np.subtract(read(image), (example.emotion.valence, example.emotion.arousal)))
     return np.asarray(np.abs(np.stack(gaps)))
 
@@ -88,7 +88,7 @@ def report(
         "high": change.high,
         "pictures": change.count,
     }
-    (folder / "table.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+    write_json(folder / "table.json", numbers)
     log.info(
         "%s on %d held-out pictures: %.3f before, %.3f after (%+.1f %%), paired "
         "95 %% interval [%+.3f, %+.3f]",

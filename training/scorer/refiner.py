@@ -9,8 +9,9 @@ An answer of another form, and one that takes the artist's words back, is worth 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,8 @@ from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from ..world.captions import neutral_prompt
-from ..world.render import render
 from ..world.scene import sample_scene
-from .data import prompts_of
+from .data import drawing, prompts_of
 from .grpo import grpo, load_scorer_model, lora_of, save_trained, trl_classes
 from .measure import HELD_OUT_SEED, report, trained_lvlm
 from .rewards import text_of
@@ -50,8 +50,8 @@ GATE = -1.0
 class Rewriting:
     """A picture, its prompt, and where the next one shall be."""
 
-    image: Any
-    """A PIL picture."""
+    open: Callable[[], Any]
+    """Gives the PIL picture."""
     prompt: str
     """The artist's own."""
     target: tuple[float, float]
@@ -67,8 +67,6 @@ def drawn_rewritings(count: int, *, seed: int, split: str, side: int) -> list[Re
     Args:
         side: of the pictures in pixels.
     """
-    from PIL import Image
-
     found = []
     for index in range(count):
         random = np.random.default_rng((seed, index, 15))
@@ -77,7 +75,7 @@ def drawn_rewritings(count: int, *, seed: int, split: str, side: int) -> list[Re
         change = target - np.asarray(scene.emotion) + random.normal(0, READING_ERROR, 2)
         found.append(
             Rewriting(
-                Image.fromarray(np.asarray(render(scene, side))),
+                partial(drawing, scene, side),
                 neutral_prompt(scene, random),
                 (float(target[0]), float(target[1])),
                 content_effect(scene.place, scene.subject),
@@ -107,7 +105,7 @@ def refiner_rows(examples: Sequence[Rewriting], config: ScorerConfig) -> list[di
                     ],
                 }
             ],
-            "image": example.image,
+            "image": example.open,
             "artist": example.prompt,
             "target": list(example.target),
             "content": list(example.content),
@@ -201,7 +199,7 @@ def held_out_gaps(
     lvlm = trained_lvlm(model.eval(), processor, config)
     gaps = []
     for example in tqdm(examples, desc="held-out rewritings"):
-        image = torch.from_numpy(np.asarray(example.image)).float() / 255
+        image = torch.from_numpy(np.asarray(example.open())).float() / 255
         ask = Ask(
             image,
             question_of(example, config),

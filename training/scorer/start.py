@@ -51,7 +51,7 @@ def supervised_start(
     """Train a LoRA on right answers and merge it.
 
     Args:
-        rows: of the dataset, as TRL gets them.
+        rows: as `data.rows` gives them.
         lora: peft's LoraConfig.
         folder: of checkpoints; what it holds is gone on with.
     Returns: the model, and the loss of every step made by this call.
@@ -92,7 +92,7 @@ def answered(processor: Any, rows: Sequence[dict[str, Any]]) -> Any:
     ]
     end = processor.tokenizer.eos_token
     answers = [right_answer(row) + end for row in rows]
-    images = [[row["image"]] for row in rows]
+    images = [[row["image"]()] for row in rows]
     side, processor.tokenizer.padding_side = processor.tokenizer.padding_side, "right"
     try:
         texts = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from emofeedback.commands.dispatch import parse
+from emofeedback.commands.dispatch import exit_code, parse
 
 COMMANDS = {
     "sheet": ("training.world.sheet", "draw a contact sheet over the valence-arousal plane"),
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse("training.world", __doc__, COMMANDS, arguments)
-    return int(options.run(options) or 0)
+    return exit_code(lambda: options.run(options))
 
 
 if __name__ == "__main__":

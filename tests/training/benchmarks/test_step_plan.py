@@ -48,6 +48,8 @@ def test_a_plan_needs_no_weights_and_no_gpu() -> None:
         ["loss.kl_coef=0.1"],
         ["model.gradient_checkpointing=true"],
         ["loss.kind=nft", "loss.kl_coef=0"],
+        ["loss.kind=awm", "loss.kl_coef=0", "loss.old_kl=1", "optim.updates=2"],
+        ["loss.kl_coef=0", "optim.updates=2"],
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
@@ -46,3 +47,22 @@ def test_the_other_losses_learn_to_hear_it_too(tmp_path: Path, variant: tuple[st
     Trainer(config, policy, build_rewards(config.reward), drawn_prompts(), folder=tmp_path).fit()
     rewards = [line["reward/emotion"] for line in read_log(tmp_path / "log.jsonl")]
     assert max(rewards[:3]) < 0.8 and sum(rewards[-4:]) / 4 > WITHOUT_HEARING + 0.01
+
+
+@pytest.mark.parametrize("kind", ["nft", "awm"])
+def test_nft_learns_from_what_its_old_policy_painted_and_awm_from_its_own(kind: str) -> None:
+    config = load_config(preset_path("smoke"), (*SETTINGS, f"loss.kind={kind}"))
+    painted = []
+    for place in ("old", "values"):
+        policy = Policy(SmokeFamily(), config.model)
+        trainer = Trainer(config, policy, build_rewards(config.reward), drawn_prompts())
+        others = {name: value + 0.05 for name, value in trainer.old.items()}
+        trainer.old = others
+        if place == "values":
+            policy.load(others)
+        submit = trainer.rewards.submit
+        trainer.rewards.submit = lambda images, tasks, go=submit: (
+            painted.append(images), go(images, tasks),
+        )[1]  # fmt: skip
+        trainer.train_step()
+    assert torch.equal(*painted) == (kind == "nft")

@@ -52,3 +52,11 @@ def test_a_named_head_judges_in_the_place_of_the_drawn_worlds_judge(
     assert "watch/judged_content" not in told["head"], "a head knows no subjects"
     assert "watch/error" not in told["none"], "the judge knows drawn pictures alone"
     assert told["head"]["watch/reward"] == told["none"]["watch/reward"], "a watch is no reward"
+
+
+def test_a_watch_tells_the_reward_as_it_is_whatever_an_update_divides_it_by() -> None:
+    size = ["tensorboard=false", "watch.pictures=4", "watch.table_steps=2"]
+    config = load_config(preset_path("smoke"), [*size, "reward.normalise=group"])
+    policy = Policy(SmokeFamily(), config.model)
+    told = Trainer(config, policy, build_rewards(config.reward), drawn_prompts()).watch()
+    assert told["watch/reward"] == pytest.approx(told["watch/brightness"])

@@ -3,19 +3,20 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from emofeedback.errors import CheckpointError, ScorerError
+from emofeedback.errors import CheckpointError, MissingDependencyError, ScorerError
 from training.data.prompts import drawn_prompts
 from training.families.smoke import SmokeFamily
 from training.rewards.models import build_rewards
 from training.rl.policy import Policy
 from training.rl.trainer import Trainer
-from training.runs.run_state import load_latest, whole_checkpoints
-from training.runs.tracking import LOG_FILE, read_log
+from training.runs.run_state import RunState, load_latest, save_state, whole_checkpoints
+from training.runs.tracking import LOG_FILE, Tracker, read_log
 from training.settings.files import load_config, preset_path
 from training.train import main
 
@@ -134,3 +135,32 @@ def test_a_start_that_failed_blocks_nothing_and_a_run_tells_how_it_began(
     assert "goes on in its own folder" in caplog.text
     assert main(["--resume", str(folder), "steps=2"]) == 0
     assert len(json.loads((folder / "run.json").read_text("utf-8"))) == 2
+
+
+def test_a_recipe_refuses_settings_that_it_would_not_hear(caplog) -> None:
+    assert main(["stage=embedded-lvlm", "seed=3", "steps=5", "optim.learning_rate=1"]) == 2
+    assert "does not take steps, optim.learning_rate; it takes stage, seed" in caplog.text
+
+
+def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
+    for step in (999_999, 1_000_000):
+        save_state(tmp_path, RunState(step=step), keep=1)
+    assert [path.name for path in whole_checkpoints(tmp_path)] == ["step-1000000"]
+
+
+def test_a_log_a_sheet_and_a_missing_tensorboard_are_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(tmp_path, tensorboard=False)
+    tracker.log(1, {"loss": 1.0})
+    (tmp_path / "sheets").write_text("a file where the folder belongs")
+    with pytest.raises(CheckpointError, match=r"step-000001.png could not be written.*make room"):
+        tracker.sheet(1, torch.zeros(2, 4, 4, 3), 2)
+    with monkeypatch.context() as patch:  # killed while the lines after the checkpoint go
+        patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Tracker(tmp_path, tensorboard=False, step=0)
+    assert [line["step"] for line in read_log(tmp_path / LOG_FILE)] == [1]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingDependencyError, match="pip install tensorboard"):
+        Tracker(tmp_path, tensorboard=True)

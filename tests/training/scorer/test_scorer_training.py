@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,13 +15,13 @@ from tiny_lvlms import random_qwen25
 
 from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.errors import CheckpointError, ConfigError
+from emofeedback.errors import CheckpointError, ConfigError, ImageError
 from emofeedback.lvlm.base import PROMPT_SETS, PromptSet
 from emofeedback.lvlm.folder import folder_settings
 from emofeedback.lvlm.prompts import load_prompt
 from emofeedback.lvlm.ratings import plain_rating
 from emofeedback.records.emotion import Emotion
-from training.scorer.data import drawn_examples, read_examples, rows
+from training.scorer.data import drawn_examples, read_examples, rows, streamed
 from training.scorer.grpo import load_scorer_model
 from training.scorer.measure import held_out_examples
 from training.scorer.rewards import format_reward, read_answer
@@ -150,6 +151,17 @@ def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, messa
     ratings.write_text(line, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_examples(ScorerConfig(data=str(ratings)), seed=0)
+
+
+def test_a_picture_is_opened_when_its_row_is_asked_for(ratings: Path) -> None:
+    config = ScorerConfig(data=str(ratings))
+    examples = read_examples(config, seed=0)
+    dataset = streamed(rows(examples, config))
+    assert all(not isinstance(kept, dict) for kept in dataset.data["image"].to_pylist())
+    ratings.with_name("1.png").unlink()
+    assert np.array_equal(dataset.select([2])[0]["image"], examples[2].image)
+    with pytest.raises(ImageError, match=r"1\.png"):
+        dataset[1]
 
 
 def test_cues_of_a_table_are_names_and_not_letters(tmp_path: Path) -> None:

@@ -289,6 +289,6 @@ def test_the_command_says_what_to_change_and_returns_two(
     monkeypatch.setattr("sys.path", ["", *sys.path])
     assert main(["--preset", "tinny"]) == 2
     assert "Did you mean 'tiny'" in caplog.text
-    monkeypatch.setattr("training.train.NEEDED", ("torch", "a_package_that_is_not_there"))
+    monkeypatch.setattr("training.needs.NEEDED", ("torch", "a_package_that_is_not_there"))
     assert main([]) == 2
     assert "needs a_package_that_is_not_there. Run: pip install -e .[train]" in caplog.text
