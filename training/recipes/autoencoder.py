@@ -1,14 +1,15 @@
 """Recipe of the embedded autoencoder: `python -m training.world train autoencoder`.
 
 The latent is fixed (`latents.py`): the encoder's weights are computed (`exact_encoder.py`), and the
-decoder, which learns from crops, has its final input from the first step.
+decoder, which learns from crops, has its final input from the first step. Once there is a
+generator, `--start WEIGHTS --repainted 1536` goes on with latents of its brush (`brushed.py`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from emofeedback.embedded.autoencoder import FILE, load_autoencoder, new_autoenc
 from ..runs.optim import Optim
 from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import PictureSet, picture_set
+from .brushed import brushed_latents
 from .exact_encoder import write_exact_encoder
 from .files import export
 from .half import half_precision
@@ -46,6 +48,8 @@ class AutoencoderConfig:
     """Greatest noise on the decoder's input: a generator's latents are never exact."""
     edge_weight: float = 0.2
     """Weight of the loss on differences between neighbouring pixels."""
+    brushed_pictures: int = 0
+    """Drawings whose latents the embedded generator brushed; they fill half of a batch."""
     minutes: float = 11.0
     optim: Optim = field(
         default_factory=lambda: Optim(learning_rate=1.5e-3, warmup_steps=50, ema_decay=0.995)
@@ -57,6 +61,8 @@ def train(options: RunOptions) -> None:
     config = AutoencoderConfig()
     if options.size is not None:
         config = AutoencoderConfig(size=options.size)
+    if options.repainted is not None:
+        config = replace(config, brushed_pictures=options.repainted)
     train_with(config, options)
 
 
@@ -78,8 +84,19 @@ def train_with(config: AutoencoderConfig, options: RunOptions) -> Run:
         default_minutes=config.minutes,
     )  # fmt: skip
 
+    drawn, brushed = sets["train"], None
+    if config.brushed_pictures:
+        path = options.run_dir / "brushed.safetensors"
+        brushed = brushed_latents(drawn, config.brushed_pictures, path)
+
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        return _decoder_loss(model, _crops(sets["train"].pictures, config, random), config, random)
+        half = config.batch // 2 if brushed is not None else 0
+        crops = _crops(drawn.pictures, config, random, config.batch - half)
+        latents = _noised(encode_fixed(crops), config, random)
+        if brushed is not None:
+            targets, cut = _brushed_crops(drawn.pictures, brushed, config, random, half)
+            crops, latents = torch.cat([crops, targets]), torch.cat([latents, cut])
+        return _decoder_loss(model, latents, crops, config)
 
     run.fit(loss, report=lambda _: report(run, model, sets["held_out"]), report_every=1000)
     if options.export:
@@ -88,24 +105,48 @@ def train_with(config: AutoencoderConfig, options: RunOptions) -> Run:
     return run
 
 
-def _crops(pictures: np.ndarray, config: AutoencoderConfig, random: StepRandom) -> Tensor:
-    """[B, crop, crop, 3] in 0..1, half of them mirrored."""
+def _crops(
+    pictures: np.ndarray, config: AutoencoderConfig, random: StepRandom, count: int
+) -> Tensor:
+    """[count, crop, crop, 3] in 0..1, half of them mirrored."""
     rng = random.numpy
     room = (config.size - config.crop) // 8 + 1
     crops = []
-    for index in rng.integers(len(pictures), size=config.batch):
+    for index in rng.integers(len(pictures), size=count):
         top, left = 8 * rng.integers(room, size=2)
         crop = pictures[index, top : top + config.crop, left : left + config.crop]
         crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
     return torch.from_numpy(np.stack(crops)).float() / 255
 
 
-def _decoder_loss(
-    model: Any, crops: Tensor, config: AutoencoderConfig, random: StepRandom
-) -> tuple[Tensor, dict[str, float | Tensor]]:
-    latents = encode_fixed(crops)
+def _brushed_crops(
+    pictures: np.ndarray,
+    latents: Tensor,
+    config: AutoencoderConfig,
+    random: StepRandom,
+    count: int,
+) -> tuple[Tensor, Tensor]:
+    """Crops [count, crop, crop, 3] of drawings in 0..1, and their brushed latents."""
+    rng, side = random.numpy, config.crop // 8
+    room = (config.size - config.crop) // 8 + 1
+    crops, cut = [], []
+    for index in rng.integers(len(latents), size=count):
+        top, left = rng.integers(room, size=2)
+        crops.append(
+            pictures[index, 8 * top : 8 * top + config.crop, 8 * left : 8 * left + config.crop]
+        )
+        cut.append(latents[index, :, top : top + side, left : left + side])
+    return torch.from_numpy(np.stack(crops)).float() / 255, torch.stack(cut).float()
+
+
+def _noised(latents: Tensor, config: AutoencoderConfig, random: StepRandom) -> Tensor:
     level = config.latent_noise * torch.rand(len(latents), 1, 1, 1, generator=random.torch)
-    latents = latents + level * torch.randn(latents.shape, generator=random.torch)
+    return latents + level * torch.randn(latents.shape, generator=random.torch)
+
+
+def _decoder_loss(
+    model: Any, latents: Tensor, crops: Tensor, config: AutoencoderConfig
+) -> tuple[Tensor, dict[str, float | Tensor]]:
     with half_precision():
         decoded = model.decode(latents.contiguous(memory_format=torch.channels_last)).sample
     error = decoded.float() - (crops.movedim(-1, 1) * 2 - 1)

@@ -88,14 +88,19 @@ def repaint_scenes(scenes: list[Scene], size: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-@torch.no_grad()
 def repaint(pictures: Tensor, captions: list[str], first: int, *, seed: int) -> Tensor:
+    """Pictures [B, S, S, 3] in 0..1 of `repaint_latents`."""
+    return autoencoder.decode(repaint_latents(pictures, captions, first, seed=seed), half=True)
+
+
+@torch.no_grad()
+def repaint_latents(pictures: Tensor, captions: list[str], first: int, *, seed: int) -> Tensor:
     """Noise pictures to the sigma of step `first` and denoise them with their captions.
 
     Args:
         pictures: uint8 [B, S, S, 3].
-        first: 0 paints anew, `NUM_STEPS` changes nothing but what the autoencoder loses.
-    Returns: [B, S, S, 3] in 0..1.
+        first: 0 paints anew, `NUM_STEPS` changes nothing.
+    Returns: [B, 16, S / 8, S / 8].
     """
     made = generator.load_generator()
     clean = encode_fixed(pictures)
@@ -112,7 +117,7 @@ def repaint(pictures: Tensor, captions: list[str], first: int, *, seed: int) -> 
             clean=clean,
             first=first,
         )
-    return autoencoder.decode(latents.float(), half=True)
+    return latents.float()
 
 
 @lru_cache(maxsize=1)
