@@ -42,7 +42,7 @@ def brushed_latents(drawn: PictureSet, count: int, path: Path) -> Tensor:
         words = [caption(scene, np.random.default_rng(scene.seed)) for scene in scenes]
         first = FIRST_STEPS[(start // BATCH) % len(FIRST_STEPS)]
         made.append(repaint_latents(pictures, words, first, seed=scenes[0].seed).half())
-    latents = torch.cat(made)
+    latents = torch.cat(made).contiguous()  # channels last, as the network leaves them
     with replacing(path) as partial:
         save_file({"latents": latents}, partial)
     return latents
