@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from emofeedback.embedded.autoencoder import FILE, load_autoencoder, new_autoencoder, to_taesd
@@ -28,6 +29,8 @@ from .half import half_precision
 from .latents import decode_fixed, encode_fixed, preview_colours
 from .samples import save_grid
 
+BRUSHED: dict[str, Any] = {"crop": 128, "batch": 4, "detail_weight": 0.05}
+"""Of a run with brushed latents: several patches a crop, and as much fine detail as drawn."""
 REPORTED = 16
 """Held-out pictures of a report on the way; decoding is most of its time."""
 
@@ -48,6 +51,9 @@ class AutoencoderConfig:
     """Greatest noise on the decoder's input: a generator's latents are never exact."""
     edge_weight: float = 0.2
     """Weight of the loss on differences between neighbouring pixels."""
+    detail_weight: float = 0.0
+    """Weight of the loss on how much fine detail there is in all, wherever it lies: what cannot be
+    told from brushed latents would be blurred else."""
     brushed_pictures: int = 0
     """Drawings whose latents the embedded generator brushed; they fill half of a batch."""
     minutes: float = 11.0
@@ -61,8 +67,8 @@ def train(options: RunOptions) -> None:
     config = AutoencoderConfig()
     if options.size is not None:
         config = AutoencoderConfig(size=options.size)
-    if options.repainted is not None:
-        config = replace(config, brushed_pictures=options.repainted)
+    if options.repainted:
+        config = replace(config, **BRUSHED, brushed_pictures=options.repainted)
     train_with(config, options)
 
 
@@ -149,10 +155,20 @@ def _decoder_loss(
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
     with half_precision():
         decoded = model.decode(latents.contiguous(memory_format=torch.channels_last)).sample
-    error = decoded.float() - (crops.movedim(-1, 1) * 2 - 1)
+    drawn = crops.movedim(-1, 1) * 2 - 1
+    error = decoded.float() - drawn
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     loss = 0.3 * error.abs().mean() + 4 * error.square().mean() + config.edge_weight * edges
+    if config.detail_weight:
+        amounts = [fine_detail(each).log() for each in (decoded.float(), drawn)]
+        loss = loss + config.detail_weight * (amounts[0] - amounts[1]).abs().mean()
     return loss, {"psnr": psnr(error.detach() / 2)}
+
+
+def fine_detail(pictures: Tensor) -> Tensor:
+    """Mean square [B] of what a blur of three pixels takes away, of pictures [B, 3, H, W]."""
+    blurred = F.avg_pool2d(pictures, 3, stride=1)
+    return (pictures[..., 1:-1, 1:-1] - blurred).square().mean((1, 2, 3)) + 1e-6
 
 
 def psnr(error: Tensor) -> float:
