@@ -21,7 +21,7 @@ CHECKS = {
 }
 FRONTEND_HELP = "run only the browser's tests, on this version of ComfyUI's page"
 TOGETHER = "--numprocesses=2"
-"""For all tests: one process for those that start ComfyUI, one for others (tests/conftest.py)."""
+"""For all tests; tests/conftest.py says which stay in one process."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

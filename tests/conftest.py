@@ -33,8 +33,8 @@ def pytest_configure() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-SERVED = ("browser/", "launcher/", "server/")
-"""Folders whose tests start ComfyUI: in one process, one after the other."""
+TOGETHER = {"browser": "start.py", "launcher": "start.py", "server": "server"}
+"""Folders whose tests stay in one process: they share started servers, or start.py's one base."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,7 +45,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "served" if file.startswith(SERVED) else file
+            return TOGETHER.get(file.partition("/")[0], file)
 
     return ByFile(config, log)
 

@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    sys.path[0] = str(ROOT)
+    if Path(sys.path[0]).resolve() == ROOT / "training":
+        sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_intermixed_args(arguments)
     from emofeedback.commands.dispatch import exit_code

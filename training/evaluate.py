@@ -58,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 where the user has to change something."""
-    sys.path[0] = str(ROOT)
+    if Path(sys.path[0]).resolve() == ROOT / "training":
+        sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every picture scored
     options = parser().parse_intermixed_args(arguments)

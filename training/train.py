@@ -54,7 +54,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 where the user has to change something."""
     # a script's own folder comes first on the path, where its neighbours would shadow libraries
-    sys.path[0] = str(ROOT)
+    if Path(sys.path[0]).resolve() == ROOT / "training":
+        sys.path[0] = str(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every picture scored
     options = parser().parse_intermixed_args(arguments)

@@ -99,7 +99,8 @@ def _left_to_chance(family: str, levels: tuple[CueLevel, ...]) -> Chance:
         mean.append(middle)
         spread = (p * (effect - middle) ** 2 for p, effect in zip(chances(levels), effects))
         variance.append(sum(spread))
-    unnamed = CueLevel(family, "", mean[0], mean[1], (), "left to chance")
+    label = "left to chance" if ODDS else levels[0].label
+    unnamed = CueLevel(family, "", mean[0], mean[1], (), label)
     return Chance(unnamed, (variance[0], variance[1]))
 
 

@@ -31,8 +31,6 @@ def numbers(run: Run) -> list[int]:
 
 @pytest.fixture(scope="module")
 def ended(comfy: Comfy) -> Run:
-    if comfy.mode != "default":
-        pytest.skip("what is kept does not depend on the cache")
     return done(comfy, loop(731))
 
 

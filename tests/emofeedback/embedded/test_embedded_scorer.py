@@ -237,10 +237,9 @@ def test_the_detector_sees_every_size_at_its_own():
 
 
 def test_the_artists_prompt_stays_literally_in_the_next_prompt(request_for):
-    for prompt in ("a boat on the sea", "Ein  Boot, auf dem Meer.", "a cat; at sunset"):
-        refined = load_scorer().refiner().refine(request_for(prompt))
-        assert refined.prompt.startswith(prompt.rstrip(" ,.;"))
-        assert refined.clause in refined.prompt
+    refined = load_scorer().refiner().refine(request_for("Ein  Boot; auf dem Meer, 夜."))
+    assert refined.prompt.startswith("Ein  Boot; auf dem Meer, 夜")
+    assert refined.clause and refined.clause in refined.prompt
 
 
 def test_a_refiner_that_cannot_be_read_asks_again_and_then_lets_the_rules_speak(

@@ -27,6 +27,7 @@ from emofeedback.refining.falling_back import RulesInstead
 from emofeedback.refining.instructions import InstructionRefiner
 from emofeedback.refining.lvlm import LvlmRefiner
 from emofeedback.refining.rules import RuleRefiner
+from emofeedback.study.insertion import RoleInsertion
 from training.evaluation.systems import ReaderScorer
 from training.proof.trials import JudgeScorer
 
@@ -104,10 +105,12 @@ def test_refiners_that_cannot_write_several_write_one(scorers: list[Scorer]) -> 
     refiners += [RulesInstead(refiners[1]), RememberingRefiner(refiners[1], LoopMemory(), "it")]
     edits = EditScorer(scorers[1], PICTURES[:1])
     refiners.append(InstructionRefiner(refiners[0], edits.original, edits.reading))
+    refiners.append(RoleInsertion())
     assert {type(refiner).__name__ for refiner in refiners} == subclasses("Refiner")
     for refiner in refiners:
         assert not refiner.several
         made = refiner.refine_several(blind_request("a boat", Emotion(2, 1)), 3)
         assert len(made) == 1
-        assert made[0].prompt.startswith("a boat")
+        begins = "a joyful boat" if isinstance(refiner, RoleInsertion) else "a boat"
+        assert made[0].prompt.startswith(begins)
     assert scorers[0].refiner().several

@@ -44,7 +44,7 @@ class Meter(Scorer):
         return [Reading(emotion=Emotion(float(6 * i.mean() - 3), 0), model="meter") for i in images]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 99), st.floats(0.3, 1.0), st.floats(0.0, 0.4))
 def test_light_and_colour_lose_nothing_and_other_shapes_are_another_picture(
     seed: int, contrast: float, lift: float

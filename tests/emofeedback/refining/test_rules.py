@@ -51,7 +51,7 @@ def test_a_clause_stays_within_its_words(cues):
 
 
 @given(any_cues, emotions, st.lists(st.tuples(any_cues, emotions), max_size=4))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_chosen_cues_are_never_expected_to_do_worse_than_what_is_there(cues, target, tried):
     evidence = Evidence.of(tried)
     costs = evidence.expected_best(target, best=1.5)
@@ -60,7 +60,7 @@ def test_chosen_cues_are_never_expected_to_do_worse_than_what_is_there(cues, tar
 
 
 @given(any_cues, emotions, st.lists(st.tuples(any_cues, emotions), max_size=3))
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_what_may_be_won_is_what_sampling_says(cues, target, tried):
     evidence, best = Evidence.of(tried), 1.0
     index, table = combination_of(cues), combinations()

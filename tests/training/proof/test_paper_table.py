@@ -66,7 +66,7 @@ def test_a_pilot_asks_for_as_many_pairs_as_give_the_power():
 def test_a_stopped_table_goes_on_where_it_was(tmp_path: Path):
     asked = ["paper", "--quick", "--rows", "supervised adapter", "--run", str(tmp_path)]
     assert main(asked) == 0
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*_emotion.safetensors")}
     measured = sorted(tmp_path.rglob("measured/*.json"))
     assert len(kept) == 1
     assert len(measured) == 2
