@@ -68,7 +68,7 @@ def _train(config: TrainConfig, folder: Path) -> None:
             log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None
     if held_out:
-        before = first_gaps(model, processor, held_out, scorer, folder)
+        before = first_gaps(folder, lambda: held_out_gaps(model, processor, held_out, scorer))
     else:
         log.warning(
             "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "

@@ -45,14 +45,12 @@ def held_out_examples(
     return [examples[i] for i in sorted(trained)], [examples[i] for i in sorted(held_out)]
 
 
-def first_gaps(
-    model: Any, processor: Any, examples: Sequence[Example], config: ScorerConfig, folder: Path
-) -> np.ndarray:
-    """`held_out_gaps` before the training; measured once in a run and kept in its folder."""
+def first_gaps(folder: Path, measure: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `measure` finds before the training; measured once in a run and kept in its folder."""
     path = folder / BEFORE_FILE
     if path.is_file():
         return np.asarray(json.loads(path.read_text(encoding="utf-8")))
-    gaps = held_out_gaps(model, processor, examples, config)
+    gaps = measure()
     write_json(path, gaps.tolist())
     return gaps
 

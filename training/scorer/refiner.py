@@ -36,7 +36,7 @@ from ..world.captions import neutral_prompt
 from ..world.scene import sample_scene
 from .data import drawing, prompts_of
 from .grpo import grpo, load_scorer_model, lora_of, save_trained, trl_classes
-from .measure import HELD_OUT_SEED, report, trained_lvlm
+from .measure import HELD_OUT_SEED, first_gaps, report, trained_lvlm
 from .rewards import text_of
 
 log = logging.getLogger(__name__)
@@ -181,7 +181,9 @@ def _train(config: TrainConfig, folder: Path) -> None:
     side = trained_lvlm(model, processor, scorer).processor.side
     examples = drawn_rewritings(scorer.pictures, seed=config.seed, split="train", side=side)
     held_out = drawn_rewritings(scorer.held_out, seed=HELD_OUT_SEED, split="held_out", side=side)
-    before = held_out_gaps(model, processor, held_out, scorer) if held_out else None
+    before = None
+    if held_out:
+        before = first_gaps(folder, lambda: held_out_gaps(model, processor, held_out, scorer))
     asked = refiner_rows(examples, scorer)
     trained = grpo(config, model, processor, asked, [expected_fall], lora_of(scorer), folder)
     save_trained(trained, processor, scorer, folder / "scorer")
@@ -199,7 +201,7 @@ def held_out_gaps(
     lvlm = trained_lvlm(model.eval(), processor, config)
     gaps = []
     for example in tqdm(examples, desc="held-out rewritings"):
-        image = torch.from_numpy(np.asarray(example.open())).float() / 255
+        image = torch.from_numpy(np.array(example.open())).float() / 255
         ask = Ask(
             image,
             question_of(example, config),

@@ -23,7 +23,7 @@ from emofeedback.lvlm.ratings import plain_rating
 from emofeedback.records.emotion import Emotion
 from training.scorer.data import drawn_examples, read_examples, rows, streamed
 from training.scorer.grpo import load_scorer_model
-from training.scorer.measure import held_out_examples
+from training.scorer.measure import first_gaps, held_out_examples
 from training.scorer.rewards import format_reward, read_answer
 from training.scorer.start import answered, right_answer, supervised_start
 from training.settings.scorer import ScorerConfig
@@ -151,6 +151,11 @@ def test_rated_pictures_are_checked_line_by_line(ratings: Path, line: str, messa
     ratings.write_text(line, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_examples(ScorerConfig(data=str(ratings)), seed=0)
+
+
+def test_what_was_found_before_the_training_is_measured_once(tmp_path: Path) -> None:
+    found = [np.array([[0.5, 1.0]])]
+    assert first_gaps(tmp_path, found.pop).tolist() == first_gaps(tmp_path, found.pop).tolist()
 
 
 def test_a_picture_is_opened_when_its_row_is_asked_for(ratings: Path) -> None:
