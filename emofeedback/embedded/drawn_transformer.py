@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .prediction import velocity_of
+from .prediction import over_seams, velocity_of
 
 LEVELS = 1000
 """Timesteps are noise levels times this number."""
@@ -29,6 +29,8 @@ def drawn_transformer_class() -> Any:
 
         guess_error = 0.0
         """As for `prediction.velocity_of`."""
+        seamless_below = 0.0
+        """As for `prediction.over_seams`."""
 
         def forward(
             self,
@@ -40,16 +42,21 @@ def drawn_transformer_class() -> Any:
             **options: Any,
         ) -> Any:
             """Velocity (noise - clean) [B, 16, h, w]; arguments as in the base class."""
-            guess = super().forward(
-                hidden_states=hidden_states,
-                encoder_hidden_states=encoder_hidden_states,
-                pooled_projections=pooled_projections,
-                timestep=timestep,
-                return_dict=False,
-                **options,
-            )[0]
-            guess = guess.to(hidden_states.dtype)
-            velocity = velocity_of(guess, hidden_states, timestep / LEVELS, self.guess_error)
+            predict, sigma = super().forward, timestep / LEVELS
+
+            def guess(noisy: Tensor) -> Tensor:
+                clean: Tensor = predict(
+                    hidden_states=noisy,
+                    encoder_hidden_states=encoder_hidden_states,
+                    pooled_projections=pooled_projections,
+                    timestep=timestep,
+                    return_dict=False,
+                    **options,
+                )[0]
+                return clean.to(hidden_states.dtype)
+
+            clean = over_seams(guess, hidden_states, sigma, self.seamless_below)
+            velocity = velocity_of(clean, hidden_states, sigma, self.guess_error)
             return Transformer2DModelOutput(sample=velocity) if return_dict else (velocity,)
 
     return DrawnTransformer

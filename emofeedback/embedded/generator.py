@@ -45,6 +45,8 @@ class GeneratorConfig:
     """Sampling shift; 3 is what ComfyUI gives an SD3 model by itself."""
     guess_error: float = 0.0
     """As for `prediction.velocity_of`; 0, as of files that do not say it."""
+    seamless_below: float = 0.0
+    """As for `prediction.over_seams`; 0, as of files that do not say it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def new_transformer(config: GeneratorConfig) -> Any:
     )
     embed_whole_patches(transformer)
     transformer.guess_error = config.guess_error
+    transformer.seamless_below = config.seamless_below
     return transformer
 
 

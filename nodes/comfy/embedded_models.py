@@ -18,7 +18,7 @@ from comfy import sd1_clip
 from ...emofeedback.control.adapter import EmotionAdapter
 from ...emofeedback.control.checkpoint import load_adapter
 from ...emofeedback.embedded import autoencoder, clip, generator, weights
-from ...emofeedback.embedded.prediction import velocity_of
+from ...emofeedback.embedded.prediction import over_seams, velocity_of
 from ...emofeedback.errors import CheckpointError
 from ...emofeedback.refining.cues import named_subjects
 from .bridge import show_text
@@ -103,7 +103,7 @@ class DrawnLatents(comfy.latent_formats.LatentFormat):
 
 def _load_generator(metadata: dict[str, str]) -> Any:
     tensors, facts = weights.read_weights(generator.FILE)
-    guess_error = generator.read_config(facts).guess_error
+    config = generator.read_config(facts)
     model = comfy.sd.load_diffusion_model_state_dict(tensors, model_options={"dtype": DTYPE})
     if model is None:
         raise CheckpointError(
@@ -114,13 +114,18 @@ def _load_generator(metadata: dict[str, str]) -> Any:
     model.add_wrapper_with_key(
         comfy.patcher_extension.WrappersMP.APPLY_MODEL,
         "emofb_clean",
-        partial(_denoise_by_guess, guess_error),
+        partial(_denoise_by_guess, config),
     )
     return model
 
 
 def _denoise_by_guess(
-    guess_error: float, execute: Any, noisy: Any, sigma: Any, *conds: Any, **options: Any
+    config: generator.GeneratorConfig,
+    execute: Any,
+    noisy: Any,
+    sigma: Any,
+    *conds: Any,
+    **options: Any,
 ) -> Any:
     """The denoised latents of a network that predicts them.
 
@@ -128,8 +133,12 @@ def _denoise_by_guess(
     with every copy of the MODEL, and no sampling patch undoes it.
     """
     level = sigma.reshape(-1, 1, 1, 1)
-    guess = (noisy - execute(noisy, sigma, *conds, **options)) / level
-    return noisy - level * velocity_of(guess, noisy, sigma, guess_error)
+
+    def guess(latents: Any) -> Any:
+        return (latents - execute(latents, sigma, *conds, **options)) / level
+
+    clean = over_seams(guess, noisy, sigma, config.seamless_below)
+    return noisy - level * velocity_of(clean, noisy, sigma, config.guess_error)
 
 
 class DrawnTextTower(comfy.clip_model.CLIPTextModel):

@@ -55,7 +55,9 @@ DETAIL_SIGMAS = 0.03, 0.5
 class GeneratorRecipe:
     """All values of the recipe."""
 
-    model: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(guess_error=0.2))
+    model: GeneratorConfig = field(
+        default_factory=lambda: GeneratorConfig(guess_error=0.2, seamless_below=0.3)
+    )
     adapter_width: int = 192
     batch: int = 32
     pictures: int = 24_000
@@ -98,7 +100,8 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     torch.manual_seed(options.seed)
     widths = recipe.model.context_width, recipe.model.pooled_width
     modules = {
-        "transformer": initialise(new_transformer(recipe.model)),
+        # one guess a step: what lies over the seams of two is for sampling
+        "transformer": initialise(new_transformer(replace(recipe.model, seamless_below=0.0))),
         "adapter": EmotionAdapter(*widths, recipe.adapter_width),
     }
     if options.start is not None:
