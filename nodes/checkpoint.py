@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from comfy_api.latest import io
 from ..emofeedback.control.checkpoint import find_partner, load_adapter, read_facts
 from ..emofeedback.errors import CheckpointError, ConfigError
 from ..emofeedback.records.weights import read_file, read_header
+from .comfy.bridge import show_text
 from .comfy.embedded_models import attach_adapter, attached_adapter
 from .comfy.model_folders import EMOTION
 from .widgets.names import ENCODE_EMOTION, LOAD_CHECKPOINT
 from .widgets.sockets import CATEGORY
+
+log = logging.getLogger(__name__)
 
 ENDING = "_emotion.safetensors"
 
@@ -85,6 +89,10 @@ class LoadCheckpoint(io.ComfyNode):
         if strength_model:
             model = _with_lora(model, path, strength_model)
         facts = read_facts(path)
+        if facts.outdated:
+            told = f"{path.name} {facts.outdated}"
+            log.warning(told)
+            show_text(told)
         record = {
             "base_family": facts.base_family,
             "trained": facts.trained,

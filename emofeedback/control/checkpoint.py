@@ -36,6 +36,8 @@ LORA_KEYS = {
 }
 """Beginnings of the keys that stock loaders read, and the endings of both halves."""
 WIDTHS = {"context_width", "pooled_width", "hidden"}
+EDITIONS = {"drawn": "2"}
+"""Families whose weights were made anew, and which edition checkpoints are trained on today."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,18 @@ class EmotionFacts:
     config_hash: str = ""
     evaluation: Mapping[str, float] = field(default_factory=dict)
     """Measured numbers by name."""
+    base_edition: str | None = None
+    """Of a family in `EDITIONS`: which weights it was trained with; None: today's."""
+
+    @property
+    def outdated(self) -> str:
+        """A sentence if the weights that the checkpoint was trained with were made anew since."""
+        if self.base_edition in (None, EDITIONS.get(self.base_family, "")):
+            return ""
+        return (
+            f"was trained on earlier weights of the family {self.base_family!r}, which have been "
+            "made anew since: what it does to today's was never measured. Train it again."
+        )
 
     def metadata(self) -> dict[str, str]:
         """The facts as safetensors metadata."""
@@ -57,6 +71,7 @@ class EmotionFacts:
             "format_version": FORMAT_VERSION,
             "scale": SCALE,
             "base_family": self.base_family,
+            "base_edition": self.base_edition or EDITIONS.get(self.base_family, ""),
             "trained": self.trained,
             "config_hash": self.config_hash,
             "evaluation": json.dumps(dict(self.evaluation), sort_keys=True),
@@ -146,6 +161,7 @@ def read_facts(path: Path) -> EmotionFacts:
         trained=metadata.get("trained", ""),
         config_hash=metadata.get("config_hash", ""),
         evaluation=evaluation,
+        base_edition=metadata.get("base_edition", ""),
     )
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..records.emotion import LIMIT, Emotion
 from .cues import OPTIONS, UNNAMED, CueLevel
+from .improvement import expected_improvement
 
 BASE_SPREAD = 1.0
 CUE_SPREAD = 0.35
@@ -33,7 +34,7 @@ CANDIDATE_SPREAD = 0.3
 NEAREST = 0.5
 """Gap size that readings can tell from none: below it the loop goes on looking as if it were so."""
 NAMED_COST = 0.03
-"""Share of the gap to close that one more named cue must win to be worth its words."""
+"""Share of what can be won at all that one more named cue must win to be worth its words."""
 READING_SPREAD = 0.6
 """Of one candidate's reading about its prompt's mean: pictures differ by 0.3, readings err by 0.4,
 and the cues of one prompt disturb each other."""
@@ -163,22 +164,17 @@ class Evidence:
         """[N] the best gap size to expect after one more picture of each of `combinations()`.
 
         The loop keeps its best picture, so a prompt that may come near is worth a try even if it
-        may also miss (expected improvement: Mockus, 1975). A picture whose cues hide what it shows
-        wins nothing, and words cost.
+        may also miss. A picture whose cues hide what it shows wins nothing, and words cost.
 
         Args:
             best: gap size of the best picture so far.
             aim: what the body will be handed beside the words.
         """
         table = combinations()
-        spread = np.sqrt(self.variance(aim)[:, None] + CANDIDATE_SPREAD**2 + table.chance)
-        missing = self._missing(target, aim)
-        reached = np.zeros(len(spread))
-        for draw in _draws():
-            gaps = np.hypot(*(missing - spread * draw).T)
-            reached += np.minimum(gaps, best) / len(_draws())
-        seen = table.veil * best + (1 - table.veil) * reached
-        return seen + NAMED_COST * best * table.named
+        spread = np.sqrt(self.variance(aim) + CANDIDATE_SPREAD**2 + table.chance.mean(1))
+        missing = np.hypot(*self._missing(target, aim).T)
+        won = (1 - table.veil) * expected_improvement(missing, spread, best)
+        return np.asarray(best - won + NAMED_COST * won.max() * table.named)
 
     def best_gap(self, tried: Iterable[Tried], target: Emotion) -> float:
         """Gap size of the nearest picture so far, as far as one noisy reading can tell.
@@ -228,19 +224,6 @@ class Evidence:
             for other in () if alone else table.columns.T[:first]:
                 variance += 2 * self.covariance[column, other]
         return np.asarray(variance - variance.min())
-
-
-@lru_cache(maxsize=1)
-def _draws() -> np.ndarray:
-    """[24, 2] spread evenly as a standard normal on the plane: rings of equal chance."""
-    rings = np.sqrt(-2 * np.log(1 - (np.arange(3) + 0.5) / 3))
-    angles = 2 * np.pi * np.arange(8) / 8
-    points = [
-        (ring * np.cos(angle + turn), ring * np.sin(angle + turn))
-        for turn, ring in enumerate(rings)
-        for angle in angles
-    ]
-    return np.array(points)
 
 
 def combination_of(cues: Sequence[CueLevel]) -> int:

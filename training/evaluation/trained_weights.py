@@ -64,12 +64,14 @@ def rank_of(checkpoint: Path) -> int:
 
 
 def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
-    family = read_facts(checkpoint).base_family
-    if family != policy.family.name:
+    facts = read_facts(checkpoint)
+    if facts.base_family != policy.family.name:
         raise CheckpointError(
-            f"{checkpoint} was trained on the family {family!r}; this model is "
+            f"{checkpoint} was trained on the family {facts.base_family!r}; this model is "
             f"{policy.family.name!r}."
         )
+    if facts.outdated:
+        raise CheckpointError(f"{checkpoint} {facts.outdated}")
     adapter = load_adapter(checkpoint)
     values = {f"adapter.{name}": value for name, value in adapter.state_dict().items()}
     partner = find_partner(checkpoint)

@@ -108,6 +108,8 @@ def _start_adapter(family: Any, path: str, seed: int) -> Any:
             f"{path} was trained on the family {facts.base_family!r}; this model is "
             f"{family.name!r}. Give an emotion checkpoint of this family, or none."
         )
+    if facts.outdated:
+        raise CheckpointError(f"{path} {facts.outdated}")
     wanted = (family.adapter.context_width, family.adapter.pooled_width)
     if (adapter.context_width, adapter.pooled_width) != wanted:
         raise CheckpointError(

@@ -16,6 +16,8 @@ from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECTS
 from .plan import Metric, Plan
 
 BATCH = 32
+CLOSE = 0.25
+"""How far a named cue's shift may lie from the table, in points of the scale."""
 AXES = ("V", "A")
 Content = tuple[str, str]
 """Place and subject."""
@@ -35,23 +37,22 @@ def chance_metrics(plan: Plan) -> list[Metric]:
 
 
 def _shift_metrics(contents: list[Content], plan: Plan) -> list[Metric]:
+    """Each cue named in a prompt against the bare prompt from the same noise."""
     place, subject = contents[0]
-    plain = _painted(place, subject, "", plan.chance_noises).mean(0)
-    missed, worst = [], (0.0, "")
-    for levels in FAMILIES.values():
-        for level in levels:
-            seen = _painted(place, subject, level.phrases[0], plan.shift_noises).mean(0)
-            off = (seen - plain - _promised(level)).abs()
-            missed.append(off)
-            worst = max(worst, (float(off.max()), level.label))
-    errors = torch.stack(missed).mean(0).tolist()
-    note = f"worst {worst[0]:.2f}: {worst[1]}"
-    return [
-        Metric(
-            "chance", f"{axis}-shift of a named cue misses the table by", error, len(missed), note
-        )
-        for axis, error in zip(AXES, errors, strict=True)
-    ]
+    plain = _painted(place, subject, "", plan.shift_noises)
+    labels, missed = [], []
+    for level in (level for levels in FAMILIES.values() for level in levels):
+        seen = _painted(place, subject, level.phrases[0], plan.shift_noises)
+        labels.append(level.label)
+        missed.append(((seen - plain).mean(0) - _promised(level)).abs())
+    misses = torch.stack(missed)
+    metrics = []
+    for axis, each in zip(AXES, misses.T, strict=True):
+        within = float((each <= CLOSE).float().mean())
+        note = f"{within:.0%} within {CLOSE}; worst {each.max():.2f}: {labels[int(each.argmax())]}"
+        name = f"{axis}-shift of a named cue misses the table by"
+        metrics.append(Metric("chance", name, float(each.mean()), len(misses), note))
+    return metrics
 
 
 def _promised(level: CueLevel) -> Tensor:

@@ -272,7 +272,7 @@ def test_cues_of_several_answers_are_put_together_where_that_should_win_more(
     clauses = ("under storm clouds", "reeling", "among flowers", "in pastel colours")
     answering(monkeypatch, [write_rewrite([], clause) for clause in clauses])
     refined = load_scorer().refiner().refine(request_for())
-    named = {level.label for level in named_cues(refined.prompt) if not level.neutral}
+    named = {level.label for level in named_cues(refined.prompt) if level.phrases}
     assert named == {"dark storm sky", "reeling"}
     assert {each.cue for each in refined.suggestions} == named
     assert refined.prompt.startswith("a boat on the sea, ")

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,28 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.records.policy import LoopPolicy
 from emofeedback.records.reading import Reading
 from emofeedback.records.refinement import Refinement, Suggestion
+from emofeedback.records.request import RefineRequest
 from emofeedback.records.state import LoopState
 from emofeedback.refining.rules import RuleRefiner
+
+
+class Confetti(RuleRefiner):
+    """Proposes what stands in the golden file, whatever the table of cues says today."""
+
+    def refine(self, request: RefineRequest) -> Refinement:
+        text = "weather: still air -> whirling confetti"
+        return replace(
+            super().refine(request),
+            prompt="a boat, in whirling confetti",
+            clause="in whirling confetti",
+            suggestions=(Suggestion(text, cue="whirling confetti", reason="raises both"),),
+        )
 
 
 def history() -> list[LoopState]:
     """The states of a run: begun, rewritten, read, refined, skipped, read, accepted."""
     begun = start_loop("a boat", Emotion(1, 1), LoopPolicy(rounds=9, tolerance=0))
-    state = rewritten_for_target(begun, RuleRefiner())
+    state = rewritten_for_target(begun, Confetti())
     readings = [Reading(emotion=Emotion(v, 0), uncertainty=(0.3, 0.2)) for v in (0, 2)]
     images = torch.rand(2, 16, 24, 3, generator=torch.Generator().manual_seed(0))
     refinement = Refinement(
