@@ -52,12 +52,13 @@ class EmotionFacts:
     evaluation: Mapping[str, float] = field(default_factory=dict)
     """Measured numbers by name."""
     base_edition: str | None = None
-    """Of a family in `EDITIONS`: which weights it was trained with; None: today's."""
+    """Of a family in `EDITIONS`: the earlier weights that it was trained with, "" for the first;
+    None: today's."""
 
     @property
     def outdated(self) -> str:
         """A sentence if the weights that the checkpoint was trained with were made anew since."""
-        if self.base_edition in (None, EDITIONS.get(self.base_family, "")):
+        if self.base_edition is None:
             return ""
         return (
             f"was trained on earlier weights of the family {self.base_family!r}, which have been "
@@ -71,7 +72,9 @@ class EmotionFacts:
             "format_version": FORMAT_VERSION,
             "scale": SCALE,
             "base_family": self.base_family,
-            "base_edition": self.base_edition or EDITIONS.get(self.base_family, ""),
+            "base_edition": EDITIONS.get(self.base_family, "")
+            if self.base_edition is None
+            else self.base_edition,
             "trained": self.trained,
             "config_hash": self.config_hash,
             "evaluation": json.dumps(dict(self.evaluation), sort_keys=True),
@@ -156,12 +159,13 @@ def read_facts(path: Path) -> EmotionFacts:
     evaluation = _table(path, metadata, "evaluation")
     if not all(type(number) in (int, float) for number in evaluation.values()):
         raise damaged(path, "its evaluation holds something else than numbers")
+    family, edition = (metadata.get(name, "") for name in ("base_family", "base_edition"))
     return EmotionFacts(
-        base_family=metadata.get("base_family", ""),
+        base_family=family,
         trained=metadata.get("trained", ""),
         config_hash=metadata.get("config_hash", ""),
         evaluation=evaluation,
-        base_edition=metadata.get("base_edition", ""),
+        base_edition=None if edition == EDITIONS.get(family, "") else edition,
     )
 
 

@@ -43,6 +43,16 @@ def files(tmp_path, adapter):
     return save_checkpoint(tmp_path, "calm", adapter, FACTS, lora=LORA, lora_scale=2.0)
 
 
+def test_a_checkpoint_of_earlier_weights_says_so(tmp_path, adapter):
+    for number, (family, edition, told) in enumerate(
+        [("drawn", "", "Train it again"), ("drawn", None, ""), ("flux", None, "")]
+    ):
+        facts = EmotionFacts(base_family=family, base_edition=edition)
+        files = save_checkpoint(tmp_path, f"some{number}", adapter, facts)
+        assert told in read_facts(files["emotion"]).outdated
+        assert bool(read_facts(files["emotion"]).outdated) == bool(told)
+
+
 def test_an_adapter_comes_back_as_it_was(files, adapter):
     restored = load_adapter(files["emotion"])
     assert all(torch.equal(a, b) for a, b in zip(restored.parameters(), adapter.parameters()))
