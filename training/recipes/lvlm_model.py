@@ -121,9 +121,11 @@ def save(lvlm: TransformersLvlm, folder: Path, facts: Mapping[str, str]) -> None
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(lvlm.model.config.to_json_string(use_diff=False))
     config |= {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "dtype": "float16"}
+    config["text_config"] |= _rope_of_version_4(config["text_config"]["rope_parameters"])
     write_json(folder / "config.json", config)
     lvlm.model.generation_config.save_pretrained(folder)
     lvlm.processor.tokenizer.save_pretrained(folder)
+    _name_tokens_as_version_4(folder / "tokenizer_config.json")
     side, processor = lvlm.processor.side, lvlm.processor
     write_json(
         folder / "preprocessor_config.json",
@@ -143,3 +145,18 @@ def save(lvlm: TransformersLvlm, folder: Path, facts: Mapping[str, str]) -> None
         name: value for name, value in lvlm.model.state_dict().items() if name != "lm_head.weight"
     }
     export(folder / "model.safetensors", weights, {**facts, "format": "pt"})
+
+
+def _rope_of_version_4(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The positions' settings under the names that transformers 4 reads; version 5 has its own."""
+    kind = {name: value for name, value in parameters.items() if name != "rope_theta"}
+    return {"rope_scaling": kind, "rope_theta": parameters["rope_theta"]}
+
+
+def _name_tokens_as_version_4(path: Path) -> None:
+    """Rewrite a tokenizer's settings so that transformers 4 and 5 both read them."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if "extra_special_tokens" in settings:
+        settings["additional_special_tokens"] = settings.pop("extra_special_tokens")
+    write_json(path, settings)

@@ -1,5 +1,6 @@
 """The readers' recipes run, resume exactly and export what the package loads; their truths hold."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,19 @@ def test_an_exported_model_loads_as_an_ordinary_transformers_folder(options):
         trained = run.modules["lvlm"].state_dict()
         for name, value in loaded.model.state_dict().items():
             assert torch.equal(value, trained[name].half().float()), name
+
+
+def test_an_exported_model_says_all_that_the_shipped_one_says(options):
+    """The shipped folder is read by the lowest transformers that is declared, by `--lowest`."""
+    lvlm_recipe.train_with(RECIPES["lvlm"][1], options)
+    for name, part in (("config.json", "text_config"), ("tokenizer_config.json", None)):
+        made, shipped = (
+            json.loads((folder / "drawn_lvlm" / name).read_text(encoding="utf-8"))
+            for folder in (options.weights, FOLDER)
+        )
+        assert set(made) == set(shipped)
+        assert part is None or set(made[part]) == set(shipped[part])
+    assert made["tokenizer_class"] == shipped["tokenizer_class"]
 
 
 def test_an_exported_detector_loads_with_its_threshold(options):
