@@ -19,6 +19,8 @@ from emofeedback.lvlm.precision import fast_dtype
 
 PICTURES = 4
 SEED = 1
+RIDGE = 1e-5
+"""Of the colours' fit, for each sample."""
 LATENT_LIMIT = 3.0
 """The decoder's own soft clamp of its input: tanh(x / 3) * 3, as TAESD."""
 
@@ -57,13 +59,18 @@ def drawn_latents(size: int) -> Tensor:
 
 @torch.no_grad()
 def fit_colours(body: nn.Module, latents: Tensor) -> nn.Conv2d:
-    """The 1 x 1 convolution from features to colours with the least squared error."""
+    """The 1 x 1 convolution from features to colours with the least squared error.
+
+    A small ridge keeps its weights small: features that nearly repeat each other would get large
+    ones of either sign, which half precision does not add up to the same colour.
+    """
     features = body(_clamped(latents))  # [N, F, H / 2, W / 2]
     ones = torch.ones_like(features[:, :1])
     inputs = torch.cat([features, ones], 1).movedim(1, -1).flatten(0, 2).double()
     painted = autoencoder.decode(latents).movedim(-1, 1)
     colours = nn.functional.avg_pool2d(painted, 2).movedim(1, -1).flatten(0, 2).double()
-    found = torch.linalg.lstsq(inputs, colours).solution.float()  # [F + 1, 3]
+    ridge = RIDGE * len(inputs) * torch.eye(inputs.shape[1], dtype=inputs.dtype)
+    found = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ colours).float()  # [F + 1, 3]
     head = nn.Conv2d(features.shape[1], 3, 1)
     head.weight.copy_(found[:-1].T[:, :, None, None])
     head.bias.copy_(found[-1])  # type: ignore[union-attr]

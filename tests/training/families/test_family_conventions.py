@@ -195,7 +195,7 @@ def test_a_size_that_no_picture_can_have_is_refused(tmp_path: Path) -> None:
     PIPELINES["sd3.5"]().save_pretrained(tmp_path)
     for path, size, said in (
         (str(tmp_path), 17, "8.5 latent cells wide; model.size must be a multiple of 4"),
-        ("", 100, "a multiple of 32 pixels a side, up to 1024"),
+        ("", 100, "a multiple of 16 pixels a side, up to 1024"),
         ("", 2048, "up to 1024"),
     ):
         named = [f"model.path={path}"] if path else []
