@@ -40,6 +40,16 @@ EDITIONS = {"drawn": "2"}
 """Families whose weights were made anew, and which edition checkpoints are trained on today."""
 
 
+def outdated(family: str, edition: str) -> str:
+    """What to say of what was trained on an edition of a family's weights; nothing of today's."""
+    if edition == EDITIONS.get(family, ""):
+        return ""
+    return (
+        f"was trained on earlier weights of the family {family!r}, which have been made anew "
+        "since: what it does to today's was never measured. Train it again."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmotionFacts:
     """What an emotion checkpoint says about itself, as string metadata."""
@@ -58,12 +68,7 @@ class EmotionFacts:
     @property
     def outdated(self) -> str:
         """A sentence if the weights that the checkpoint was trained with were made anew since."""
-        if self.base_edition is None:
-            return ""
-        return (
-            f"was trained on earlier weights of the family {self.base_family!r}, which have been "
-            "made anew since: what it does to today's was never measured. Train it again."
-        )
+        return "" if self.base_edition is None else outdated(self.base_family, self.base_edition)
 
     def metadata(self) -> dict[str, str]:
         """The facts as safetensors metadata."""
@@ -165,7 +170,7 @@ def read_facts(path: Path) -> EmotionFacts:
         trained=metadata.get("trained", ""),
         config_hash=metadata.get("config_hash", ""),
         evaluation=evaluation,
-        base_edition=None if edition == EDITIONS.get(family, "") else edition,
+        base_edition=edition if outdated(family, edition) else None,
     )
 
 

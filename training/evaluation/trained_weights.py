@@ -14,8 +14,9 @@ from emofeedback.errors import CheckpointError
 from emofeedback.records.weights import read_file, read_header
 
 from ..families.lora_names import stored_name
+from ..rl.checkpoints import check_edition
 from ..rl.policy import Policy
-from ..runs.run_state import read_average
+from ..runs.run_state import kept_facts, read_average
 from ..settings.files import CONFIG_FILE, load_config
 
 
@@ -94,6 +95,7 @@ def _of_run(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
     """The averaged weights; a LoRA trained with another alpha is scaled to this policy's."""
     model = load_config(checkpoint.parent.parent / CONFIG_FILE).model
     values = read_average(checkpoint)
+    check_edition(kept_facts(checkpoint), policy.family.name)
     missing = [name for name in policy.parameters() if name not in values]
     if missing:
         raise CheckpointError(

@@ -5,6 +5,7 @@ For eyes, not for numbers: subject, place and mood should be recognised without 
 
 import argparse
 import logging
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from emofeedback.embedded import generator
+from emofeedback.records.files import write_json
 
 from ..world.scene import held_out
 from ..world.sheet import AXIS, tile
@@ -22,6 +24,15 @@ log = logging.getLogger(__name__)
 PLANE_PROMPT = "a boat on the sea"
 SWEEP_PROMPTS = ("a cat in the forest", "a car in the city", "a bird in the snowfield")
 SWEEP_POINTS = np.linspace(-3, 3, 9).tolist()
+EYES_SEED, EYES_SIDE = 20261130, 256
+MOODS = {
+    "pleasant and activated": (1.8, 1.8),
+    "pleasant and calm": (1.8, -1.8),
+    "unpleasant and activated": (-1.8, 1.8),
+    "unpleasant and calm": (-1.8, -1.8),
+    "neutral": (0.0, 0.0),
+}
+"""What fresh eyes choose from, and the point that is asked for."""
 WORDS = (
     "a dog on the beach, under a rainbow, with party balloons",
     "a house in the village, in steady rain, among old graves, in muted grey colours",
@@ -37,11 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=128, help="pixels per picture on the sheet")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--eyes", action="store_true",
+        help="instead forty shuffled pictures without captions, and eyes.json with what they show",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draws the four sheets."""
+    """Draws the four sheets, or the two for fresh eyes."""
     options.folder.mkdir(parents=True, exist_ok=True)
+    if options.eyes:
+        return eyes_sheets(options.folder, EYES_SEED)
     sheets = {
         "embedded-pairs.jpg": pairs_sheet(options.size, options.seed),
         "embedded-plane.jpg": plane_sheet(options.size, options.seed),
@@ -88,6 +105,28 @@ def chance_sheet(size: int, seed: int) -> Image.Image:
     """One prompt that names no cue, with twenty noises: what is left to chance."""
     pictures = generator.generate([PLANE_PROMPT] * 20, seed=seed)
     return tile(_shown(pictures, size), columns=[""] * 5, rows=[""] * 4)
+
+
+def eyes_sheets(folder: Path, seed: int) -> int:
+    """Two sheets of twenty, row by row, whose subject, place and mood somebody shall name."""
+    lot = random.Random(seed)  # noqa: S311  a lottery of pictures
+    asked = [
+        {"place": lot.choice(PLACES), "subject": lot.choice(SUBJECTS), "mood": mood}
+        for mood in MOODS
+        for _ in range(8)
+    ]
+    lot.shuffle(asked)
+    shown: list[np.ndarray] = []
+    for start in range(0, len(asked), 10):
+        part = asked[start : start + 10]
+        prompts = [f"a {each['subject']} {PLACE_PHRASES[each['place']][0]}" for each in part]
+        points = [MOODS[each["mood"]] for each in part]
+        shown += _shown(generator.generate(prompts, emotion=points, seed=900 + start), EYES_SIDE)
+    for number, start in enumerate((0, 20), 1):
+        sheet = tile(shown[start : start + 20], columns=[""] * 5, rows=[""] * 4)
+        sheet.save(folder / f"eyes-{number}.png")
+    write_json(folder / "eyes.json", asked)
+    return 0
 
 
 def _shown(pictures: Tensor, size: int) -> list[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,7 +43,7 @@ def _shift_metrics(contents: list[Content], plan: Plan) -> list[Metric]:
     place, subject = contents[0]
     plain = _painted(place, subject, "", plan.shift_noises)
     labels, missed = [], []
-    for level in (level for levels in FAMILIES.values() for level in levels):
+    for level in chain(*FAMILIES.values()):
         seen = _painted(place, subject, level.phrases[0], plan.shift_noises)
         labels.append(level.label)
         missed.append(((seen - plain).mean(0) - _promised(level)).abs())

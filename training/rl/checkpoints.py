@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
+
+from emofeedback.control.checkpoint import EDITIONS, outdated
+from emofeedback.errors import CheckpointError
 
 from ..runs.run_state import RunState
 from .engine import laid_out, whole
@@ -12,12 +16,13 @@ from .engine import laid_out, whole
 if TYPE_CHECKING:
     from .step import Stepper
 
-BEST = "best"
+BEST, EDITION = "best", "base_edition"
 
 
 def state_of(trainer: Stepper) -> RunState:
     """The trainer's state, whole; all processes must call it."""
-    facts = {"question": trainer.rewards.question}
+    family = trainer.policy.family.name
+    facts = {"question": trainer.rewards.question, EDITION: EDITIONS.get(family, "")}
     if trainer.best is not None:
         facts[BEST] = repr(trainer.best)
     return RunState(
@@ -34,8 +39,18 @@ def state_of(trainer: Stepper) -> RunState:
     )
 
 
+def check_edition(facts: Mapping[str, str], family: str) -> None:
+    """Raises: CheckpointError: the run began on weights that have been made anew since."""
+    if told := outdated(family, facts.get(EDITION, "")):
+        raise CheckpointError(f"The run {told}")
+
+
 def take_up(trainer: Stepper, state: RunState) -> None:
-    """Make the trainer what it was, whatever engine and number of processes that had."""
+    """Make the trainer what it was, whatever engine and number of processes that had.
+
+    Raises: CheckpointError: the run began on weights that have been made anew since.
+    """
+    check_edition(state.facts, trainer.policy.family.name)
     trainer.policy.load(state.values)
     trainer.policy.start_adapter.load_state_dict(state.start)
     trained = trainer.policy.parameters()

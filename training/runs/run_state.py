@@ -109,6 +109,17 @@ def load_latest(folder: Path) -> RunState:
     )
 
 
+def kept_facts(path: Path) -> dict[str, str]:
+    """What a checkpoint says beside its numbers, without its tensors.
+
+    Raises: CheckpointError: the file is missing or damaged.
+    """
+    try:
+        return dict(json.loads((path / FACTS).read_text(encoding="utf-8")).get("facts", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"The checkpoint {path} is damaged: {error!r}.") from error
+
+
 def read_average(path: Path) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint, or the trained ones where no average was kept; of an
     adapter that was not trained those that the run began with.

@@ -1,4 +1,4 @@
-"""Promises of the drawn world: what is true of a picture, how it is worded, what it reaches."""
+"""Promises of the drawn world: what is true of a picture and what it reaches."""
 
 import subprocess
 import sys
@@ -20,10 +20,7 @@ from emofeedback.refining.cues import (
     total_effect,
 )
 from training.world.scene import NEUTRAL_CUES, Scene, held_out, sample_cues, sample_scene
-from training.world.vocabulary import (
-    PLACES,
-    SUBJECTS,
-)
+from training.world.vocabulary import PLACES, SUBJECTS
 
 pytest.importorskip("skia", reason="skia-python or libegl1 is missing", exc_type=ImportError)
 
