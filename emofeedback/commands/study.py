@@ -11,16 +11,15 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from ..errors import ConfigError
-from ..loop.driver import Generate
 from ..records.emotion import Emotion
 from ..records.files import write_json
-from ..study.comfy_graph import GraphPainter, load_graph
+from ..study.comfy_graph import Graph, GraphPainter, load_graph, takes_aim
 from ..study.painters import Painter
 from ..study.report import study_tables, write_report
 from ..study.runner import kept_trial
@@ -58,16 +57,14 @@ def run(options: argparse.Namespace) -> int:
     """Runs what is missing and writes the report."""
     feelings = listed(options.feelings) or grid(options.levels, options.reach)
     pairs = study_pairs(options.prompts, feelings, options.seed)
+    graph = None if options.workflow is None else load_graph(options.workflow)
     systems = study_systems(
-        options.rounds, options.candidates, emotion_input=options.workflow is None
+        options.rounds, options.candidates, emotion_input=graph is None or takes_aim(graph)
     )
     _same_study(options, len(pairs))
     scorer = chosen_scorer(vars(options))
     judging = open_scorer(options.judge, encoders=options.judge_encoder)
-    judge, painter = (
-        scorer_as_judge(judging),
-        _painter(options.workflow, options.server, options.steps),
-    )
+    judge = scorer_as_judge(judging)
     trials: dict[str, list[Trial]] = {system.name: [] for system in systems}
     pictures: list[list[Path]] = []
     for index, pair in enumerate(pairs):
@@ -76,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
             picture = options.out / f"{index:03d}-{system.name.replace(' ', '-')}.png"
 
             def make(system: System = system, pair: Pair = pair) -> tuple[Trial, Tensor]:
-                paint = painter(system, pair.target)
+                paint = _painter(system, pair.target, graph, options)
                 floor = options.content_floor
                 return run_trial(
                     system,
@@ -86,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
                     judge,
                     floor=floor,
                     saved=lambda: _saved(paint),
-                    take_aim=paint.take_aim if isinstance(paint, Painter) else None,
+                    take_aim=paint.take_aim if system.emotion_input else None,
                 )
 
             trials[system.name].append(kept_trial(picture, make))
@@ -129,15 +126,16 @@ def study_pairs(prompts: Path, feelings: Feelings, seed: int) -> list[Pair]:
 
 
 def _painter(
-    workflow: Path | None, server: str, steps: int
-) -> Callable[[System, Emotion], Generate]:
-    if workflow is None:
-        return lambda system, target: Painter(target if system.emotion_input else None, steps=steps)
-    graph = load_graph(workflow)
-    return lambda _, target: GraphPainter(graph, server, target)
+    system: System, target: Emotion, graph: Graph | None, options: argparse.Namespace
+) -> Painter | GraphPainter:
+    if graph is None:
+        return Painter(target if system.emotion_input else None, steps=options.steps)
+    # where the graph hands on an aim, words alone are words: the generator hears neutral
+    told = target if system.emotion_input or not takes_aim(graph) else Emotion(0, 0)
+    return GraphPainter(graph, options.server, told)
 
 
-def _saved(paint: Generate) -> float:
+def _saved(paint: Painter | GraphPainter) -> float:
     return paint.saved if isinstance(paint, Painter) else 0.0
 
 

@@ -2,7 +2,8 @@
 
 The graph keeps its models, samplers and sizes. Prompt, seed, number of candidates and target are
 set at its Start Emotion Loop, which runs one round; the pictures come back from its End Emotion
-Loop. Systems then differ by what they ask for, never by how it is painted.
+Loop. Systems then differ by what they ask for, never by how it is painted. Where the start's aim is
+wired, a study also sets what reaches the generator beside the words.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ..records.emotion import Emotion
 from ..records.files import parsed
 
 START, END = "EmoFB_StartLoop", "EmoFB_EndLoop"
+AIM = 6
+"""Output of the start that hands the aim to what makes the pictures."""
 TARGET, SHOWN = "study target", "study pictures"
 POLL_S = 0.2
 Graph = dict[str, dict[str, Any]]
@@ -50,6 +53,10 @@ class GraphPainter:
         self._secure, self._host, self._port = (
             parts.scheme == "https", parts.hostname or "", parts.port,
         )  # fmt: skip
+
+    def take_aim(self, aim: Emotion) -> None:
+        """What the graph's own emotion inputs get for the next pictures."""
+        self.target = aim
 
     def __call__(self, prompts: Sequence[str], seed: int) -> Tensor:
         """Pictures [B, H, W, 3] of one prompt, B times, of one seed.
@@ -115,6 +122,12 @@ def load_graph(path: Path) -> Graph:
     return dict(graph)
 
 
+def takes_aim(graph: Graph) -> bool:
+    """Whether the graph hands the aim of its start to anything."""
+    start = next(key for key, node in graph.items() if node["class_type"] == START)
+    return any([start, AIM] in node.get("inputs", {}).values() for node in graph.values())
+
+
 def asked_graph(graph: Graph, prompt: str, target: Emotion, candidates: int, seed: int) -> Graph:
     """The graph that paints one round of a prompt and shows all its pictures."""
     asked = copy.deepcopy(graph)
@@ -129,7 +142,7 @@ def asked_graph(graph: Graph, prompt: str, target: Emotion, candidates: int, see
     asked[start]["inputs"] |= {
         "prompt": prompt, "rounds": 1, "candidates": candidates, "tolerance": 0.0,
         "patience": 0, "time_budget_s": 0, "seed": seed, "seed_policy": "per round",
-        "content_floor": 0.0, "first_prompt": "as written", "target": [TARGET, 0],
+        "content_floor": 0.0, "first_prompt": "as written", "resume": "", "target": [TARGET, 0],
     }  # fmt: skip
     asked[SHOWN] = {"class_type": "PreviewImage", "inputs": {"images": [end, 1]}}
     return asked

@@ -108,8 +108,8 @@ def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple
     """What a study compares: the prompt, one rewrite, best of N, the loop.
 
     Args:
-        emotion_input: the generator also takes valence and arousal; the loop is tried with it, too,
-            and one by the aim alone.
+        emotion_input: the generator also takes valence and arousal: best of N and the loop are
+            tried with it, too, and loops that steer it, by the aim alone and by both.
     """
     number = rounds * candidates
     one = System(name="prompt", rounds=1, candidates=1)
@@ -126,9 +126,13 @@ def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple
         replace(one, name=f"best of {number}", rounds=rounds, candidates=candidates),
         loop,
     )
-    both = replace(loop, name="loop by words and input", emotion_input=True)
-    by_aim = replace(BY_AIM, rounds=rounds, candidates=candidates)
-    return (*systems, both, by_aim) if emotion_input else systems
+    with_input = (
+        replace(INPUT, name=f"best of {number} with input", rounds=rounds, candidates=candidates),
+        replace(loop, name="loop by words and input", emotion_input=True),
+        replace(BY_AIM, rounds=rounds, candidates=candidates),
+        replace(loop, name="loop by both", emotion_input=True, steer=BOTH),
+    )
+    return (*systems, *with_input) if emotion_input else systems
 
 
 def _refiner(name: str, scorer: Scorer) -> Refiner | None:

@@ -12,7 +12,16 @@ from emofeedback.__main__ import main
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.errors import ConfigError
 from emofeedback.records.emotion import Emotion
-from emofeedback.study.comfy_graph import END, SHOWN, START, GraphPainter, asked_graph, load_graph
+from emofeedback.study.comfy_graph import (
+    AIM,
+    END,
+    SHOWN,
+    START,
+    GraphPainter,
+    asked_graph,
+    load_graph,
+    takes_aim,
+)
 from emofeedback.study.painters import Painter
 from emofeedback.study.runner import kept_trial
 from emofeedback.study.systems import study_systems
@@ -33,7 +42,7 @@ def test_a_study_goes_on_where_it_was_and_says_what_it_found(
     assert "The judge never chose." in caplog.text and "| always neutral | 2.83 |" in caplog.text
     figures = json.loads((out / "figures.json").read_text())
     kept = sorted(out.glob("0*.json"))
-    assert len(kept) == len(figures) == 6
+    assert len(kept) == len(figures) == 8
     before = {path.name: path.stat().st_mtime_ns for path in kept}
     kept[3].unlink()  # as one that was killed while it was made: a picture, no record
     (out / f".{kept[3].name}.partial").write_text("{", encoding="utf-8")
@@ -43,6 +52,18 @@ def test_a_study_goes_on_where_it_was_and_says_what_it_found(
     assert changed == [kept[3].name]
     assert main([*asked, "--seed", "9"]) == 2 and "other seed" in caplog.text
     assert "![chosen pictures](pictures.jpg)" in (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_graph_that_hands_on_the_aim_is_steered_and_another_is_not(project_root: Path) -> None:
+    graph = load_graph(project_root / "workflows" / "api" / "feedback_loop.json")
+    assert not takes_aim(graph)
+    start = next(key for key, node in graph.items() if node["class_type"] == START)
+    graph["90"] = {"class_type": "EmoFB_EncodeEmotion", "inputs": {"emotion": [start, AIM]}}
+    assert takes_aim(graph)
+    systems = study_systems(2, 3, emotion_input=True)
+    assert {system.steer for system in systems if system.emotion_input} == {"words", "aim", "both"}
+    assert {system.steer for system in systems if not system.emotion_input} == {"words"}
+    assert {s.pictures for s in systems} == {1, 6} and len({s.name for s in systems}) == 8
 
 
 def test_a_trial_is_what_the_loop_chose_and_the_judge_saw(tmp_path: Path) -> None:
