@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..reading.clip_vision import KIND, open_clip_vision
-from ..reading.encoders import Encoder, file_digest, open_encoder, tower_features
+from ..reading.encoders import Encoder, file_digest, open_encoder
 from ..reading.preprocessing import COLOURS, Preprocessing
+from ..reading.vision_towers import Seeing, tower_features
 from .clip import MODEL, load_clip
 from .weights import weight_path
 
@@ -27,5 +28,5 @@ def embedded_encoder() -> Encoder:
     side = int(model.config.vision_config.image_size)
     prepared = Preprocessing(side, side, *COLOURS["signed"])
     digest = file_digest([weight_path(f"{MODEL}/model.safetensors")])
-    features = tower_features(model.vision_model, prepared, None, model.visual_projection)
+    features = tower_features(Seeing(model.vision_model, prepared, model.visual_projection))
     return Encoder(EMBEDDED, MODEL, digest, {}, prepared, features)

@@ -123,13 +123,20 @@ class SquareProcessor:
         mean, std = (
             torch.tensor(v, device=images.device).view(3, 1, 1) for v in (self.mean, self.std)
         )
-        count, channels = pictures.shape[:2]
-        side, merge, patch = self.grid, self.merge, self.patch
-        cut = (
-            ((pictures - mean) / std)
-            .reshape(count, channels, side // merge, merge, patch, side // merge, merge, patch)
-            .permute(0, 2, 5, 3, 6, 1, 4, 7)
-        )  # B, rows, columns, row and column in the merge, C, P, P
-        flat = cut.reshape(count * side * side, channels, 1, patch * patch)
-        flat = flat.expand(-1, -1, self.frames, -1).reshape(count * side * side, -1)
-        return flat, torch.tensor([[1, side, side]], device=images.device).expand(count, -1)
+        return cut_patches((pictures - mean) / std, self.patch, self.merge, self.frames)
+
+
+def cut_patches(pixels: Tensor, patch: int, merge: int, frames: int) -> tuple[Tensor, Tensor]:
+    """Squares [B, C, S, S] as towers of the Qwen kind take them; S is a multiple of patch * merge.
+
+    Args: as of `SquareProcessor`.
+    Returns: [B * N, C * T * P * P] in the order of Qwen2-VL's processor, and the grid int64 [B, 3].
+    """
+    count, channels = pixels.shape[:2]
+    side = pixels.shape[-1] // patch
+    cut = pixels.reshape(
+        count, channels, side // merge, merge, patch, side // merge, merge, patch
+    ).permute(0, 2, 5, 3, 6, 1, 4, 7)  # B, rows, columns, row and column in the merge, C, P, P
+    flat = cut.reshape(count * side * side, channels, 1, patch * patch)
+    flat = flat.expand(-1, -1, frames, -1).reshape(count * side * side, -1)
+    return flat, torch.tensor([[1, side, side]], device=pixels.device).expand(count, -1)

@@ -59,15 +59,19 @@ def _promised(folder: Path) -> int:
 
     What cannot be told so cannot be loaded either, and loading says why.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText
+    from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):
-            model: Any = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
-    except Exception:  # noqa: BLE001  each model raises its own
-        return 0
-    return sum(weight.numel() for weight in model.parameters())
+    for kind in (AutoModelForImageTextToText, AutoModel):
+        try:
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            with torch.device("meta"):
+                model: Any = kind.from_config(config, trust_remote_code=False)
+        except Exception:  # noqa: BLE001, S112  each model raises its own
+            continue
+        return sum(weight.numel() for weight in model.parameters())
+    return 0
 
 
 def _numbers(value: Any) -> Iterator[tuple[str, int]]:

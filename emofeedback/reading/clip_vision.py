@@ -40,8 +40,8 @@ def clip_vision_encoder(model: Any, name: str, digest: str = "") -> Encoder:
 
     def features(images: Tensor) -> Tensor:
         # the whole picture is squeezed into the square, as for every other encoder
-        found: Tensor = model.encode_image(images, crop=False)["image_embeds"]
-        return found.float().flatten(1)
+        found: Tensor = model.encode_image(images, crop=False)["image_embeds"].float()
+        return found.mean(1) if found.ndim == 3 else found  # SigLIP's come for every patch
 
     return Encoder(KIND, name, digest, {}, prepared, features)
 

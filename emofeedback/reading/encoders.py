@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,17 @@ from urllib.parse import parse_qsl
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ConfigError, MissingDependencyError
+from ..errors import ConfigError
 from .onnx_file import OnnxNetwork
-from .preprocessing import COLOURS, Preprocessing, folder_preprocessing
+from .preprocessing import COLOURS, Preprocessing
+from .vision_towers import Place, read_tower, tower_features
 
 BATCH = 32
 HOW_TO_NAME = (
-    "Write embedded, folder:PATH (transformers), onnx:FILE?tensor=pooled or clip_vision:FILE "
-    "(read by the ComfyUI in COMFYUI_PATH); give several to join them."
+    "Write embedded, folder:PATH (transformers; of a language model, what sees in it), "
+    "onnx:FILE?tensor=pooled or clip_vision:FILE (read by the ComfyUI in COMFYUI_PATH); give "
+    "several to join them."
 )
-Place = Callable[[], AbstractContextManager[torch.device]]
 
 
 @dataclass(frozen=True)
@@ -102,89 +102,22 @@ def open_onnx(path: Path, options: Mapping[str, str]) -> Encoder:
 
 
 def open_folder(folder: Path, *, manage: Callable[[Any], Place] | None = None) -> Encoder:
-    """The vision tower of a transformers folder: CLIP, SigLIP, DINOv2, or an AutoModel with one.
+    """What sees in a transformers folder: CLIP, SigLIP, DINOv2, or a vision-language model's tower.
 
     Args:
         manage: who brings the tower to its device; by default it stays where it is.
     Raises: as `open_encoder`.
     """
-    try:
-        from transformers import AutoModel
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"An encoder folder needs transformers ({error}). Run: pip install transformers"
-        ) from error
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise CheckpointError(
-            f"There is no picture encoder in {folder} (config.json or *.safetensors is missing)."
-        )
-    try:
-        model = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
-    except Exception as error:  # transformers and safetensors each raise their own
-        told = str(error).splitlines()[0] if str(error) else ""
-        raise CheckpointError(
-            f"{folder} holds no model that transformers can load ({type(error).__name__}: "
-            f"{told[:200]})."
-        ) from error
-    tower = vision_tower(model)
-    config = tower.config
-    side = getattr(config, "image_size", None)
-    if not isinstance(side, int):
-        raise CheckpointError(
-            f"The model in {folder} ({model.config.model_type}) has no vision tower of a fixed "
-            "picture size. Choose CLIP, SigLIP, DINOv2 or another with one."
-        )
-    # DINOv2's config names the size it was tuned at; its users feed 224
-    side = 224 if config.model_type.startswith("dinov2") else side
-    prepared = folder_preprocessing(folder, side)
-    place = manage(tower) if manage is not None else None
+    seeing = read_tower(folder)
+    place = manage(seeing.tower) if manage is not None else None
     return Encoder(
         "folder",
         folder.name,
-        file_digest(weights),
+        file_digest(sorted(folder.glob("*.safetensors"))),
         {},
-        prepared,
-        tower_features(tower, prepared, place, getattr(model, "visual_projection", None)),
+        seeing.preprocessing,
+        tower_features(seeing, place),
     )
-
-
-def vision_tower(model: Any) -> Any:
-    """The part of a transformers model that sees; the model itself where it only sees."""
-    for holder in (model, getattr(model, "model", None)):
-        for name in ("vision_model", "vision_tower", "visual"):
-            found = getattr(holder, name, None)
-            if found is not None:
-                return found
-    return model
-
-
-def tower_features(
-    tower: Any, prepared: Preprocessing, place: Place | None = None, projection: Any = None
-) -> Callable[[Tensor], Tensor]:
-    """Features by a torch tower: its pooled output, projected where it has a projection.
-
-    Differentiable in the pictures; weights stay frozen.
-    """
-    tower.eval().requires_grad_(False)
-    if projection is not None:
-        projection.requires_grad_(False)
-
-    def features(images: Tensor) -> Tensor:
-        here = next(tower.parameters()).device
-        with place() if place is not None else nullcontext(here) as device:
-            found = tower(pixel_values=prepared.apply(images.to(device)))
-            pooled = getattr(found, "pooler_output", None)
-            if pooled is None:
-                pooled = found.last_hidden_state.mean(1)
-            if projection is not None:
-                pooled = projection.to(pooled.device)(pooled)
-            flat: Tensor = pooled.float().flatten(1)
-            return flat
-
-    return features
 
 
 def encode(encoders: Sequence[Encoder], images: Tensor) -> list[Tensor]:

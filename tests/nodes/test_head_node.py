@@ -77,8 +77,15 @@ def test_an_encoder_is_chosen_by_name_and_a_wrong_one_refused(made: Path, node: 
     assert node.validate_inputs(kind=asked("onnx")) is True
 
 
-def clip_l_file(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CLIP-L vision tower as its files are, key by key, of a small width.
+CLIP_L = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2,
+          "image_size": 56, "projection_dim": 16}  # fmt: skip
+SIGLIP = {"num_hidden_layers": 2, "intermediate_size": 32, "image_size": 54, "patch_size": 2}
+
+
+def vision_file(
+    folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch, sizes: str, small: dict[str, int]
+) -> None:
+    """A vision tower as its files are, key by key, but smaller.
 
     ComfyUI's loader knows it by its keys; the sizes stand in a file beside the loader, of which
     it finds a smaller one in `folder`.
@@ -88,9 +95,7 @@ def clip_l_file(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     from comfy.clip_model import CLIPVisionModelProjection
     from safetensors.torch import save_file
 
-    beside = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_vitl.json")
-    small = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2,
-             "image_size": 56, "projection_dim": 16}  # fmt: skip
+    beside = Path(comfy.clip_vision.__file__).with_name(sizes)
     config = {**json.loads(beside.read_text()), **small}
     (folder / beside.name).write_text(json.dumps(config), encoding="utf-8")
     monkeypatch.setattr(comfy.clip_vision, "__file__", str(folder / "clip_vision.py"))
@@ -101,7 +106,8 @@ def clip_l_file(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         for name, value in tower.state_dict().items()
         if value.is_floating_point()
     }
-    assert "vision_model.encoder.layers.22.layer_norm1.weight" in tensors
+    layer = "vision_model.encoder.layers.{}.layer_norm1.weight"
+    tensors.setdefault(layer.format(22), tensors[layer.format(0)].clone())  # tells how deep it is
     save_file(tensors, path)
 
 
@@ -116,7 +122,7 @@ def test_a_stock_clip_vision_reads_for_the_head_as_the_command_did(
     models = tmp_path / "clip_vision"
     models.mkdir()
     path = models / "clip_l_small.safetensors"
-    clip_l_file(tmp_path, path, monkeypatch)
+    vision_file(tmp_path, path, monkeypatch, "clip_vision_config_vitl.json", CLIP_L)
     places = ([str(models)], {".safetensors"})
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "clip_vision", places)
     rated, head = made / "rated", made / "heads" / "vision.safetensors"
@@ -136,6 +142,26 @@ def test_a_stock_clip_vision_reads_for_the_head_as_the_command_did(
     path.unlink()
     with pytest.raises(Exception, match=r"clip_l_small\.safetensors.*a CLIP_VISION, at the node"):
         node.execute(asked("vision"))
+
+
+def test_a_stock_siglip_gives_one_row_a_picture_not_one_a_patch(
+    comfyui: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import folder_paths
+
+    from emofeedback.embedded.picture_encoder import open_any_encoder
+    from emofeedback.reading.clip_vision import clip_vision_encoder
+
+    path = tmp_path / "siglip.safetensors"
+    vision_file(tmp_path, path, monkeypatch, "clip_vision_siglip_384.json", SIGLIP)
+    places = ([str(tmp_path)], {".safetensors"})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "clip_vision", places)
+    (stock,) = comfyui.CLIPVisionLoader().load_clip(path.name)
+    assert stock.model_type == "siglip_vision_model"
+    pictures = torch.rand(2, 40, 60, 3)
+    features = clip_vision_encoder(stock, path.name).features(pictures)
+    assert features.shape == (2, 1152) and not torch.allclose(features[0], features[1], atol=1e-3)
+    torch.testing.assert_close(open_any_encoder(f"clip_vision:{path}").features(pictures), features)
 
 
 def test_a_second_opinion_shows_how_far_it_differs_and_the_rules_refine(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_encoders import onnx_network, rated_folder, vision_folder
+from tiny_lvlms import random_qwen3, random_qwen25
 
 from emofeedback.__main__ import main
 from emofeedback.embedded.examples import drawn_examples
@@ -163,14 +164,36 @@ def rated(tmp_path: Path) -> Path:
     return rated_folder(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
+def seeing_folder(folder: Path, kind: str) -> Path:
+    talking = {"qwen2.5-vl": random_qwen25, "qwen3-vl": random_qwen3}
+    return talking[kind](folder) if kind in talking else vision_folder(folder, kind)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2", "qwen2.5-vl", "qwen3-vl"])
 def test_a_transformers_folder_is_a_differentiable_encoder(kind: str, tmp_path: Path) -> None:
-    encoder = open_encoder(f"folder:{vision_folder(tmp_path / kind, kind)}")
+    encoder = open_encoder(f"folder:{seeing_folder(tmp_path / kind, kind)}")
     pictures = torch.rand(2, 40, 60, 3, requires_grad=True)
     features = encoder.features(pictures)
     assert features.ndim == 2 and not torch.allclose(features[0], features[1], atol=1e-4)
+    torch.testing.assert_close(encoder.features(pictures[1:]), features[1:], atol=1e-4, rtol=1e-4)
     features.sum().backward()
     assert pictures.grad is not None and bool(pictures.grad.abs().sum() > 0)
+
+
+def test_a_folder_that_lacks_what_sees_or_names_code_elsewhere_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = vision_folder(tmp_path / "clip", "clip")
+    path, settings = folder / "model.safetensors", folder / "config.json"
+    held = load_file(path)
+    lost = next(name for name in held if name.startswith("vision_model"))
+    save_file({n: v for n, v in held.items() if n != lost}, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="lack weights of what sees: vision_model"):
+        open_encoder(f"folder:{folder}")
+    told = json.loads(settings.read_text()) | {"attn_implementation": "somebody/attention"}
+    settings.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="code on a hub"):
+        open_encoder(f"folder:{folder}")
 
 
 def test_what_feeds_the_last_layer_of_an_onnx_file_is_read(tmp_path: Path) -> None:
