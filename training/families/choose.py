@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..runs.memory import check_memory
 from ..settings.config import TrainConfig
 from .base import Family
 
+log = logging.getLogger(__name__)
 MARKS = {"joint_blocks.": "sd3.5", "double_blocks.": "flux"}
 """Parts of key names by which a single file is recognised."""
 
@@ -97,6 +99,7 @@ def _start_adapter(family: Any, path: str, seed: int) -> Any:
     Raises: CheckpointError: the checkpoint belongs to another family, or has other widths.
     """
     if path == "fresh":
+        log.info("a fresh emotion adapter, drawn by seed %d, last layer zero", seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return EmotionAdapter(**family.adapter.widths())

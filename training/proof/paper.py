@@ -41,13 +41,15 @@ class Budget:
     """How much every row gets.
 
     Args:
-        minutes: of one core, for each training.
+        minutes: for each training.
+        threads: that it takes.
         steps: of each training at most; 0: time alone ends it.
         algorithm: of the reward-trained rows that do not name one.
         start: folder of the scorer before its GRPO; empty: the shipped one.
     """
 
     minutes: float = 30.0
+    threads: int = 1
     steps: int = 0
     algorithm: str = "awm"
     start: str = ""
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-prompts", type=int, default=14)
     parser.add_argument("--levels", type=int, default=5, help="targets along an axis")
     parser.add_argument("--quick", action="store_true", help="one step, four tasks: for tests")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of trainings and measurements")
     parser.add_argument(
         "--run", dest="run_dir", type=Path, default=ROOT / "runs" / "paper",
         help="folder of trainings and measurements, resumed if it exists",
@@ -82,7 +84,11 @@ def run(args: argparse.Namespace) -> int:
         systems=(), num_prompts=args.num_prompts, levels=args.levels, guidance=3.0
     )
     budget = Budget(
-        minutes=args.minutes, algorithm=args.algorithm, start=args.scorer_start, measured=measured
+        minutes=args.minutes,
+        threads=args.threads,
+        algorithm=args.algorithm,
+        start=args.scorer_start,
+        measured=measured,
     )
     if args.quick:
         budget = quick(budget)
@@ -164,7 +170,7 @@ def settings_of(
     Args:
         made: what the training of an arm left.
     """
-    settings = [f"seed={seed}", "threads=1", f"minutes={budget.minutes:g}", *QUIET]
+    settings = [f"seed={seed}", f"threads={budget.threads}", f"minutes={budget.minutes:g}", *QUIET]
     settings.append(f"steps={budget.steps or 100_000}")
     if arm.kind == "scorer":
         settings.append("stage=scorer")
@@ -237,5 +243,6 @@ def _folder(arm: str, seed: int, budget: Budget, run_dir: Path) -> Path:
 
 def _slug(name: str, budget: Budget) -> str:
     words = "".join(c if c.isalnum() else " " for c in name).split()
-    told = f"{budget.steps}-steps" if budget.steps else f"{budget.minutes:g}-minutes"
-    return "-".join([*words, budget.algorithm, told])
+    told = [f"{budget.steps}-steps" if budget.steps else f"{budget.minutes:g}-minutes"]
+    told += [f"{budget.threads}-threads"] if budget.threads > 1 else []
+    return "-".join([*words, budget.algorithm, *told])

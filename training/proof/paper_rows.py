@@ -12,15 +12,19 @@ GENERATOR = (
     "optim.learning_rate=3.0e-4", "optim.adapter_rate=3.0e-4",
 )  # fmt: skip
 """Of every reward-trained arm; the algorithm's own settings come behind."""
+EARLY = ("loss.nft_least_sigma=0.5",)
+"""A feeling is decided while there is much noise."""
+FIRST_WINDOW = ("rollout.same_noise=true", "rollout.window_share=0.34")
+"""Two steps of six, the first: these see nothing but the window's noise."""
 ALGORITHMS: dict[str, tuple[str, ...]] = {
-    "nft": ("loss.kind=nft", "loss.nft_sigmas=4", "rollout.window=1"),
+    "nft": ("loss.kind=nft", "loss.nft_sigmas=4", *EARLY, "rollout.window=1"),
     "awm": (
         "loss.kind=awm", "loss.clip_range=1.0", "loss.nft_sigmas=6", "loss.old_decay_max=0.3",
-        "rollout.window=1",
+        *EARLY, "rollout.window=1",
     ),
-    "clip": ("loss.kind=clip", "rollout.same_noise=true"),
-    "guard": ("loss.kind=guard", "rollout.same_noise=true"),
-    "dppo": ("loss.kind=dppo", "rollout.same_noise=true"),
+    "clip": ("loss.kind=clip", *FIRST_WINDOW),
+    "guard": ("loss.kind=guard", *FIRST_WINDOW),
+    "dppo": ("loss.kind=dppo", *FIRST_WINDOW),
     "pathwise": ("loss.kind=pathwise", "rollout.group_size=1", "data.prompts_per_step=16"),
 }  # fmt: skip
 """What needs no gradient of the reward, and what does."""
@@ -62,6 +66,7 @@ ARMS: dict[str, Arm] = {
     "reward, without KL": _reward("loss.kl_coef=0.0"),
     "reward, without preference": _reward("reward.content=0.0"),
     **{f"alone, {name}": Arm(kind="reward", algorithm=name, after="fresh") for name in ALGORITHMS},
+    "alone, after supervised": Arm(kind="reward", after="supervised"),
     "alone, pathwise after supervised": Arm(
         kind="reward", algorithm="pathwise", after="supervised"
     ),

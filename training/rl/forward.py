@@ -136,15 +136,15 @@ def _rows(batch: Batch, part: slice | Tensor, config: TrainConfig) -> Row:
 
 
 def _corrupted(batch: Batch, rows: Row, config: TrainConfig) -> Corrupted:
-    """Noise level, one in each even share of 0..1, and noise, both by picture and draw."""
-    clean = batch.trajectories.clean
+    """Noise level, one in each even share of those asked for, and noise, by picture and draw."""
+    clean, least = batch.trajectories.clean, config.loss.nft_least_sigma
     noises, sigmas = [], []
     for picture, draw in zip(rows.picture.tolist(), rows.step.tolist(), strict=True):
         number = (batch.pictures[picture],)
         seed = (config.seed, batch.step, number)
         noises.append(seeded_noise(clean.shape[1:], *seed, use=1000 + draw))
         place = float(torch.special.ndtr(seeded_noise((1,), *seed, use=2000 + draw)))
-        sigmas.append((draw + place) / config.loss.nft_sigmas)
+        sigmas.append(least + (1 - least) * (draw + place) / config.loss.nft_sigmas)
     level = torch.tensor(sigmas, dtype=torch.float32).clamp(0.02, 1.0)
     return Corrupted(
         clean[rows.picture], torch.cat(noises).to(clean.device), level.to(clean.device),

@@ -134,7 +134,9 @@ class LossConfig:
     advantage_scale: str = "batch"
     nft_beta: float = 1.0
     nft_sigmas: int = 4
-    """Noise levels a picture that the forward loss draws."""
+    """Noise levels a picture that the forward loss draws ..."""
+    nft_least_sigma: float = 0.0
+    """... from here to 1, one in each even share: what is decided early is learnt at high ones."""
     awm_weight: str = "ghuber"
     """awm: of the error of a noise level: uniform, sigma, sigma2, or robust: huber, ghuber."""
     old_kl: float = 1.0

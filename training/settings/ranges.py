@@ -93,6 +93,7 @@ RANGES: dict[str, Range] = {
     "loss.advantage_limit": _share("advantages are clipped to it", 1000.0, above=True),
     "loss.nft_beta": _share("implicit policies lie off the old one", 100.0, above=True),
     "loss.nft_sigmas": _count("a forward loss needs a noise level", 1, 1000),
+    "loss.nft_least_sigma": Range(0, 0.99, "noise levels end at 1"),
     "loss.old_decay_rate": _share("it is what a decay grows by"),
     "loss.old_decay_max": _share("a decay of 1 never moves", 0.999_999),
     "loss.path_steps": _count("a sampler has no step before its first", 0, 1000),

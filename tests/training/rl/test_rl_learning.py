@@ -66,3 +66,21 @@ def test_nft_learns_from_what_its_old_policy_painted_and_awm_from_its_own(kind: 
         )[1]  # fmt: skip
         trainer.train_step()
     assert torch.equal(*painted) == (kind == "nft")
+
+
+@pytest.mark.parametrize("kind", ["nft", "awm"])
+def test_a_forward_loss_keeps_to_the_noise_levels_that_are_asked_for(kind: str) -> None:
+    asked = (*SETTINGS, f"loss.kind={kind}", "loss.clip_range=1", "loss.nft_least_sigma=0.6")
+    config = load_config(preset_path("smoke"), asked)
+    policy = Policy(SmokeFamily(), config.model)
+    trainer = Trainer(config, policy, build_rewards(config.reward), drawn_prompts())
+    levels: list[float] = []
+    velocity = policy.velocity
+
+    def heard(latents: torch.Tensor, sigma: torch.Tensor, *rest: object) -> torch.Tensor:
+        levels.extend(sigma.flatten().tolist() if torch.is_grad_enabled() else [])
+        return velocity(latents, sigma, *rest)
+
+    policy.velocity = heard
+    trainer.train_step()
+    assert 0.6 <= min(levels) < 0.7 and 0.9 < max(levels) <= 1
