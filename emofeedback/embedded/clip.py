@@ -84,11 +84,11 @@ def load_clip(folder: Path | None = None) -> tuple[Any, Any]:
 def unknown_words(prompt: str, folder: Path | None = None) -> tuple[str, ...]:
     """Words and signs of a prompt that the embedded models were never trained on, each once.
 
-    Punctuation is not a sign; an emoji is.
+    Punctuation is not a sign; emoji, arrows and signs of money or mathematics are.
     """
     vocabulary = load_clip(folder)[1].get_vocab()
     words = [word for word in WORD.findall(prompt.lower()) if word not in vocabulary]
-    signs = [sign for sign in prompt if unicodedata.category(sign) == "So"]
+    signs = [sign for sign in prompt if unicodedata.category(sign) in ("So", "Sm", "Sc")]
     return tuple(dict.fromkeys((*words, *signs)))
 
 

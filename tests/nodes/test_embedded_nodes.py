@@ -103,6 +103,27 @@ def test_loading_twice_gives_the_same_objects(pack_nodes: dict[str, type], loade
     assert all(one is other for one, other in zip(again, loaded, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("two dogs in the park, foggy", ["two"]),
+        ("a boat \U0001f436 on the sea \u2192 \u20ac, a boat", ["\U0001f436", "\u2192", "\u20ac"]),
+        ("A man and his bike by the river", ["his", "person and bicycle"]),
+        ("ships at the coast, snowing, (women:1.2)", ["boat and person"]),
+        ("a woman in the garden, at golden hour, among flowers; sunny!", []),
+    ],
+)
+def test_what_a_prompt_asks_too_much_is_told(
+    pack: ModuleType, prompt: str, told: list[str]
+) -> None:
+    import importlib
+
+    warning = importlib.import_module(f"{pack.__name__}.nodes.comfy.embedded_models").prompt_warning
+    text = warning(prompt)
+    assert all(each in text for each in told) and bool(text) == bool(told), text
+    assert ("one subject" in text) == any(" and " in each for each in told)
+
+
 def test_a_damaged_weight_file_is_named(
     pack: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: tuple
 ) -> None:

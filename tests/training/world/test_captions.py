@@ -18,7 +18,13 @@ from training.world.captions import (
     words_of,
 )
 from training.world.scene import Scene, sample_scene
-from training.world.vocabulary import PLACE_FORMS, PLACE_PHRASES, SUBJECT_FORMS, SUBJECT_PHRASES
+from training.world.vocabulary import (
+    MOOD_WORDS,
+    PLACE_FORMS,
+    PLACE_PHRASES,
+    SUBJECT_FORMS,
+    SUBJECT_PHRASES,
+)
 
 ROOT = Path(__file__).parents[3]
 PROMPTED = ("EmoFB_StartLoop", "EmoFB_EmotionFeedback", "EmoFB_EncodeEmotion")
@@ -86,6 +92,21 @@ def test_what_the_shipped_graphs_tell_people_to_type_is_known():
                 texts += re.findall(r"draw a small world: ([^.]*)\.", values[0])
     assert len(texts) >= 5
     assert {word for text in texts for word in words_of(text)} <= set(VOCABULARY)
+
+
+def test_the_page_lists_what_can_be_typed():
+    page = (ROOT / "docs" / "drawn-world.md").read_text(encoding="utf-8")
+    cues = [p for levels in FAMILIES.values() for e in levels for p in (*e.phrases, *e.also)]
+    moods = [word for octant in MOOD_WORDS for word in octant]
+    forms = (PLACE_PHRASES, PLACE_FORMS, SUBJECT_PHRASES, SUBJECT_FORMS)
+    typed = [p for named in forms for phrases in named.values() for p in phrases]
+    plain = page.split("## Words")[1].split("## Commands")[0]
+    listed = {bare(each) for each in re.split(r"[,|]", plain)}
+    assert {bare(each) for each in (*cues, *moods, *typed)} <= listed
+
+
+def bare(phrase: str) -> str:
+    return re.sub(r"^(a|an|the|one) ", "", phrase.strip())
 
 
 def test_the_vocabulary_is_small_sorted_and_unique():
