@@ -36,7 +36,9 @@ def run_chain(config: TrainConfig, folder: Path) -> None:
     Raises: EmoFeedbackError: a stage cannot be carried out; those before it stay done.
     """
     from ..scorer.grpo import train_scorer
+    from ..scorer.trl_settings import trl_settings
 
+    trl_settings(config, folder)  # refused here rather than after the start
     start = _start(config, folder)
     scorer = folder / SCORER
     if not (scorer / "table.json").is_file():

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from emofeedback.errors import ConfigError, MissingDependencyError
+from emofeedback.errors import ConfigError
 from emofeedback.lvlm.folder import SETTINGS, folder_settings, refuse_redirections
 from emofeedback.lvlm.promises import refuse_empty_promises
 from emofeedback.records.files import replacing
@@ -31,6 +29,7 @@ from .rewards import (
     format_reward,
 )
 from .start import supervised_start
+from .trl_settings import Rhythm, trl_classes, trl_settings
 
 log = logging.getLogger(__name__)
 START = "start"
@@ -52,7 +51,7 @@ def train_scorer(config: TrainConfig, folder: Path) -> None:
 
 
 def _train(config: TrainConfig, folder: Path) -> None:
-    trl_classes()  # refused here rather than after minutes of measuring
+    told = trl_settings(config, folder)  # refused here rather than after minutes of measuring
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
     examples, held_out = held_out_examples(
@@ -75,22 +74,13 @@ def _train(config: TrainConfig, folder: Path) -> None:
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
-    trained = grpo(config, model, processor, asked, reward_functions(scorer), lora, folder)
+    trained = grpo(
+        config, told, model, processor, asked, reward_functions(scorer), lora, folder
+    )  # fmt: skip
     save_trained(trained, processor, scorer, folder / "scorer")
     if before is not None:
         after = held_out_gaps(trained, processor, held_out, scorer)
         report(before, after, folder)
-
-
-def trl_classes() -> tuple[Any, Any]:
-    """TRL's settings and trainer of GRPO. Raises: MissingDependencyError: no trl."""
-    try:
-        from trl import GRPOConfig, GRPOTrainer
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Stages scorer and refiner need trl ({error}). Run: pip install -e .[train]"
-        ) from error
-    return GRPOConfig, GRPOTrainer
 
 
 def lora_of(scorer: ScorerConfig) -> Any:
@@ -106,6 +96,7 @@ def lora_of(scorer: ScorerConfig) -> Any:
 
 def grpo(
     config: TrainConfig,
+    told: tuple[Any, Rhythm],
     model: Any,
     processor: Any,
     asked: list[dict[str, Any]],
@@ -116,37 +107,18 @@ def grpo(
     """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
 
     Args:
+        told: what `trl_settings` gave.
         asked: a prompt, what opens its picture, and columns for the rewards.
     Raises: MissingDependencyError: no trl.
     """
-    scorer, (settings, trainer_of) = config.scorer, trl_classes()
-    lasting = Lasting(config, folder)
-    prompts = scorer.batch // scorer.num_generations
-    places = walk(len(asked), config.seed, lasting.step * prompts, config.steps * prompts)
-    trainer = trainer_of(
+    settings, rhythm = told
+    lasting = Lasting(config, folder, rhythm)
+    ends = (rhythm.prompts_until(step) for step in (lasting.step, config.steps))
+    trainer = trl_classes()[1](
         model=model,
         reward_funcs=list(rewards),
-        args=settings(
-            output_dir=str(folder / "trl"),
-            max_steps=config.steps,
-            per_device_train_batch_size=scorer.batch,
-            num_generations=scorer.num_generations,
-            max_completion_length=scorer.max_completion_length,
-            learning_rate=scorer.learning_rate,
-            beta=scorer.beta,
-            scale_rewards=scorer.scale_rewards,
-            gradient_checkpointing=torch.cuda.is_available(),  # on a CPU it only costs time
-            seed=config.seed,
-            save_strategy="no",  # it would pickle; `lasting` keeps the run
-            logging_steps=1,
-            report_to=[],
-            shuffle_dataset=False,  # `walk` has
-            use_cpu=not torch.cuda.is_available(),
-            bf16=torch.cuda.is_available(),
-            dataloader_pin_memory=False,
-            remove_unused_columns=False,
-        ),
-        train_dataset=streamed(asked).select(places),
+        args=settings,
+        train_dataset=streamed(asked).select(walk(len(asked), config.seed, *ends)),
         processing_class=processor,
         peft_config=lora,
         callbacks=[lasting],

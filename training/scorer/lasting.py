@@ -2,12 +2,14 @@
 
 TRL's own checkpoints pickle the optimiser and the random sources. Here each step is seeded by the
 seed and its number, and the walk through the pictures is a function of both, so weights, optimiser
-and step are the whole state.
+and step are the whole state, wherever new answers are drawn next. Where answers serve several
+updates (`scorer.trl.num_iterations` and the like), a run goes on from the last step of that kind.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging
 import time
@@ -28,6 +30,7 @@ from ..runs.run import CHECKPOINTS, StepRandom
 from ..runs.run_state import RunState, load_latest, save_state, whole_checkpoints
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
+from .trl_settings import Rhythm
 
 log = logging.getLogger(__name__)
 TOKENS = "tokens"
@@ -38,11 +41,12 @@ class Lasting(TrainerCallback):
 
     Args:
         folder: of the run; where it holds no checkpoint, the run begins.
+        rhythm: of drawing and learning.
     Raises: CheckpointError: there are checkpoints, and all are damaged.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path) -> None:
-        self.config, self.folder = config, folder / CHECKPOINTS
+    def __init__(self, config: TrainConfig, folder: Path, rhythm: Rhythm) -> None:
+        self.config, self.folder, self.rhythm = config, folder / CHECKPOINTS, rhythm
         self.state = load_latest(self.folder) if whole_checkpoints(self.folder) else RunState()
         self.step = self._saved = self._begun = self.state.step
         self._budget = Budget(config.steps, config.minutes or None)
@@ -69,14 +73,13 @@ class Lasting(TrainerCallback):
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
-        """Inside TRL trains; whatever ends it, the last whole step is kept."""
+        """Inside TRL trains; whatever ends it, the last step to go on from is kept."""
         self._started = time.monotonic() - self.state.seconds
         try:
             yield
-            if self._saved != self.step:
-                self._save()
+            self._save()
         except BaseException:
-            if self._whole and self._saved != self.step:
+            if self._whole or self.rhythm.reuses:
                 try:
                     self._save()
                 except CheckpointError as error:
@@ -93,6 +96,8 @@ class Lasting(TrainerCallback):
         if not self.step:
             return
         log.info("resumed at step %d", self.step)
+        if args.use_vllm:
+            log.warning("The vLLM server draws other answers than the run would have had.")
         state.global_step, state.num_input_tokens_seen = self.step, self._tokens
         self._optimizer.load_state_dict(self.state.optimizer)
         schedule = parts["lr_scheduler"]
@@ -121,12 +126,14 @@ class Lasting(TrainerCallback):
         self.step, self._tokens = state.global_step, state.num_input_tokens_seen
         self._whole = True
         self._tracker.log(self.step, numbers)
+        if self.rhythm.fresh(self.step):
+            self._remember()
+            control.should_training_stop |= self.over
         if self.step % self.config.checkpoint_every == 0:
             self._save()
-        control.should_training_stop |= self.over
         return control
 
-    def _save(self) -> None:
+    def _remember(self) -> None:
         now = RunState(
             step=self.step,
             seconds=time.monotonic() - self._started,
@@ -134,8 +141,14 @@ class Lasting(TrainerCallback):
             optimizer=self._optimizer.state_dict(),
             facts={TOKENS: str(self._tokens)},
         )
-        save_state(self.folder, now, keep=self.config.keep_checkpoints)
-        self._saved = self.step
+        # a copy where the weights move on before they can be gone on with again
+        self.state = copy.deepcopy(now) if self.rhythm.reuses else now
+
+    def _save(self) -> None:
+        if self._saved == self.state.step:
+            return
+        save_state(self.folder, self.state, keep=self.config.keep_checkpoints)
+        self._saved = self.state.step
 
 
 def trained(model: Any) -> dict[str, Tensor]:

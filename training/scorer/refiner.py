@@ -35,9 +35,10 @@ from ..settings.scorer import ScorerConfig
 from ..world.captions import neutral_prompt
 from ..world.scene import sample_scene
 from .data import drawing, prompts_of
-from .grpo import grpo, load_scorer_model, lora_of, save_trained, trl_classes
+from .grpo import grpo, load_scorer_model, lora_of, save_trained
 from .measure import HELD_OUT_SEED, first_gaps, report, trained_lvlm
 from .rewards import text_of
+from .trl_settings import trl_settings
 
 log = logging.getLogger(__name__)
 READING_ERROR = 0.3
@@ -169,7 +170,7 @@ def train_refiner(config: TrainConfig, folder: Path) -> None:
 
 
 def _train(config: TrainConfig, folder: Path) -> None:
-    trl_classes()  # refused here rather than after minutes of measuring
+    told = trl_settings(config, folder)  # refused here rather than after minutes of measuring
     scorer = config.scorer
     for name in ("path", "data", "supervised_steps"):
         if value := getattr(scorer, name):
@@ -185,7 +186,9 @@ def _train(config: TrainConfig, folder: Path) -> None:
     if held_out:
         before = first_gaps(folder, lambda: held_out_gaps(model, processor, held_out, scorer))
     asked = refiner_rows(examples, scorer)
-    trained = grpo(config, model, processor, asked, [expected_fall], lora_of(scorer), folder)
+    trained = grpo(
+        config, told, model, processor, asked, [expected_fall], lora_of(scorer), folder
+    )  # fmt: skip
     save_trained(trained, processor, scorer, folder / "scorer")
     if before is not None:
         after = held_out_gaps(trained, processor, held_out, scorer)

@@ -85,10 +85,12 @@ def differences(one: TrainConfig, other: TrainConfig) -> list[str]:
 
 def refuse_unknown(given: Any) -> None:
     """Raises: ConfigError: a key that no dataclass has; names the nearest that one has."""
-    known = [key for key, _ in _leaves(TrainConfig())]
+    leaves = dict(_leaves(TrainConfig()))
+    known = list(leaves)
     groups = {key.split(".")[0] for key in known if "." in key}
+    tables = tuple(f"{key}." for key, value in leaves.items() if isinstance(value, dict))
     for key in _keys(given):
-        if key not in known and key not in groups:
+        if key not in known and key not in groups and not key.startswith(tables):
             raise ConfigError(
                 f"There is no setting {key!r}.{_nearest(key, known)} All settings stand in "
                 "training/settings/config.py."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from emofeedback.errors import ConfigError
 from emofeedback.records.limits import check_choice
@@ -48,6 +50,9 @@ class ScorerConfig:
     lora_rank: int = 16
     lora_vision: bool = False
     """Also adapt the attention of the vision tower."""
+    trl: Any = field(default_factory=dict)
+    """Settings of TRL's GRPOConfig by name, as scorer.trl.num_iterations=2; those that this
+    training has itself are refused."""
 
     def __post_init__(self) -> None:
         check_ranges("scorer", self)
@@ -56,6 +61,10 @@ class ScorerConfig:
             raise ConfigError(
                 f"scorer.path is {self.path!r} and scorer.start {self.start!r}; start holds other "
                 "weights of the embedded model. Give one of them."
+            )
+        if not isinstance(self.trl, Mapping):
+            raise ConfigError(
+                f"scorer.trl is {self.trl!r}; write a table, as scorer.trl.num_iterations=2."
             )
         check_choice("scorer.scale_rewards", self.scale_rewards, ("group", "batch", "none"))
         if self.batch % self.num_generations:
