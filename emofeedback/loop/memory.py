@@ -1,7 +1,8 @@
-"""What earlier runs made, so that nothing is made twice: pictures, readings, rewritten prompts.
+"""What earlier runs read and wrote, so that nothing is made twice: readings, rewritten prompts.
 
 A memory is bounded, lives as long as the process, and is asked by keys that name everything that
-went into the answer. What came from memory has cost nothing: its seconds and tokens are 0.
+went into the answer. What came from memory has cost nothing: its seconds and tokens are 0. Pictures
+are too large for it: see `drawn_rounds.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ from torch import Tensor
 
 from ..reading.base import Scorer
 from ..reading.scorer import UNEXPLAINED
-from ..records.drawn import Drawn
 from ..records.reading import Reading, measured
 from ..records.refinement import Refinement
 from ..records.request import RefineRequest
-from ..records.state import RoundRecord, SkippedRound
+from ..records.state import RoundRecord
 from ..refining.base import Refiner
 
-PICTURE_BYTES = 1 << 29  # PNG and latents, of all rounds together: some 300 pictures of 1024 px
 READINGS = 4096  # pictures
 REFINEMENTS = 1024
 
@@ -63,16 +62,10 @@ class Bounded(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class LoopMemory:
-    """Pictures of rounds, readings of batches, refinements of requests."""
+    """Readings of batches, refinements of requests."""
 
-    pictures: Bounded[Drawn] = field(default_factory=lambda: Bounded(PICTURE_BYTES))
     readings: Bounded[list[Reading]] = field(default_factory=lambda: Bounded(READINGS))
     refinements: Bounded[Refinement] = field(default_factory=lambda: Bounded(REFINEMENTS))
-
-    def keep_pictures(self, key: Hashable, record: RoundRecord | SkippedRound) -> None:
-        """Keeps the pictures of a round, whether they could be read or not."""
-        drawn = Drawn(record.images, record.latents)
-        self.pictures.keep(key, drawn, drawn.size)
 
 
 class RememberingScorer(Scorer):

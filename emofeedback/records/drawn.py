@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from ..errors import LoopError
 
 _NAME = "samples"
+_PARTS = ("images", "latents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,27 @@ class Drawn:
     def size(self) -> int:
         """Bytes of all together."""
         return sum(map(len, (*self.images, *self.latents)))
+
+    def packed(self) -> bytes:
+        """All as one safetensors file: uint8, one tensor a picture and one a latent."""
+        named = {
+            f"{part}.{place:04}": torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            for part in _PARTS
+            for place, data in enumerate(getattr(self, part))
+        }
+        data: bytes = save(named)
+        return data
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Drawn:
+        """What was `packed`, to the bit. Raises: LoopError: it is no such file."""
+        parts: dict[str, list[bytes]] = {part: [] for part in _PARTS}
+        try:
+            for name, tensor in sorted(load(data).items()):
+                parts[name.partition(".")[0]].append(tensor.numpy().tobytes())
+        except (SafetensorError, KeyError) as error:
+            raise LoopError(f"The kept pictures of a round are damaged ({error}).") from None
+        return cls(tuple(parts["images"]), tuple(parts["latents"]))
 
 
 def to_bytes(latent: Tensor) -> bytes:

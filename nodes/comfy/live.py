@@ -16,6 +16,7 @@ from comfy.cli_args import args
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
+from ...emofeedback.loop.drawn_rounds import DrawnRounds
 from ...emofeedback.loop.ended import EndedLoops
 from ...emofeedback.loop.events import Event, Told, events_since
 from ...emofeedback.loop.log import RunLog
@@ -151,6 +152,11 @@ def log() -> RunLog:
 def ended_loops() -> EndedLoops:
     """Where loops are kept that one can go on from, a part each server."""
     return EndedLoops(_folder() / "loops", part=str(args.port))
+
+
+def drawn_rounds() -> DrawnRounds:
+    """Where pictures of rounds are kept that need not be drawn again, a part each server."""
+    return DrawnRounds(_folder() / "rounds", part=str(args.port))
 
 
 def keep_ended(state: LoopState) -> str:

@@ -23,9 +23,10 @@ from ...emofeedback.reading.base import Scorer
 from ...emofeedback.records.drawn import Drawn
 from ...emofeedback.records.emotion import Emotion
 from ...emofeedback.records.reading import Reading
-from ...emofeedback.records.state import LoopState, SkippedRound
+from ...emofeedback.records.state import LoopState, RoundRecord, SkippedRound
 from ...emofeedback.refining.base import Refiner
 from .bridge import running_node_id, running_prompt
+from .live import drawn_rounds
 from .loop_graph import OPENING, LoopGraph, drawing_outputs, open_node, round_of
 from .refiners import refiner_of
 from .signatures import NoSignature, Outputs, signature_of
@@ -64,7 +65,7 @@ def with_pictures_at_hand(state: LoopState) -> tuple[LoopState, frozenset[int]]:
         key = _pictures_key(graph, body.open_id, body.score_id, state)
     except (LoopError, NoSignature):
         return state, frozenset()
-    known = MEMORY.pictures.get(key)
+    known = drawn_rounds().get(key)
     if known is None:
         return state, frozenset()
     # The state holds the pictures: an output that ComfyUI keeps blocked never outlives them.
@@ -92,7 +93,7 @@ def bodies_fingerprint() -> str:
 def pictures_at_hand(state: LoopState) -> Drawn | None:
     """The coming round's pictures for the Score Round that runs now, None where unknown."""
     key = _key_here(state)
-    return state.at_hand or (MEMORY.pictures.get(key) if key else None)
+    return state.at_hand or (drawn_rounds().get(key) if key else None)
 
 
 def keep_pictures(before: LoopState, scored: LoopState) -> None:
@@ -103,7 +104,7 @@ def keep_pictures(before: LoopState, scored: LoopState) -> None:
     """
     key = _key_here(before)
     if key and scored.made and scored.made[-1].number == before.coming_round:
-        MEMORY.keep_pictures(key, scored.made[-1])
+        _keep(key, scored.made[-1])
 
 
 class DrawnPictures:
@@ -127,7 +128,7 @@ class DrawnPictures:
 
     def at_hand(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Drawn | None:
         """The pictures of these prompts and this aim, None where none are known."""
-        return MEMORY.pictures.get(self._key(prompts, seed, aim))
+        return drawn_rounds().get(self._key(prompts, seed, aim))
 
     def keep(self, state: LoopState) -> None:
         """Keeps the pictures of the last round, if this loop made them: others had other inputs."""
@@ -135,7 +136,7 @@ class DrawnPictures:
         if self._node and record and record.number == state.coming_round - 1:
             # a round that was not read does not move the aim
             aim = state.aim if isinstance(record, SkippedRound) else record.aim or state.target
-            MEMORY.keep_pictures(self._key(record.prompts, record.seed, aim), record)
+            _keep(self._key(record.prompts, record.seed, aim), record)
 
     def _key(self, prompts: Sequence[str], seed: int, aim: Emotion) -> Hashable:
         return self._node, tuple(prompts), seed, aim
@@ -155,6 +156,11 @@ def remembering_refiner(scorer: Scorer | None) -> Refiner:
     refiner = refiner_of(scorer)
     signature = _signature_here("refiner") if scorer is not None else refiner.name
     return RememberingRefiner(refiner, MEMORY, signature) if signature else refiner
+
+
+def _keep(key: Hashable, record: RoundRecord | SkippedRound) -> None:
+    """Keeps the pictures of a round, whether they could be read or not."""
+    drawn_rounds().keep(key, Drawn(record.images, record.latents))
 
 
 def _here() -> tuple[LoopGraph | None, str]:
