@@ -20,6 +20,7 @@ from .comfy.reuse import FAILURES, DrawnPictures, remembering_refiner, rememberi
 from .comfy.sampled_loop import SampledLoop
 from .comfy.sampling import SamplerSettings
 from .comfy.words import round_in_words
+from .widgets.chart import AUTO, theme_input
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values
@@ -97,6 +98,7 @@ class EmotionFeedback(io.ComfyNode):
                 resume_input(),
                 keep_candidates_input(),
                 *steering_inputs(STRENGTH_TAKES_IT, advanced=True),
+                theme_input(of_results=True),
             ],
             outputs=result_outputs(),
             is_output_node=True,
@@ -120,6 +122,7 @@ class EmotionFeedback(io.ComfyNode):
         resume: str = "",
         *,
         keep_candidates: bool = False,
+        theme: str = AUTO,
         **inputs: Any,
     ) -> io.NodeOutput:
         sampling = {name: inputs.pop(name) for name in SamplerSettings.widget_names()}
@@ -152,7 +155,7 @@ class EmotionFeedback(io.ComfyNode):
             drawn.keep(state)
             if keep_candidates:
                 show_text(f"{round_in_words(state)}\n{kept(state)}")
-        values, shown = result_values(state, keep_ended(state))
+        values, shown = result_values(state, keep_ended(state), theme=theme)
         return io.NodeOutput(*values, ui=shown)
 
 

@@ -45,6 +45,7 @@ from .comfy.reuse import (
 )
 from .comfy.wiring import CONNECT_AIM, running_body_takes_aim, warnings_of_running
 from .comfy.words import round_in_words, suggestions_in_words
+from .widgets.chart import AUTO, theme_input
 from .widgets.first_prompt import AS_WRITTEN, REWRITTEN, first_prompt_input
 from .widgets.kept_candidates import keep_candidates_input
 from .widgets.loop_result import result_outputs, result_values, shown_meanwhile
@@ -274,6 +275,7 @@ class EndLoop(io.ComfyNode):
                 ),
                 StateSocket.Input("state", tooltip=f"From {REFINE_ROUND} or {SCORE_ROUND}."),
                 keep_candidates_input(),
+                theme_input(of_results=True),
             ],
             outputs=result_outputs(),
             hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
@@ -288,7 +290,7 @@ class EndLoop(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, start: Any, state: LoopState, *, keep_candidates: bool = False
+        cls, start: Any, state: LoopState, *, keep_candidates: bool = False, theme: str = AUTO
     ) -> io.NodeOutput:
         graph, end_id = LoopGraph(cls.hidden.dynprompt), cls.hidden.unique_id
         open_id = open_node(graph, start)
@@ -305,7 +307,8 @@ class EndLoop(io.ComfyNode):
         LAST_PAGE.told(state)
         if state.done:
             run = keep_ended(state)
-            values, shown = result_values(state, run, wired_results(graph.dynprompt))
+            wired = wired_results(graph.dynprompt)
+            values, shown = result_values(state, run, wired, theme=theme)
             return io.NodeOutput(*values, ui=shown)
         links, copies = next_round(graph, open_id, end_id, body, state)
         return io.NodeOutput(*links, expand=copies, ui=shown_meanwhile(run_id(state)))

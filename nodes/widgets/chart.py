@@ -10,12 +10,18 @@ AUTO = "auto"
 """That of ComfyUI's page, which writes it when it queues; `theme_of` tells where none did."""
 
 
-def theme_input() -> io.Input:
-    """Colours of a chart."""
+def theme_input(*, of_results: bool = False) -> io.Input:
+    """Colours of a chart.
+
+    Args:
+        of_results: the chart is one output of several; graphs from before run as they did.
+    """
     return io.Combo.Input(
         "theme",
         options=[*THEMES, AUTO],
         default=AUTO,
+        optional=of_results,
+        advanced=of_results,
         tooltip="Colours for a light or a dark page; 'auto' takes those of the page when you press "
         "Run, and light ones for graphs that come without a page.",
     )

@@ -18,6 +18,7 @@ from ...emofeedback.loop.report import loop_report
 from ...emofeedback.pictures.circumplex import trajectory_chart
 from ...emofeedback.records.drawn import from_bytes
 from ...emofeedback.records.state import LoopState
+from .chart import AUTO, theme_of
 from .names import EMOTION_CHART, SCORE_ROUND
 from .sockets import ReadingsSocket, StateSocket
 
@@ -65,7 +66,11 @@ def result_outputs() -> list[io.Output]:
 
 
 def result_values(
-    state: LoopState, run_id: str = "", wired: Collection[int] | None = None
+    state: LoopState,
+    run_id: str = "",
+    wired: Collection[int] | None = None,
+    *,
+    theme: str = AUTO,
 ) -> tuple[list[Any], dict[str, Any]]:
     """The values for `result_outputs`, and what the browser gets to show.
 
@@ -73,6 +78,7 @@ def result_values(
         run_id: names the run's events for the page, which shows them again when all is cached.
         wired: indices of what feeds something, all where unknown; the others are not made, since
             the pictures of a long loop are gigabytes.
+        theme: of the chart, as its widget says.
     """
     best = state.best
     assert best is not None, "a loop ends after at least one round"
@@ -83,7 +89,7 @@ def result_values(
         lambda: state.best_round.prompts[best.candidate],
         lambda: tuple(outcome for record in state.made for outcome in record.outcomes),
         lambda: report,
-        lambda: trajectory_chart(state),
+        lambda: trajectory_chart(state, theme=theme_of(theme)),
         lambda: state,
         lambda: state.best_round.seed,
         lambda: best.candidate,

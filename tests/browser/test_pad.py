@@ -219,12 +219,14 @@ def test_the_pad_is_readable_in_either_theme(pad: Canvas, theme: str) -> None:
     pad.shoot(f"pad-{theme}")
     assert serious_problems(pad.page, ".emofb-pad") == []
     assert pad.cut_texts(".emofb-pad") == []
-    kept = pad.page.evaluate(
-        "() => { const chart = LiteGraph.createNode('EmoFB_EmotionChart'); app.graph.add(chart);"
-        " return chart.serialize().widgets_values; }"
+    add = (
+        "kind => { const node = LiteGraph.createNode(kind); app.graph.add(node);"
+        " return node.serialize().widgets_values; }"
     )
-    (sent,) = (n for n in pad.submitted().values() if n["class_type"] == "EmoFB_EmotionChart")
-    assert "auto" in kept and sent["inputs"]["theme"] == theme, "charts follow the page"
+    for kind in ("EmoFB_EmotionChart", "EmoFB_EmotionFeedback", "EmoFB_EndLoop"):
+        kept = pad.page.evaluate(add, kind)
+        sent = [n["inputs"] for n in pad.submitted().values() if n["class_type"] == kind]
+        assert "auto" in kept and sent[-1]["theme"] == theme, f"{kind}: charts follow the page"
 
 
 def test_the_help_of_the_node_opens(pad: Canvas) -> None:

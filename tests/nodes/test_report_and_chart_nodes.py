@@ -1,5 +1,6 @@
 """Emotion Report writes by ComfyUI's rules; charts behind a grid take lists."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,6 @@ import torch
 @pytest.fixture
 def lib(pack):
     """The library as the pack imported it."""
-    import importlib
-
     return lambda name: importlib.import_module(f"{pack.__name__}.emofeedback.{name}")
 
 
@@ -53,11 +52,16 @@ def test_a_report_stays_in_the_output_folder(pack_nodes, state, output, prefix: 
     assert set(output.parent.rglob("*")) == before
 
 
-def test_a_chart_that_no_page_gave_its_theme_is_light(pack_nodes, state) -> None:
+def test_a_chart_that_no_page_gave_its_theme_is_light(pack, pack_nodes, state) -> None:
     draw = pack_nodes["EmoFB_EmotionChart"].execute
-    pictures = {theme: draw(200, theme, state)[0] for theme in ("auto", "light", "dark")}
-    assert torch.equal(pictures["auto"], pictures["light"])
-    assert not torch.equal(pictures["auto"], pictures["dark"])
+    results = importlib.import_module(f"{pack.__name__}.nodes.widgets.loop_result")
+    chart = next(n for n, out in enumerate(results.result_outputs()) if out.display_name == "chart")
+    for drawn in (
+        lambda theme: draw(200, theme, state)[0],
+        lambda theme: results.result_values(state, wired=[chart], theme=theme)[0][chart],
+    ):
+        assert torch.equal(drawn("auto"), drawn("light"))
+        assert not torch.equal(drawn("auto"), drawn("dark"))
 
 
 @pytest.mark.parametrize("node_id", ["EmoFB_EmotionErrorMap", "EmoFB_EmotionSweep"])
