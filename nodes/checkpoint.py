@@ -89,8 +89,13 @@ class LoadCheckpoint(io.ComfyNode):
         if strength_model:
             model = _with_lora(model, path, strength_model)
         facts = read_facts(path)
-        if facts.outdated:
-            told = f"{path.name} {facts.outdated}"
+        told = f"{path.name} {facts.outdated}" if facts.outdated else ""
+        if facts.network:
+            told = (
+                f"{path.name} was trained with a network of its own: load that of the run's folder "
+                f"{facts.network[:80]} as the model here."
+            )
+        if told:
             log.warning(told)
             show_text(told)
         record = {

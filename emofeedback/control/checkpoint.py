@@ -64,6 +64,9 @@ class EmotionFacts:
     base_edition: str | None = None
     """Of a family in `EDITIONS`: the earlier weights that it was trained with, "" for the first;
     None: today's."""
+    network: str = ""
+    """Folder beside the checkpoint with the network that was trained with it; empty: the base's,
+    with the LoRA where there is one."""
 
     @property
     def outdated(self) -> str:
@@ -72,7 +75,8 @@ class EmotionFacts:
 
     def metadata(self) -> dict[str, str]:
         """The facts as safetensors metadata."""
-        return {
+        named = {"network": self.network} if self.network else {}
+        return named | {
             "kind": KIND,
             "format_version": FORMAT_VERSION,
             "scale": SCALE,
@@ -171,6 +175,7 @@ def read_facts(path: Path) -> EmotionFacts:
         config_hash=metadata.get("config_hash", ""),
         evaluation=evaluation,
         base_edition=edition if outdated(family, edition) else None,
+        network=metadata.get("network", ""),
     )
 
 

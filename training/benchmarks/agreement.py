@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..rl.policy import PARTS, Policy
+from ..rl.policy import Policy
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,12 @@ def report_agreement(trainer: Any, steps: int) -> None:
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
     for group in trainer.optimizer.param_groups:
         group["lr"] = 0.0
-    found: dict[str, list[Tensor]] = {part: [] for part in PARTS}
+    parts = trainer.policy.parts
+    found: dict[str, list[Tensor]] = {part: [] for part in parts}
     for _ in range(steps):
         trainer.train_step()
         for part, rows in found.items():
-            rows.append(_gradient(trainer.policy, PARTS[part]))
+            rows.append(_gradient(trainer.policy, parts[part]))
     for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     config = trainer.config

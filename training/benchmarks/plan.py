@@ -18,11 +18,10 @@ from emofeedback.errors import ConfigError
 
 from ..families.real_shapes import real_network
 from ..rl.cost import passes
+from ..runs.memory import frozen_bytes, trained_bytes
 from ..settings.config import TrainConfig
 
 log = logging.getLogger(__name__)
-TRAINED_BYTES = 16
-"""A trained number in float32: value, gradient, and two moments of AdamW."""
 ACTIVATION_NUMBERS = 34
 """Numbers a token and channel that the backward pass of one layer keeps (arXiv 2205.05198)."""
 PROCESSES = (1, 2, 8, 64, 256, 1024)
@@ -167,14 +166,15 @@ def planned_step(
     """Seconds, bytes and memory of a step for each of some processes.
 
     Args:
-        trained: numbers of LoRA and adapter.
+        trained: numbers that are; with model.train=full those of the network.
         reward_flops: of reward models, a picture.
     """
     mine = math.ceil(config.data.prompts_per_step / processes) * config.rollout.group_size
     speed = hardware.flops * hardware.efficiency
     rollout, update = passes(config)
     shared = engine == "fsdp" and processes > 1
-    weights = 2.0 * network.parameters
+    # in float32 where they are trained, else in bfloat16
+    weights = (4.0 if config.model.full else 2.0) * network.parameters
     traffic = 4.0 * trained * config.optim.updates * 2 * (processes - 1) / processes
     if shared:
         rows = math.ceil(mine / config.rollout.micro_batch)
@@ -183,7 +183,9 @@ def planned_step(
         )
         traffic += gathers * weights * (processes - 1) / processes
     wire = hardware.inside if processes <= hardware.cards else hardware.between
-    held = weights / processes + weights / network.layers if shared else weights
+    held = float(frozen_bytes(config) * network.parameters + trained_bytes(config) * trained)
+    if shared:
+        held = held / processes + weights / network.layers
     rows = min(config.optim.micro_batch, mine)
     kept = 2.0 * rows * network.tokens * network.width
     layers = 1 if config.model.gradient_checkpointing else network.layers
@@ -196,7 +198,7 @@ def planned_step(
         reward_s=mine * reward_flops / speed,
         collectives_s=traffic / wire,
         collective_bytes=traffic,
-        memory_bytes=held + TRAINED_BYTES * trained + activations,
+        memory_bytes=held + activations,
     )
 
 
@@ -227,7 +229,8 @@ def show_plan(config: TrainConfig, hardware: Hardware) -> None:
     for name, made in real_networks().items():
         network = measured_network(made)
         with torch.device("meta"):
-            trained = lora_numbers(made()[0], lora_pattern(SD3_ATTENTION), config.model.lora_rank)
+            lora = lora_numbers(made()[0], lora_pattern(SD3_ATTENTION), config.model.lora_rank)
+        trained = network.parameters if config.model.full else lora
         for engine in ("ddp", "fsdp"):
             for processes in PROCESSES:
                 if processes > config.data.prompts_per_step or (engine, processes) == ("fsdp", 1):

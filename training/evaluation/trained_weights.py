@@ -73,6 +73,12 @@ def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
         )
     if facts.outdated:
         raise CheckpointError(f"{checkpoint} {facts.outdated}")
+    network = checkpoint.parent / facts.network
+    if facts.network and network.resolve() != Path(policy.family.source).resolve():
+        raise CheckpointError(
+            f"{checkpoint} was trained with a network of its own. Give --model {network} and "
+            "--components with the diffusers folder that it was trained from."
+        )
     adapter = load_adapter(checkpoint)
     values = {f"adapter.{name}": value for name, value in adapter.state_dict().items()}
     partner = find_partner(checkpoint)
@@ -94,6 +100,11 @@ def _of_files(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
 def _of_run(policy: Policy, checkpoint: Path) -> dict[str, Tensor]:
     """The averaged weights; a LoRA trained with another alpha is scaled to this policy's."""
     model = load_config(checkpoint.parent.parent / CONFIG_FILE).model
+    if model.full:
+        raise CheckpointError(
+            f"{checkpoint} is of a run that trains the whole network, which is measured when it is "
+            "done: give --model RUN/FAMILY_transformer and adapter@RUN/FAMILY_emotion.safetensors."
+        )
     values = read_average(checkpoint)
     check_edition(kept_facts(checkpoint), policy.family.name)
     missing = [name for name in policy.parameters() if name not in values]

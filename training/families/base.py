@@ -33,6 +33,10 @@ class Family(Protocol):
     """Kinds of loss that make sense for the family."""
     lora_style: str = "diffusers"
     """How its LoRA is named in files: see `lora_names`."""
+    network: str = "transformer"
+    """What a diffusers pipeline calls the transformer."""
+    source: str = ""
+    """Path that the transformer was loaded from; empty: none of the user's."""
 
     def sigmas(self, num_steps: int) -> Tensor:
         """Noise levels of the family's own schedule, first to last: [num_steps + 1]."""

@@ -13,7 +13,7 @@ from emofeedback.control.checkpoint import load_adapter, read_facts
 from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.records.weights import read_header
 
-from ..runs.memory import check_memory
+from ..runs.memory import Spread, check_memory
 from ..settings.config import TrainConfig
 from .base import Family
 
@@ -42,7 +42,7 @@ def load_family(config: TrainConfig, *, device: torch.device) -> Family:
             f"loss.kind={config.loss.kind} does not fit the family {family.name!r}, which takes "
             f"{', '.join(family.losses)}. Set loss.kind={family.losses[0]}."
         )
-    family.transformer.to(device)
+    family.source = model.path
     family.adapter = _start_adapter(family, model.adapter, config.seed).to(device)
     result: Family = family
     return result
@@ -53,19 +53,28 @@ def _load(config: TrainConfig, device: torch.device) -> Any:
     if model.path == "smoke":
         from .smoke import SmokeFamily
 
-        return SmokeFamily(seed=config.seed)
+        made = SmokeFamily(seed=config.seed)
+        made.transformer.to(device)
+        return made
     if not model.path:
         from .embedded import EmbeddedFamily
 
-        return EmbeddedFamily(size=model.size)
-    from .pipelines import load_folder, load_single, parts_of
+        embedded = EmbeddedFamily(size=model.size)
+        embedded.transformer.to(device)
+        return embedded
+    from .pipelines import is_network, load_folder, load_single, parts_of
 
-    path, dtype = Path(model.path), getattr(torch, model.dtype)
-    settings = {"size": model.size, "dtype": dtype, "device": device}
-    if path.is_dir():
-        check_memory(parts_of(path), dtype=dtype, device=device)
+    path, spread = Path(model.path), Spread.launched()
+    settings = {
+        "size": model.size, "dtype": getattr(torch, model.dtype), "device": device,
+        # shared out from main memory, a block at a time
+        "place": torch.device("cpu") if spread.sharing > 1 else device,
+    }  # fmt: skip
+    alone = path.is_dir() and is_network(path)
+    if path.is_dir() and not alone:
+        check_memory(parts_of(path), config, device, spread)
         return load_folder(path, **settings)
-    family = family_of_file(path)
+    family = "" if alone else family_of_file(path)
     if not model.components:
         raise ConfigError(
             f"{path} is a {family} transformer alone; its text encoders, tokenizers, autoencoder "
@@ -73,7 +82,8 @@ def _load(config: TrainConfig, device: torch.device) -> Any:
         )
     components = Path(model.components)
     parts = parts_of(components) | {"transformer": path}
-    check_memory(parts, dtype=dtype, device=device)
+    parts.pop("unet", None)
+    check_memory(parts, config, device, spread)
     return load_single(path, components, family=family, **settings)
 
 

@@ -31,22 +31,23 @@ class PipelineFamily(Family):
         pipeline: a loaded diffusers pipeline.
         size: side of the pictures in pixels; 0: the transformer's own.
         dtype: of the frozen weights.
-        device: of transformer and autoencoder.
+        device: of everything that runs.
+        place: where the transformer waits to be shared out; None: on the device.
     """
 
     facts: ClassVar[Facts]
-    network = "transformer"
-    """Attribute of the pipeline that is trained."""
     packing = 2
     """Latent cells that a token is wide."""
 
-    def __init__(self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any) -> None:
+    def __init__(
+        self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
+    ) -> None:
         self.pipeline = pipeline
         self.name = self.facts.name
         self.lora_targets: Sequence[str] = self.facts.lora_targets
         self.losses: Sequence[str] = self.facts.losses
         self.lora_style = self.facts.lora_style
-        self.transformer: Any = getattr(pipeline, self.network).to(device, dtype).eval()
+        self.transformer: Any = getattr(pipeline, self.network).to(place or device, dtype).eval()
         self.vae = pipeline.vae.to(device).eval().requires_grad_(False)
         self.device = torch.device(device)
         factor = pipeline.vae_scale_factor

@@ -28,7 +28,9 @@ _CLASSES: dict[str, type[PipelineFamily]] = {
 }  # fmt: skip
 
 
-def load_folder(folder: Path, *, size: int, dtype: torch.dtype, device: Any) -> Any:
+def load_folder(
+    folder: Path, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
+) -> Any:
     """The family of a diffusers folder.
 
     Raises: CheckpointError: no such pipeline, damaged, or of another family.
@@ -42,42 +44,66 @@ def load_folder(folder: Path, *, size: int, dtype: torch.dtype, device: Any) -> 
         raise CheckpointError(
             f"The diffusers folder {folder} cannot be loaded ({type(error).__name__}: {error})."
         ) from error
-    return family(pipeline, size=size, dtype=dtype, device=device)
+    return family(pipeline, size=size, dtype=dtype, device=device, place=place)
+
+
+def is_network(folder: Path) -> bool:
+    """Whether a folder of diffusers holds a network alone, as full fine-tuning leaves it."""
+    return (folder / "config.json").is_file() and not (folder / "model_index.json").is_file()
 
 
 def load_single(
-    file: Path, components: Path, *, family: str, size: int, dtype: torch.dtype, device: Any
+    file: Path,
+    components: Path,
+    *,
+    family: str,
+    size: int,
+    dtype: torch.dtype,
+    device: Any,
+    place: Any = None,
 ) -> Any:
-    """The family of a single transformer file, everything else from a diffusers folder.
+    """The family of a single transformer, everything else from a diffusers folder.
 
+    Args:
+        file: ComfyUI's, or a folder as full fine-tuning leaves it.
+        family: what the file is, by its header; empty: the folder's.
     Raises: CheckpointError: the folder is of another family, or the file does not fit its config.
     """
     import diffusers
 
     pipeline_class, made, absent = _index(components)
-    if made.facts.name != family:
+    if family and made.facts.name != family:
         raise CheckpointError(
             f"{file} is a {family} transformer, but the components in {components} belong to "
             f"{made.facts.name}. Give --components of the same family."
         )
-    kind = (
-        diffusers.SD3Transformer2DModel if family == "sd3.5" else diffusers.FluxTransformer2DModel
-    )
+    name = _read_index(components)[made.network][1]
+    kind = getattr(diffusers, name)
+    if not family and (found := _class_of(file)) != name:
+        raise CheckpointError(
+            f"{file} is a {found}, but the components in {components} go with a {name}. Give "
+            "--components of the model that it was trained from."
+        )
     try:
-        transformer = kind.from_single_file(
-            str(file), config=str(components), subfolder="transformer",
-            local_files_only=True, dtype=dtype,
-        )  # fmt: skip
+        if family:
+            network = kind.from_single_file(
+                str(file), config=str(components), subfolder=made.network,
+                local_files_only=True, dtype=dtype,
+            )  # fmt: skip
+        else:
+            network = kind.from_pretrained(
+                file, local_files_only=True, use_safetensors=True, dtype=dtype
+            )
         pipeline = pipeline_class.from_pretrained(
             components, local_files_only=True, use_safetensors=True, dtype=dtype,
-            **absent | {"transformer": transformer},
+            **absent | {made.network: network},
         )  # fmt: skip
     except Exception as error:  # as above
         raise CheckpointError(
             f"{file} cannot be loaded with the components in {components} "
             f"({type(error).__name__}: {error})."
         ) from error
-    return made(pipeline, size=size, dtype=dtype, device=device)
+    return made(pipeline, size=size, dtype=dtype, device=device, place=place)
 
 
 def parts_of(folder: Path) -> dict[str, Path]:
@@ -88,6 +114,15 @@ def parts_of(folder: Path) -> dict[str, Path]:
     return {
         part: folder / part for part, kind in _read_index(folder).items() if isinstance(kind, list)
     }
+
+
+def _class_of(folder: Path) -> str:
+    try:
+        return str(parsed((folder / "config.json").read_text(encoding="utf-8"))["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder} is no network of diffusers (config.json: {error!r})."
+        ) from error
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -27,8 +27,10 @@ class SDXLFamily(PipelineFamily):
     network = "unet"
     packing = 1
 
-    def __init__(self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any) -> None:
-        super().__init__(pipeline, size=size, dtype=dtype, device=device)
+    def __init__(
+        self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
+    ) -> None:
+        super().__init__(pipeline, size=size, dtype=dtype, device=device, place=place)
         from diffusers import DDIMScheduler
 
         scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)

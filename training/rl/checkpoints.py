@@ -20,7 +20,8 @@ BEST, EDITION = "best", "base_edition"
 
 
 def state_of(trainer: Stepper) -> RunState:
-    """The trainer's state, whole; all processes must call it."""
+    """The trainer's state, whole in the first process; all must call it."""
+    kept = trainer.processes.first
     family = trainer.policy.family.name
     facts = {"question": trainer.rewards.question, EDITION: EDITIONS.get(family, "")}
     if trainer.best is not None:
@@ -28,11 +29,11 @@ def state_of(trainer: Stepper) -> RunState:
     return RunState(
         step=trainer.step,
         seconds=trainer.seconds,
-        values=whole(trainer.policy.parameters()),
+        values=whole(trainer.policy.parameters(), kept=kept),
         start=trainer.policy.start_adapter.state_dict(),
-        average=whole(trainer.average),
-        old=whole(trainer.old),
-        optimizer=trainer.policy.engine.optimizer_state(),
+        average=whole(trainer.average, kept=kept),
+        old=whole(trainer.old, kept=kept),
+        optimizer=trainer.policy.engine.optimizer_state(kept=kept),
         first_watch=trainer.first_watch,
         rng=torch.get_rng_state(),
         facts=facts,

@@ -9,30 +9,31 @@ import torch
 from ..data.prompts import Task
 from ..runs.memory import peak_memory
 from ..settings.config import TrainConfig
-from .policy import PARTS, Policy
+from .policy import Policy
 
-BACKWARD = 1.0
-"""Forward passes that a backward pass costs where the weights are frozen: gradients go through
-them, but not into them."""
+BACKWARD = {"lora": 1.0, "full": 2.0}
+"""Forward passes that a backward pass costs: through frozen weights gradients only go, through
+trained ones they go and into them."""
 
 
 def passes(config: TrainConfig) -> tuple[float, float]:
     """Forward-equivalent passes a picture of rollout and of update."""
     rollout, loss = config.rollout, config.loss
     sides = 1 if rollout.guidance_scale == 1 else 2
+    backward = BACKWARD[config.model.train]
     again = 1.0 if config.model.gradient_checkpointing else 0.0
     slow = loss.kind == "nft" or (loss.kind == "awm" and loss.old_kl != 0)
     beside = float(loss.kl_coef != 0) + float(slow)  # reference, old policy
     if loss.pathwise:
         steps = rollout.num_inference_steps
         learnt = min(loss.path_steps or steps, steps)
-        return 0.0, sides * (steps + learnt * (BACKWARD + again + beside))
+        return 0.0, sides * (steps + learnt * (backward + again + beside))
     replayed = loss.nft_sigmas if loss.forward else rollout.window or (
         rollout.num_inference_steps - 1
     )  # fmt: skip
     if config.optim.updates > 1 and loss.kind != "nft":  # what the ratios compare with
         beside += 1
-    update = sides * replayed * (1 + BACKWARD + again + beside)
+    update = sides * replayed * (1 + backward + again + beside)
     return float(sides * rollout.num_inference_steps), float(update)
 
 
@@ -52,7 +53,13 @@ def step_flops(policy: Policy, config: TrainConfig) -> float:
 
 
 def step_cost(
-    optimizer: Any, config: TrainConfig, *, seconds: float, flops: float, processes: int
+    policy: Policy,
+    optimizer: Any,
+    config: TrainConfig,
+    *,
+    seconds: float,
+    flops: float,
+    processes: int,
 ) -> dict[str, float]:
     """Numbers for the log of a step.
 
@@ -61,7 +68,9 @@ def step_cost(
         flops: from `step_flops`; 0: MFU is not told.
     """
     pictures = config.data.prompts_per_step * config.rollout.group_size
-    groups = zip(PARTS, optimizer.param_groups, strict=False)  # no adapter where it does not learn
+    groups = zip(
+        policy.parts, optimizer.param_groups, strict=False
+    )  # no adapter where it does not learn
     found = {f"rate/{part}": float(group["lr"]) for part, group in groups}
     found |= {"pictures_per_s": pictures / seconds, "memory_gib_max": peak_memory() / 2**30}
     if flops and config.peak_tflops:

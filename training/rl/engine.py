@@ -36,13 +36,19 @@ class Network(nn.Module):
 
     Args:
         predict: what a call computes; called with the arguments of the call.
+        frozen: the transformer as it was, where it is trained as a whole: shared out alike.
     """
 
     def __init__(
-        self, transformer: nn.Module, adapter: nn.Module, predict: Callable[..., Tensor]
+        self,
+        transformer: nn.Module,
+        adapter: nn.Module,
+        predict: Callable[..., Tensor],
+        frozen: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.transformer, self.adapter, self._predict = transformer, adapter, predict
+        self.frozen = frozen
         lists = [each for each in transformer.children() if isinstance(each, nn.ModuleList)]
         # by this name accelerate asks for the classes of blocks that are gathered one by one
         self._no_split_modules = sorted({type(block).__name__ for row in lists for block in row})
@@ -106,13 +112,14 @@ class Engine:
             self.optimizer.step()
         return {"grad_norm": float(norm), "update_skipped": float(not norm.isfinite())}
 
-    def optimizer_state(self) -> dict[str, Any]:
+    def optimizer_state(self, *, kept: bool = True) -> dict[str, Any]:
         """`state_dict()` of the optimiser, whole, but for DeepSpeed, which keeps its memory to
-        itself; all processes must call it."""
+        itself; all processes must call it, as `whole`."""
         if self._deepspeed:
             return {"state": {}, "param_groups": self._groups}
         found = self.optimizer.state_dict()
-        return {**found, "state": {i: whole(entry) for i, entry in found["state"].items()}}
+        entries = found["state"].items()
+        return {**found, "state": {i: whole(entry, kept=kept) for i, entry in entries}}
 
     def load_optimizer(self, state: Mapping[str, Any]) -> None:
         """Take over what `optimizer_state` gave, in whatever engine that was.
@@ -189,9 +196,19 @@ def check_honoured(accelerator: Any) -> None:
         raise ConfigError("accelerate's config asks for FSDP 1: set fsdp_version: 2.")
 
 
-def whole(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values with full tensors for those that are shared out; all processes must call."""
-    return {k: v.full_tensor() if isinstance(v, DTensor) else v for k, v in values.items()}
+def whole(values: Mapping[str, Any], *, kept: bool = True) -> dict[str, Any]:
+    """The same values with full tensors, in main memory, for those that are shared out; all
+    processes must call it.
+
+    Args:
+        kept: by this process; else it only takes part, and gets nothing.
+    """
+    found = {}
+    for name, value in values.items():
+        full = value.full_tensor().cpu() if isinstance(value, DTensor) else value
+        if kept:
+            found[name] = full
+    return found
 
 
 def laid_out(value: Tensor, like: Tensor) -> Tensor:

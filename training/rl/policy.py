@@ -1,4 +1,5 @@
-"""The policy: a family's transformer with a LoRA, and the emotion adapter; its frozen reference."""
+"""The policy: a family's transformer, with a LoRA or trained as a whole, and the emotion adapter;
+its frozen reference."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.control.adapter import EmotionAdapter
+from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
 from ..families.base import Family, Words
@@ -22,8 +24,6 @@ from ..settings.config import ModelConfig
 from .engine import Engine, Network, laid_out, whole
 
 LORA = "default"
-PARTS = {"LoRA": "transformer.", "adapter": "adapter."}
-"""What is trained, and how the names of its weights begin in `Policy.parameters`."""
 WORDS_BYTES, WORDS_SHARE = 8 * 2**30, 0.25
 """Embeddings of prompts take this much main memory, at most this share of what is free: those of
 a large model have megabytes, and words for every target make prompts without end."""
@@ -50,33 +50,31 @@ class Policy:
     """Everything that is trained, and the model as it was before.
 
     Args:
-        family: its transformer gets the LoRA.
-        config: rank, alpha, whether the adapter learns.
+        family: its transformer gets the LoRA, or is trained itself.
+        config: what is trained; rank, alpha, whether the adapter learns.
         seed: of the LoRA's start.
+        compared: whether `reference` will be asked for; a transformer that is trained as a whole
+            then has a frozen copy beside it.
     """
 
-    def __init__(self, family: Family, config: ModelConfig, *, seed: int = 0) -> None:
-        from peft import LoraConfig, inject_adapter_in_model
-
-        self.family = family
+    def __init__(
+        self, family: Family, config: ModelConfig, *, seed: int = 0, compared: bool = True
+    ) -> None:
+        self.family, self.full = family, config.full
         self.lora_scale = config.lora_alpha / config.lora_rank
         family.transformer.requires_grad_(False)
-        lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            init_lora_weights="gaussian",
-            target_modules=lora_pattern(family.lora_targets),
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            inject_adapter_in_model(lora, family.transformer, adapter_name=LORA)
+        self._frozen = copy.deepcopy(family.transformer) if self.full and compared else None
+        if self.full:
+            family.transformer.float().requires_grad_(True)
+        else:
+            _inject_lora(family, config, seed)
         if config.gradient_checkpointing:
             family.transformer.enable_gradient_checkpointing()
-        for value in self.lora_parameters().values():
-            value.data = value.data.float()
         self.adapter = family.adapter.float().requires_grad_(config.train_adapter)
         self.start_adapter = copy.deepcopy(self.adapter).requires_grad_(False)
-        self.engine = Engine(Network(family.transformer, self.adapter, self._velocity))
+        self.engine = Engine(
+            Network(family.transformer, self.adapter, self._velocity, self._frozen)
+        )
         self._in_use = self.adapter
         self._strength = 1.0
         self.dtype = getattr(torch, config.dtype)
@@ -112,10 +110,17 @@ class Policy:
         named = self.family.transformer.named_parameters()
         return {name: value for name, value in named if ".lora_" in name}
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """What is trained, and how the names of its weights begin in `parameters`."""
+        return {"network" if self.full else "LoRA": "transformer.", "adapter": "adapter."}
+
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """All that is trained, in a fixed order; not between a forward and its backward pass."""
         self.engine.rested()
-        trained = {f"transformer.{k}": v for k, v in self.lora_parameters().items()}
+        named = dict(self.family.transformer.named_parameters())
+        tuned = named if self.full else self.lora_parameters()
+        trained = {f"transformer.{k}": v for k, v in tuned.items()}
         if any(value.requires_grad for value in self.adapter.parameters()):
             trained |= {f"adapter.{k}": v for k, v in self.adapter.named_parameters()}
         return trained
@@ -143,27 +148,31 @@ class Policy:
 
     def _forward(self, latents: Tensor, sigma: Tensor, words: Any) -> Tensor:
         half = self.dtype != torch.float32
-        with torch.autocast(latents.device.type, self.dtype, enabled=half):
+        device = latents.device.type
+        # a cache would hold a second copy of all trained weights until the pass is over
+        with torch.autocast(device, self.dtype, enabled=half, cache_enabled=not self.full):
             return self.family.velocity(latents, sigma, words).float()
 
     @contextlib.contextmanager
     def reference(self) -> Iterator[None]:
-        """Inside, the policy is what the run began with: LoRA off, adapter as it stood."""
-        from peft.tuners.tuners_utils import BaseTunerLayer
+        """Inside, the policy is what the run began with: LoRA off or the frozen network in place,
+        adapter as it stood.
 
-        layers = [m for m in self.family.transformer.modules() if isinstance(m, BaseTunerLayer)]
-        learning = [value for value in self.lora_parameters().values() if value.requires_grad]
-        for layer in layers:
-            layer.enable_adapters(False)
+        Raises: ConfigError: there is no frozen network.
+        """
+        if self.full and self._frozen is None:
+            raise ConfigError(
+                "Nothing can be compared with the network that this run began with: it is trained "
+                "as a whole, and no frozen copy was kept."
+            )
+        network = self.family.transformer
         self._in_use = self.start_adapter
         try:
-            yield
+            with _without_lora(network):
+                self.family.transformer = network if self._frozen is None else self._frozen
+                yield
         finally:
-            self._in_use = self.adapter
-            for layer in layers:
-                layer.enable_adapters(True)
-            for value in learning:  # peft freezes what it switches off
-                value.requires_grad_(True)
+            self._in_use, self.family.transformer = self.adapter, network
 
     @contextlib.contextmanager
     def without_emotion(self) -> Iterator[None]:
@@ -197,6 +206,21 @@ class Policy:
             for name, value in whole(self.lora_parameters()).items()
         }
 
+    def network_state(self, *, kept: bool) -> dict[str, Tensor]:
+        """The whole network as diffusers names it, in the run's precision, on the CPU; all
+        processes must call it.
+
+        Args:
+            kept: by this process; the others only take part.
+        """
+        found = whole(self.family.transformer.state_dict(), kept=kept)
+        return {
+            name: value.to(
+                "cpu", self.dtype if value.is_floating_point() else None, copy=True
+            ).contiguous()
+            for name, value in found.items()
+        }
+
     def whole_adapter(self) -> EmotionAdapter:
         """A copy of the adapter as it stands; all processes must call it."""
         found = copy.deepcopy(self.start_adapter)
@@ -208,6 +232,42 @@ class Policy:
         """Take over values, whole or shared out as the parameters are."""
         for name, parameter in self.parameters().items():
             parameter.copy_(laid_out(values[name], parameter))
+
+
+def _inject_lora(family: Family, config: ModelConfig, seed: int) -> None:
+    """Put a LoRA into the transformer: random halves by the seed, float32."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        init_lora_weights="gaussian",
+        target_modules=lora_pattern(family.lora_targets),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(lora, family.transformer, adapter_name=LORA)
+    for name, value in family.transformer.named_parameters():
+        if ".lora_" in name:
+            value.data = value.data.float()
+
+
+@contextlib.contextmanager
+def _without_lora(network: torch.nn.Module) -> Iterator[None]:
+    """Inside, the LoRA is off, where there is one."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [module for module in network.modules() if isinstance(module, BaseTunerLayer)]
+    learning = [value for value in network.parameters() if value.requires_grad]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+        for value in learning:  # peft freezes what it switches off
+            value.requires_grad_(True)
 
 
 def lora_pattern(endings: Sequence[str]) -> str:

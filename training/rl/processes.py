@@ -11,6 +11,8 @@ from torch import Tensor
 
 from emofeedback.errors import EmoFeedbackError
 
+from .engine import whole
+
 EXTREMES = {"_max": torch.amax, "_abs": torch.amax, "_min": torch.amin}
 """Endings of the names of numbers that are extremes; all others are means."""
 
@@ -84,11 +86,13 @@ class Processes:
 
 
 def digest(values: Mapping[str, Tensor]) -> int:
-    """A number of 63 bits that tells one set of named tensors from another."""
+    """A number of 63 bits that tells one set of named tensors from another; where they are shared
+    out, all processes must call it."""
     found = hashlib.sha256()
     for name in sorted(values):
         found.update(name.encode())
-        found.update(values[name].detach().float().cpu().contiguous().numpy().tobytes())
+        full = whole({name: values[name]})[name]  # one at a time: all may be more than fits
+        found.update(full.detach().float().cpu().contiguous().numpy().tobytes())
     return int.from_bytes(found.digest()[:8], "big") >> 1
 
 

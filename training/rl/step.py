@@ -39,7 +39,7 @@ class Stepper:
 
     Args:
         config: checked settings.
-        policy: LoRA and adapter in place.
+        policy: what is trained in place.
         rewards: who rewards.
         prompts: to train on and to measure with.
         folder: of the run; None keeps nothing on disk.
@@ -89,7 +89,7 @@ class Stepper:
         self._average()
         self.step, self._settled = self.step + 1, True
         numbers |= step_cost(
-            self.optimizer, self.config,
+            self.policy, self.optimizer, self.config,
             seconds=time.perf_counter() - begun, flops=self._flops, processes=self.processes.count,
         )  # fmt: skip
         numbers |= {f"time/{name}_s": seconds for name, seconds in phases.seconds.items()}

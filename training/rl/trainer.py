@@ -19,7 +19,6 @@ from ..runs.stopping import stoppable
 from ..runs.tracking import Tracker
 from .checkpoints import BEST, state_of, take_up
 from .cost import step_flops
-from .engine import whole
 from .step import Stepper
 from .watch import hacking_message, measure_policy
 
@@ -64,7 +63,7 @@ class Trainer(Stepper):
                 self._show(bar, numbers)
                 if config.compare_every and self.step % config.compare_every == 0:
                     moment = f"after step {self.step}"
-                    self.processes.check_equal(whole(self.policy.parameters()), moment)
+                    self.processes.check_equal(self.policy.parameters(), moment)
                 if self.step % config.checkpoint_every == 0:
                     self.save()
         if self._saved != self.step:

@@ -39,10 +39,14 @@ class ModelConfig:
     """Side of the pictures in pixels; 0: the model's own."""
     dtype: str = "float32"
     """Of the frozen weights and of autocast; trained weights and latents are always float32."""
+    train: str = "lora"
+    """lora, or full: every weight of the network (not the embedded one's), at 16 bytes of memory a
+    weight and more; optim.learning_rate is then better a hundredth of
+    a LoRA's or less."""
     lora_rank: int = 16
     lora_alpha: int = 32
     train_adapter: bool = True
-    """Train the emotion adapter beside the LoRA."""
+    """Train the emotion adapter, too."""
     adapter: str = ""
     """Emotion checkpoint to start from; empty: the shipped adapter, or a new one; "fresh": a new
     one, drawn by the seed, that changes nothing yet."""
@@ -54,6 +58,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_ranges("model", self)
         check_choice("model.dtype", self.dtype, ("float32", "bfloat16"))
+        check_choice("model.train", self.train, ("lora", "full"))
+
+    @property
+    def full(self) -> bool:
+        """Whether every weight of the network is trained."""
+        return self.train == "full"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +192,7 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """AdamW on LoRA and adapter."""
+    """AdamW on what is trained."""
 
     learning_rate: float = 3e-4
     adapter_rate: float = 1e-4
@@ -276,6 +286,11 @@ class TrainConfig:
             raise ConfigError(
                 "Stage chain trains the embedded generator with a server as reward, which has no "
                 "gradient: leave model.path empty and set loss.kind to clip, guard or another."
+            )
+        if self.model.full and (self.stage != "generator" or not self.model.path):
+            raise ConfigError(
+                "model.train=full is for stage generator and models of your own: the embedded "
+                "generator's nodes load a LoRA. Give --model PATH, or leave model.train at lora."
             )
         if not self.loss.pathwise:
             if self.rollout.group_size < 2:

@@ -117,25 +117,27 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    ("family", "kind", "updates", "within", "count", "engine"),
+    ("family", "kind", "updates", "within", "count", "engine", "train"),
     # one weight of nft's rounds otherwise: by 2e-6 to 4e-6, with ATEN_CPU_CAPABILITY
     [
-        ("smoke", "nft", 2, 1e-5, 3, "ddp"), ("smoke", "awm", 2, 1e-5, 2, "fsdp"),
-        ("smoke", "pathwise", 1, 1e-6, 2, "ddp"), ("smoke", "pathwise", 1, 1e-6, 3, "fsdp"),
-        ("sd3.5", "clip", 2, 1e-5, 2, "ddp"), ("sd3.5", "clip", 2, 1e-5, 2, "fsdp"),
-        ("flux", "clip", 2, 1e-5, 2, "fsdp"),
+        ("smoke", "nft", 2, 1e-5, 3, "ddp", "lora"), ("smoke", "awm", 2, 1e-5, 2, "fsdp", "lora"),
+        ("smoke", "pathwise", 1, 1e-6, 2, "ddp", "lora"),
+        ("smoke", "pathwise", 1, 1e-6, 3, "fsdp", "lora"),
+        ("sd3.5", "clip", 2, 1e-5, 2, "ddp", "lora"), ("sd3.5", "clip", 2, 1e-5, 2, "fsdp", "lora"),
+        ("flux", "clip", 2, 1e-5, 2, "fsdp", "lora"),
+        ("sd3.5", "clip", 2, 1e-5, 2, "ddp", "full"), ("flux", "clip", 2, 1e-5, 2, "fsdp", "full"),
     ],
 )  # fmt: skip
 def test_several_processes_equal_one(
     tmp_path: Path, folders: dict[str, Path], family: str, kind: str, updates: int, within: float,
-    count: int, engine: str,
+    count: int, engine: str, train: str,
 ) -> None:  # fmt: skip
     config = smoke(
         f"loss.kind={kind}", "loss.kl_coef=0.01", f"optim.updates={updates}",
         f"model.path={folders.get(family, family)}", "reward.normalise=group",
         # equal slices have equal roundings, which Adam's tiny gradients would make much of
         *(() if family == "smoke" else EQUAL_SLICES),
-        "watch.pictures=3", "watch.table_steps=2",
+        "watch.pictures=3", "watch.table_steps=2", f"model.train={train}",
     ) if kind != "pathwise" else smoke("loss.kind=pathwise", "watch.pictures=3")  # fmt: skip
 
     def work(rank: int, accelerator) -> None:
@@ -231,8 +233,11 @@ def test_processes_that_differ_are_told_of(tmp_path: Path) -> None:
     in_processes(work)
 
 
-def test_a_run_killed_again_and_again_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    config = smoke("steps=5", "checkpoint_every=1", "optim.ema_decay=0.9")
+@pytest.mark.parametrize("train", ["lora", "full"])
+def test_a_run_killed_again_and_again_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, train: str
+) -> None:
+    config = smoke("steps=5", "checkpoint_every=1", "optim.ema_decay=0.9", f"model.train={train}")
     whole = new_trainer(config, tmp_path / "whole")
     whole.fit()
     folder = tmp_path / "killed"

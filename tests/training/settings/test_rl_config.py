@@ -249,7 +249,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) 
     import torch
 
     from training.families.pipelines import parts_of
-    from training.runs.memory import check_memory, needed_bytes
+    from training.runs.memory import Spread, check_memory, needed_bytes
 
     values = 2**40
     entry = {"dtype": "F16", "shape": [values], "data_offsets": [0, 2 * values]}
@@ -268,12 +268,26 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(tmp_path: Path) 
     os.link(huge, tmp_path / "transformer" / "model.fp16.safetensors")
     os.link(huge, tmp_path / "flux1-dev.safetensors")
     parts = parts_of(tmp_path)
-    assert needed_bytes(parts, torch.bfloat16) == (round(2.5 * values), 0)
-    assert needed_bytes({"unet": huge, "text_encoder": huge}, torch.bfloat16) == (
-        round(2.5 * values), 2 * values,
-    )  # fmt: skip
+    half, cpu = load_config(None, ["model.dtype=bfloat16", "loss.kl_coef=0"]), torch.device("cpu")
+    unet = {"unet": huge, "text_encoder": huge}
+    assert needed_bytes(parts, half, Spread()) == (round(2.5 * values), 0)
+    assert needed_bytes(unet, half, Spread()) == (round(2.5 * values), 2 * values)
+    # two processes hold a copy each, or half of one, which both have read before
+    assert needed_bytes(unet, half, Spread(here=2)) == (round(2.5 * values), 4 * values)
+    shared = Spread(here=2, sharing=2)
+    assert needed_bytes(unet, half, shared) == (round(1.25 * values), 8 * values)
+    # value, gradient, two moments, average; and what KL is taken from
+    full = [f"model.path={tmp_path}", "model.dtype=bfloat16", "model.train=full"]
+    for kl, each in ((0, 20), (0.1, 22)):
+        trained = load_config(None, [*full, f"loss.kl_coef={kl}"])
+        assert needed_bytes(parts, trained, Spread()) == (round(1.25 * each * values), 0)
     with pytest.raises(ConfigError, match="needs about 2560.0 GiB of main memory"):
-        check_memory(parts, dtype=torch.bfloat16, device=torch.device("cpu"))
+        check_memory(parts, half, cpu, Spread())
+    with pytest.raises(
+        ConfigError, match="about 36352.0 GiB.*lora, loss.kl_coef=0 .KL wants a fro"
+    ):
+        check_memory(parts, trained, cpu, Spread(here=2, sharing=2))
+    check_memory(parts, half, cpu, Spread(first=False))  # another process tells
 
 
 def test_drawn_and_neutral_prompts_are_held_apart() -> None:
