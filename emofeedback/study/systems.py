@@ -28,7 +28,8 @@ class System:
         emotion_input: the target also reaches the generator through its adapter.
         explain: have the scorer explain for the refiner; the rules need no cues.
         steer: what the loop moves, as `LoopPolicy.steer`; the aim needs an `emotion_input`.
-        oracle: the judge reads and chooses in the scorer's place; for finding what limits.
+        oracle: the part that somebody who knows stands in for ("reader", "refiner" or "aim"); for
+            finding what limits. Whoever runs the system brings it.
     """
 
     name: str
@@ -40,7 +41,7 @@ class System:
     emotion_input: bool = False
     explain: bool = True
     steer: str = WORDS
-    oracle: bool = False
+    oracle: str = ""
 
     @property
     def pictures(self) -> int:
@@ -57,6 +58,7 @@ class System:
         seed: int,
         floor: float = 0.0,
         take_aim: TakeAim | None = None,
+        refiner: Refiner | None = None,
     ) -> LoopState:
         """Spends them.
 
@@ -64,6 +66,7 @@ class System:
             seed: of the first round; every round has the next.
             floor: the policy's content floor.
             take_aim: of what generates, where the system steers the aim.
+            refiner: in the place of the system's own.
         """
         policy = LoopPolicy(
             rounds=self.rounds,
@@ -72,7 +75,7 @@ class System:
             content_floor=floor,
             steer=self.steer,
         )
-        refiner = _refiner(self.refiner, scorer)
+        refiner = refiner or refiner_of(self, scorer)
         state = start_loop(prompt, target, policy, seed=seed)
         if self.rewrite_first and refiner is not None:
             state = rewrite_first_prompt(state, refiner)
@@ -135,7 +138,9 @@ def study_systems(rounds: int, candidates: int, *, emotion_input: bool) -> tuple
     return (*systems, *with_input) if emotion_input else systems
 
 
-def _refiner(name: str, scorer: Scorer) -> Refiner | None:
+def refiner_of(system: System, scorer: Scorer) -> Refiner | None:
+    """The refiner that a system names; None where it only draws."""
+    name = system.refiner
     if name == "none":
         return None
     if name == "embedded":

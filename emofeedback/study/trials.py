@@ -24,6 +24,7 @@ from ..reading.base import Scorer
 from ..records.emotion import Emotion
 from ..records.reading import measured
 from ..records.state import LoopState
+from ..refining.base import Refiner
 from ..refining.cues import named_cues
 from .systems import System
 
@@ -124,6 +125,7 @@ def run_trial(
     floor: float = 0.0,
     saved: Callable[[], float] = lambda: 0.0,
     take_aim: TakeAim | None = None,
+    refiner: Refiner | None = None,
 ) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3].
 
@@ -131,11 +133,19 @@ def run_trial(
         floor: no picture of less content is handed out while there is another.
         saved: seconds that an earlier system's painting spared this one.
         take_aim: of `paint`, where it can be told another emotion.
+        refiner: in the place of the system's own.
     Raises: ScorerAnswerError: a picture could not be read. ScorerError: no scorer can be asked.
     """
     started = time.perf_counter()
     state = system.run(
-        pair.prompt, pair.target, paint, scorer, seed=pair.seed, floor=floor, take_aim=take_aim
+        pair.prompt,
+        pair.target,
+        paint,
+        scorer,
+        seed=pair.seed,
+        floor=floor,
+        take_aim=take_aim,
+        refiner=refiner,
     )
     seconds = time.perf_counter() - started + saved()
     return _measured(system, pair, state, judge, seconds, floor)

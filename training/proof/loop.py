@@ -1,8 +1,8 @@
-"""`python -m training.world prove-loop`: does the loop pay, against best-of-N at equal pictures?
+"""`python -m training.proof loop`: does the loop pay, against best-of-N at equal pictures?
 
-Every system gets the same sixty pairs of prompt and target and the same seeds, by words alone but
-for the one that says otherwise. The judge, which no system sees, measures every picture. Trials are
-kept one by one in a file, so a stopped run goes on where it was.
+Every system gets the same pairs of prompt and target and the same seeds, by words alone but for
+those that say otherwise. The judge, which no system sees, measures every picture. Trials are kept
+one by one in a file, so a stopped run goes on where it was.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from emofeedback.study.trials import Trial
 from ..recipes.plan import ROOT
 from ..world.captions import neutral_prompt
 from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
+from .oracles import ORACLES
 from .power import pilot_table
 from .report import (
     COMPARISONS,
@@ -38,7 +39,7 @@ from .report import (
     save_pictures,
     system_table,
 )
-from .trials import ORACLES, OWN_PROMPT, SYSTEMS, Pair, run_trial
+from .trials import OWN_PROMPT, SYSTEMS, Pair, run_trial
 
 log = logging.getLogger(__name__)
 NUM_PAIRS = 60
@@ -56,7 +57,7 @@ SHOWN = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the prove-loop command."""
+    """Declare the options."""
     parser.add_argument(
         "--pairs", type=int, help=f"default: what the pilot asks for, {NUM_PAIRS} without one"
     )
@@ -65,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run 20 other pairs first, and write down how many each comparison needs",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=130_000)
-    parser.add_argument("--oracles", action="store_true", help="also run with the judge as scorer")
+    parser.add_argument(
+        "--oracles", action="store_true", help="also with reader, refiner or aim that know"
+    )
     parser.add_argument(
         "--own-prompt", action="store_true", help="also loops whose first prompt is not rewritten"
     )

@@ -15,6 +15,7 @@ from emofeedback.records.emotion import Emotion
 from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT
 from emofeedback.study.trials import Trial, axis_error, final_gap, judged_gap, nearest_gap
 
+from .oracles import LIMITS
 from .power import differences, power_of
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def difference_table(trials: Trials) -> tuple[str, bool]:
 
 
 def comparison_table(trials: Trials) -> str:
-    """`COMPARISONS` of the systems that were run, paired, with the power that the pairs give."""
+    """Of the systems that were run, paired, with the power that the pairs give; oracles last."""
     rows = ["| system | minus | judged gap size | 95 % interval | power |", "| --- " * 5 + "|"]
-    for system, rival in COMPARISONS:
+    for system, rival in (*COMPARISONS, *LIMITS):
         if system in trials and rival in trials:
             found = differences(trials, system, rival)
             seen = paired_difference(found, [0.0] * len(found))

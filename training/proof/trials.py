@@ -8,15 +8,14 @@ from torch import Tensor
 
 from emofeedback.embedded.scorer import load_scorer
 from emofeedback.reading.base import Scorer
-from emofeedback.records.emotion import clipped_emotion
-from emofeedback.records.reading import Reading
 from emofeedback.study import trials
 from emofeedback.study.painters import Painter
-from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT, System
+from emofeedback.study.systems import BY_AIM, BY_BOTH, BY_ROLE, INPUT, System, refiner_of
 from emofeedback.study.trials import Judge, Judged, Trial
 
 from ..world.judge import judge
 from ..world.scene import Scene
+from .oracles import AIM, READER, REFINED, REFINER, JudgeScorer, KnowingPainter, KnowingRefiner
 
 CONTENT_FLOOR = 0.5
 """No system may hand out a picture whose content the CLIP pair doubts, while it has another."""
@@ -37,8 +36,7 @@ SYSTEMS = (
         rewrite_first=True,
         refine_rounds=False,
     ),
-    System(name="loop, LVLM refiner", refiner="embedded", rewrite_first=True),
-    System(name="loop, rule refiner", refiner="rules", rewrite_first=True),
+    *REFINED.values(),
     System(
         name="loop, LVLM refiner, V-A input",
         refiner="embedded",
@@ -54,21 +52,6 @@ OWN_PROMPT = (
     System(name="loop from the artist's own prompt, LVLM refiner", refiner="embedded"),
     System(name="loop from the artist's own prompt, rule refiner", refiner="rules"),
 )
-ORACLES = (
-    System(name="best of 12, oracle scorer", oracle=True),
-    System(
-        name="loop, LVLM refiner, oracle scorer",
-        refiner="embedded",
-        rewrite_first=True,
-        oracle=True,
-    ),
-    System(
-        name="loop, rule refiner, oracle scorer",
-        refiner="rules",
-        rewrite_first=True,
-        oracle=True,
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -78,23 +61,12 @@ class Pair(trials.Pair):
     scene: Scene
 
 
-class JudgeScorer(Scorer):
-    """The judge as a scorer: an oracle, to find out what a better scorer would be worth."""
-
-    name = "judge"
-
-    def score(self, images: Tensor, *, prompt: str | None = None) -> list[Reading]:
-        """One reading a picture [B, H, W, 3]."""
-        seen = judge(images)
-        felt = zip(seen.valence.tolist(), seen.arousal.tolist(), strict=True)
-        emotions = [clipped_emotion(valence, arousal)[0] for valence, arousal in felt]
-        return [Reading(emotion=e, uncertainty=(0.3, 0.3), model=self.name) for e in emotions]
-
-
 def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
     """Make, choose and measure; also returns the chosen picture [H, W, 3]."""
-    scorer: Scorer = JudgeScorer() if system.oracle else load_scorer()
-    paint = Painter(pair.target if system.emotion_input else None)
+    scorer: Scorer = JudgeScorer() if system.oracle == READER else load_scorer()
+    felt = pair.target if system.emotion_input else None
+    paint = KnowingPainter(pair.target) if system.oracle == AIM else Painter(felt)
+    own = refiner_of(system, scorer) if system.oracle == REFINER else None
     return trials.run_trial(
         system,
         pair,
@@ -104,6 +76,7 @@ def run_trial(system: System, pair: Pair) -> tuple[Trial, Tensor]:
         floor=CONTENT_FLOOR,
         saved=lambda: paint.saved,
         take_aim=paint.take_aim if system.emotion_input else None,
+        refiner=own and KnowingRefiner(own, Painter(felt)),
     )
 
 
