@@ -9,6 +9,7 @@ from texts import texts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
+FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 ROOMS = ("nodes", "emofeedback", "launcher")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 # Pictures of pages from before the guides; each page names the command that makes them.
@@ -36,7 +37,9 @@ def test_a_quoted_message_exists(message: str) -> None:
     assert any(pattern.search(text) for _, text in texts(*ROOMS)), "no such message in the code"
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*DOCS, *FIRST], ids=lambda page: f"{page.parent.name}-{page.name}"
+)
 def test_links_and_pictures_of_the_guides_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith(("http://", "https://")):

@@ -200,6 +200,7 @@ def _measure(row: Row, seed: int, budget: Budget, run_dir: Path) -> dict[str, An
     from ..families.choose import load_family
     from ..recipes.measure_look import seam_ratios
     from ..rewards.models import drawn_content_score
+    from ..rewards.quality import quality
     from ..rewards.stack import PairScore
     from ..rl.policy import Policy
     from ..settings.config import ModelConfig, TrainConfig
@@ -220,7 +221,7 @@ def _measure(row: Row, seed: int, budget: Budget, run_dir: Path) -> dict[str, An
 
     tasks = evaluation_tasks(options)
     with weights_of(policy, checkpoint), torch.no_grad():
-        pairs: dict[str, PairScore] = {"clip_pair": drawn_content_score}
+        pairs: dict[str, PairScore] = {"clip_pair": drawn_content_score, "quality": quality}
         seen = measure_system(row.name, make, tasks, sampler, scorer, pairs, None)
         numbers = dict(seen.numbers)
         if options.sweeps and numbers["pictures_per_task"] == 1:

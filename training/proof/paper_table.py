@@ -19,6 +19,7 @@ COLUMNS = {
     "clip_pair": ("CLIP score", "{:.3f}"),
     "place": ("place", "{:.0%}"),
     "subject": ("subject", "{:.0%}"),
+    "quality": ("quality", "{:.2f}"),
     "seams": ("seams", "{:.2f}"),
     "sweep_tau": ("continuity", "{:.2f}"),
     "cue_variety": ("variety", "{:.2f}"),
