@@ -5,6 +5,7 @@ workflows name show that each loader would find its own; the two that run get sm
 """
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -58,8 +59,10 @@ def families(
     example = Image.effect_noise((64, 64), 60).convert("RGB")
     example.save(folder / "base" / "input" / "example.png")  # ComfyUI brings one in its own place
     (folder / "base" / "custom_nodes").mkdir()
-    (folder / "base" / "custom_nodes" / OTHER_PACKS.name).symlink_to(OTHER_PACKS)
-    stand_in = Path(__file__).parents[1] / "support" / "tiny_text_encoders.py"
+    support = Path(__file__).parents[1] / "support"
+    for file in (OTHER_PACKS, support / "tiny_editor.py"):
+        (folder / "base" / "custom_nodes" / file.name).symlink_to(file)
+    stand_in = support / "tiny_text_encoders.py"
     with start_comfy(comfyui_tree, folder, (), extra_node=stand_in) as server:
         yield Comfy(server, "families")
 
@@ -180,6 +183,34 @@ def test_a_picture_is_edited_by_instructions_with_the_embedded_models(families: 
             node["inputs"]["steps"] = 3
     told = instructions_of(families.run(graph))
     assert all(words.startswith(f"{SHOWN}, {SHOW} ") for words in told)
+
+
+@pytest.mark.skipif(
+    "EMOFEEDBACK_SLOW" not in os.environ,
+    reason="half a minute, most of it core's encoding of a picture at 1024 px: EMOFEEDBACK_SLOW=1",
+)
+def test_a_qwen_image_edit_graph_edits_with_a_small_editor(families: Comfy) -> None:
+    graph = workflow(
+        "edit_feedback_loop",
+        EmoFB_StartLoop=SHORT,
+        EmoFB_ScoreRound={"explain": False},
+        ImageScaleToTotalPixels={"megapixels": 0.01},
+    )
+    own = graph[only(graph, "EmoFB_StartLoop")]["inputs"]["prompt"]
+    for node_id, node in graph.items():
+        kind, output = node["class_type"], 0
+        if kind == "CLIPLoader" and node["inputs"]["type"] == "qwen_image":
+            output = 1
+        elif kind != "UNETLoader":
+            continue
+        node |= {"class_type": "TinyQwenImageEdit", "inputs": {}}
+        for other in graph.values():
+            for name, value in other["inputs"].items():
+                if value == [node_id, 0]:
+                    other["inputs"][name] = [node_id, output]
+    run = families.run(with_tiny_text_encoders(graph))
+    assert all(words.startswith(f"{own}, ") for words in instructions_of(run))
+    assert run.runs_of(EDITOR_TEXT) == 3, "an instruction a round, and nothing to avoid"
 
 
 def test_a_kontext_graph_edits_with_small_files_under_the_real_names(families: Comfy) -> None:

@@ -72,9 +72,17 @@ def _flux() -> dict[str, Tensor]:
     return _random(model)
 
 
+def _qwen_vae() -> dict[str, Tensor]:
+    """The autoencoder of Qwen-Image, Wan 2.1's: ComfyUI reads its width from the file."""
+    from comfy.ldm.wan.vae import WanVAE
+
+    return _random(WanVAE(dim=4, z_dim=16, temperal_downsample=[False, True, True]))
+
+
 TINY_FILES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "checkpoints/sd3.5_medium.safetensors": _sd35,
     "diffusion_models/flux1-dev.safetensors": _flux,
+    "vae/qwen_image_vae.safetensors": _qwen_vae,
     "vae/ae.safetensors": lambda: load_file(AUTOENCODER),
 }
 
