@@ -19,7 +19,7 @@ from ...emofeedback.reading.encoders import Encoder, open_folder
 from ...emofeedback.reading.head_scorer import HeadScorer, spec_beside, spec_line
 from ...emofeedback.reading.heads import load_head
 from .folder_lvlm import LvlmModule, placed
-from .model_folders import EMOTION
+from .model_folders import EMOTION, LVLM
 
 HEADS, ENCODERS = "heads", "encoders"
 
@@ -30,10 +30,11 @@ def list_heads() -> list[str]:
 
 
 def list_encoders() -> list[str]:
-    """Names that may be chosen: the embedded one, models/emotion/encoders, models/clip_vision."""
+    """Names that may be chosen: the embedded one, models/emotion/encoders, models/clip_vision, and
+    what sees in the folders of models/lvlm."""
     own = {
         path.name
-        for root in _roots(ENCODERS)
+        for root in _folders()
         for path in root.glob("*")
         if path.suffix == ".onnx" or (path / "config.json").is_file()
     }
@@ -124,4 +125,8 @@ def _roots(folder: str) -> list[Path]:
 
 
 def _places() -> list[Path]:
-    return [*_roots(ENCODERS), *map(Path, folder_paths.get_folder_paths(KIND))]
+    return [*_folders(), *map(Path, folder_paths.get_folder_paths(KIND))]
+
+
+def _folders() -> list[Path]:
+    return [*_roots(ENCODERS), *map(Path, folder_paths.get_folder_paths(LVLM))]

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 from tiny_encoders import onnx_network, rated_folder, vision_folder
+from tiny_lvlms import random_qwen3
 
 KIND = "picture encoder + head"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """models/emotion with heads on one and on three encoders, and what they read."""
+    """models/emotion with heads on one and on three encoders and on a language model's tower, and
+    what they read."""
     from emofeedback.__main__ import main
 
     root = tmp_path_factory.mktemp("emotion")
@@ -24,6 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "onnx": [f"onnx:{onnx_network(encoders / 'tiny.onnx')}?side=32&tensor=pooled"],
     }
     joined = ["embedded", f"folder:{vision_folder(encoders / 'tiny-siglip', 'siglip')}"]
+    specs["talking"] = [f"folder:{random_qwen3(root / 'lvlm' / 'tiny-qwen')}"]
     specs["joined"] = [*joined, *specs["onnx"]]
     for name, lines in specs.items():
         head = root / "heads" / f"{name}.safetensors"
@@ -42,6 +45,8 @@ def node(
 
     place = ([str(made)], {".safetensors"})
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "emotion", place)
+    talking = ([str(made / "lvlm")], set())
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "lvlm", talking)
     return pack_nodes["EmoFB_LoadEmotionScorer"]
 
 
@@ -53,7 +58,7 @@ def felt(readings: Any) -> torch.Tensor:
     return torch.tensor([(r.emotion.valence, r.emotion.arousal) for r in readings])
 
 
-@pytest.mark.parametrize("name", ["onnx", "joined"])
+@pytest.mark.parametrize("name", ["onnx", "joined", "talking"])
 def test_a_batch_reads_as_the_command_did(name: str, made: Path, node: Any) -> None:
     from emofeedback.images import load_picture
 
