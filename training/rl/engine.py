@@ -163,13 +163,7 @@ def new_accelerator() -> Any:
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
-    for name, (wanted, way) in REFUSED.items():
-        found = os.environ.get(name, wanted)
-        if found.lower() != wanted:
-            raise ConfigError(
-                f"accelerate's config sets {name.lower()} to {found!r}, which this training does "
-                f"not take from there. Set {way}."
-            )
+    refuse_settings(REFUSED)
     # some families have a last layer whose text stream leads nowhere
     ddp = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
     try:
@@ -178,6 +172,22 @@ def new_accelerator() -> Any:
         raise ConfigError(f"accelerate's config cannot be used here: {error}") from error
     check_honoured(accelerator)
     return accelerator
+
+
+def refuse_settings(ways: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse what `accelerate launch` hands over and a training does not take from there.
+
+    Args:
+        ways: variables, what they must be, and what to set.
+    Raises: ConfigError
+    """
+    for name, (wanted, way) in ways.items():
+        found = os.environ.get(name, wanted)
+        if found.lower() != wanted:
+            raise ConfigError(
+                f"accelerate's config sets {name.lower()} to {found!r}, which this training does "
+                f"not take from there. Set {way}."
+            )
 
 
 def check_honoured(accelerator: Any) -> None:

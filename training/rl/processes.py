@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ class Processes:
     """One process of a run among `count`.
 
     Args:
-        accelerator: of accelerate; None: this process alone.
+        accelerator: of accelerate, or its PartialState; None: this process alone.
     """
 
     def __init__(self, accelerator: Any = None) -> None:
@@ -51,7 +51,24 @@ class Processes:
         """Rows of all processes [B, ...] -> [count * B, ...], on the CPU; all have as many."""
         if self.count == 1:
             return values.cpu()
-        return torch.as_tensor(self.accelerator.gather(values.to(self.accelerator.device)).cpu())
+        from accelerate.utils import gather
+
+        return torch.as_tensor(gather(values.to(self.accelerator.device)).cpu())
+
+    def word_of_first(self, word: str) -> str:
+        """The first process's word, in all of them."""
+        if self.count == 1:
+            return word
+        from accelerate.utils import broadcast_object_list
+
+        return str(broadcast_object_list([word])[0])
+
+    def take_from_first(self, values: Iterable[Tensor]) -> None:
+        """Give tensors the content that they have in the first process, in place."""
+        if self.count == 1:
+            return
+        for value in values:
+            torch.distributed.broadcast(value.detach(), 0)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""

@@ -80,9 +80,11 @@ class StepRandom:
     torch: torch.Generator
 
     @staticmethod
-    def of(seed: int, step: int) -> StepRandom:
-        """Sources that depend on the seed and the step alone; also seeds torch's global source."""
-        words = np.random.SeedSequence((seed, step)).generate_state(2)
+    def of(seed: int, step: int, rank: int = 0) -> StepRandom:
+        """Sources that depend on the seed and the step alone, and for torch on the number of the
+        process; also seeds torch's global source."""
+        own = (seed, step, rank) if rank else (seed, step)
+        words = np.random.SeedSequence(own).generate_state(2)
         torch.manual_seed(int(words[0]))
         return StepRandom(
             step,
@@ -277,7 +279,7 @@ class Run:
             state = read_single_file(earlier)
         else:
             return
-        if state.facts["config"] != self._fingerprint():
+        if not _same(state.facts["config"], self._fingerprint()):
             raise ConfigError(
                 f"{self.options.run_dir} holds a run with other settings: "
                 f"{state.facts['config']} there, {self._fingerprint()} here. "
@@ -311,3 +313,9 @@ class Run:
             if buffers:
                 for name, buffer in module.named_buffers():
                     yield f"{prefix}.{name}", buffer
+
+
+def _same(stored: str, now: str) -> bool:
+    """Whether settings are those of a run; what came since it began was not set there."""
+    known: dict[str, Any] = json.loads(now)
+    return all(known.get(name) == value for name, value in json.loads(stored).items())

@@ -30,6 +30,8 @@ RUNS = ROOT / "runs" / "rl"
 CHANGEABLE = ("steps", "minutes", "tensorboard", "sheet_every", "checkpoint_every",
               "keep_checkpoints", "compare_every", "threads", "wandb", "peak_tflops")  # fmt: skip
 """Settings that a resumed run may change."""
+SHARED = ("generator", "scorer", "refiner")
+"""Stages that several processes share."""
 OF_RECIPES = ("stage", "seed", "minutes", "threads")
 """Settings that a stage `embedded-ROLE` takes."""
 
@@ -64,6 +66,12 @@ def run(options: TrainCommand) -> int:
         return 0
     if config.threads:
         torch.set_num_threads(config.threads)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and config.stage not in SHARED:
+        raise ConfigError(
+            f"Stage {config.stage} runs in one process, not in {processes}: leave out accelerate "
+            f"launch. Several processes share {', '.join(SHARED)}."
+        )
     if config.stage.startswith("embedded-"):
         return train_embedded(config, options)
     # of several processes only the first keeps files
@@ -95,24 +103,24 @@ def carry_out(config: TrainConfig, folder: Path | None, *, resume: bool) -> None
         from .generator import train_generator
 
         train_generator(config, folder, resume=resume)
-    elif folder is None:
-        raise ConfigError(f"Stage {config.stage} runs in one process; leave out accelerate launch.")
-    elif config.stage == "chain":
-        from .chain import run_chain
-
-        run_chain(config, folder)
-    elif config.stage == "adapter":
-        from ..rl.adapter_start import train_adapter
-
-        train_adapter(config, folder)
     elif config.stage == "refiner":
         from ..scorer.refiner import train_refiner
 
         train_refiner(config, folder)
-    else:
+    elif config.stage == "scorer":
         from ..scorer.grpo import train_scorer
 
         train_scorer(config, folder)
+    elif folder is None:
+        raise ConfigError(f"Stage {config.stage} keeps files in its first process alone.")
+    elif config.stage == "chain":
+        from .chain import run_chain
+
+        run_chain(config, folder)
+    else:
+        from ..rl.adapter_start import train_adapter
+
+        train_adapter(config, folder)
 
 
 def read_config(options: TrainCommand, resumed: Path | None) -> TrainConfig:

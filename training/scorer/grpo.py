@@ -14,7 +14,6 @@ from emofeedback.lvlm.folder import SETTINGS, folder_settings, refuse_redirectio
 from emofeedback.lvlm.promises import refuse_empty_promises
 from emofeedback.records.files import replacing
 
-from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from .data import prompts_of, read_examples, rows, streamed
@@ -29,6 +28,7 @@ from .rewards import (
     format_reward,
 )
 from .start import supervised_start
+from .together import Together, together
 from .trl_settings import Rhythm, trl_classes, trl_settings
 
 log = logging.getLogger(__name__)
@@ -39,21 +39,25 @@ LANGUAGE = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 LANGUAGE_AND_VISION = rf"{LANGUAGE}|.*visual.*attn\.(qkv|proj)"
 
 
-def train_scorer(config: TrainConfig, folder: Path) -> None:
+def train_scorer(config: TrainConfig, folder: Path | None) -> None:
     """Train, measure on held-out pictures, and write `folder/scorer`.
 
     What the folder holds of an earlier part of the run is gone on with, to the same bits.
 
+    Args:
+        folder: None in all processes but the first.
     Raises: ConfigError, MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
-    with stoppable(at_once=True):
-        _train(config, folder)
+    with together(folder) as (among, shared):
+        _train(config, shared, among)
 
 
-def _train(config: TrainConfig, folder: Path) -> None:
-    told = trl_settings(config, folder)  # refused here rather than after minutes of measuring
+def _train(config: TrainConfig, folder: Path, among: Together) -> None:
+    # refused here rather than after minutes of measuring
+    told = trl_settings(config, folder, processes=among.processes.count)
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
+    model = model.to(told[0].device)
     examples, held_out = held_out_examples(
         read_examples(scorer, seed=config.seed), scorer, seed=config.seed
     )
@@ -61,26 +65,31 @@ def _train(config: TrainConfig, folder: Path) -> None:
     lora = lora_of(scorer)
     if scorer.supervised_steps:
         model, losses = supervised_start(
-            model, processor, asked, scorer, seed=config.seed, lora=lora, folder=folder / START
-        )
+            model, processor, asked, scorer, seed=config.seed, lora=lora, folder=folder / START,
+            among=among,
+        )  # fmt: skip
         if losses:
             log.info("supervised start: loss %.3f, then %.3f", losses[0], losses[-1])
     before = None
     if held_out:
-        before = first_gaps(folder, lambda: held_out_gaps(model, processor, held_out, scorer))
-    else:
+        before = first_gaps(
+            folder, among, lambda: held_out_gaps(model, processor, held_out, scorer, among)
+        )
+    elif among.first:
         log.warning(
             "No picture is held out (scorer.held_out is %d; %d pictures to train on): the change "
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
     trained = grpo(
-        config, told, model, processor, asked, reward_functions(scorer), lora, folder
+        config, told, model, processor, asked, reward_functions(scorer), lora, folder, among
     )  # fmt: skip
-    save_trained(trained, processor, scorer, folder / "scorer")
+    if among.first:
+        save_trained(trained, processor, scorer, folder / "scorer")
     if before is not None:
-        after = held_out_gaps(trained, processor, held_out, scorer)
-        report(before, after, folder)
+        after = held_out_gaps(trained, processor, held_out, scorer, among)
+        if among.first:
+            report(before, after, folder)
 
 
 def lora_of(scorer: ScorerConfig) -> Any:
@@ -103,6 +112,7 @@ def grpo(
     rewards: Sequence[RewardFn],
     lora: Any,
     folder: Path,
+    among: Together,
 ) -> Any:
     """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
 
@@ -112,7 +122,7 @@ def grpo(
     Raises: MissingDependencyError: no trl.
     """
     settings, rhythm = told
-    lasting = Lasting(config, folder, rhythm)
+    lasting = Lasting(config, folder, rhythm, among)
     ends = (rhythm.prompts_until(step) for step in (lasting.step, config.steps))
     trainer = trl_classes()[1](
         model=model,
@@ -125,7 +135,7 @@ def grpo(
     )
     lasting.restore(trainer.model)
     with lasting.keeping():
-        if not lasting.over:
+        if not lasting.over():
             trainer.train()
     return trainer.model.merge_and_unload()
 

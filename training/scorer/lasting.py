@@ -30,10 +30,11 @@ from ..runs.run import CHECKPOINTS, StepRandom
 from ..runs.run_state import RunState, load_latest, save_state, whole_checkpoints
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
+from .together import Together
 from .trl_settings import Rhythm
 
 log = logging.getLogger(__name__)
-TOKENS = "tokens"
+TOKENS, PROCESSES = "tokens", "processes"
 
 
 class Lasting(TrainerCallback):
@@ -42,10 +43,14 @@ class Lasting(TrainerCallback):
     Args:
         folder: of the run; where it holds no checkpoint, the run begins.
         rhythm: of drawing and learning.
+        together: the processes; the first keeps the files.
     Raises: CheckpointError: there are checkpoints, and all are damaged.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, rhythm: Rhythm) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, rhythm: Rhythm, together: Together
+    ) -> None:
+        self.together, self._processes = together, together.processes
         self.config, self.folder, self.rhythm = config, folder / CHECKPOINTS, rhythm
         self.state = load_latest(self.folder) if whole_checkpoints(self.folder) else RunState()
         self.step = self._saved = self._begun = self.state.step
@@ -54,15 +59,17 @@ class Lasting(TrainerCallback):
         self._whole, self._tokens = True, int(self.state.facts.get(TOKENS, "0"))
         self._model: Any = None
         self._optimizer: Any = None
-        self._tracker = Tracker(
-            folder, tensorboard=config.tensorboard, step=self.step, wandb=config.wandb,
-            settings=dataclasses.asdict(config) if config.wandb else {},
-        )  # fmt: skip
+        self._tracker: Tracker | None = None
+        if together.first:
+            self._tracker = Tracker(
+                folder, tensorboard=config.tensorboard, step=self.step, wandb=config.wandb,
+                settings=dataclasses.asdict(config) if config.wandb else {},
+            )  # fmt: skip
 
-    @property
     def over(self) -> bool:
-        """Whether the steps or the minutes are spent."""
-        return self._budget.over(self.step, time.monotonic() - self._started)
+        """Whether the steps or the minutes are spent, in any process."""
+        seconds = time.monotonic() - self._started
+        return self._processes.any(self._budget.over(self.step, seconds))
 
     def restore(self, model: Any) -> None:
         """Give the trained weights of the checkpoint to a model that was built as the run's was."""
@@ -70,6 +77,7 @@ class Lasting(TrainerCallback):
             for name, value in trained(model).items():
                 if name in self.state.values:
                     value.copy_(self.state.values[name])
+        self._processes.check_equal(trained(model), "at the start")
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
@@ -78,6 +86,7 @@ class Lasting(TrainerCallback):
         try:
             yield
             self._save()
+            self.together.leave()
         except BaseException:
             if self._whole or self.rhythm.reuses:
                 try:
@@ -86,7 +95,8 @@ class Lasting(TrainerCallback):
                     log.error("%s", error)
             raise
         finally:
-            self._tracker.close()
+            if self._tracker is not None:
+                self._tracker.close()
 
     # -- called by TRL ----------------------------------------------------------------------------
 
@@ -95,8 +105,15 @@ class Lasting(TrainerCallback):
         self._model, self._optimizer = parts["model"], parts["optimizer"]
         if not self.step:
             return
-        log.info("resumed at step %d", self.step)
-        if args.use_vllm:
+        earlier = int(self.state.facts.get(PROCESSES, "1"))
+        if self.together.first:
+            log.info("resumed at step %d", self.step)
+        if self.together.first and earlier != self._processes.count:
+            log.warning(
+                "The run had %d process(es) and goes on with %d, which draw other answers.",
+                earlier, self._processes.count,
+            )  # fmt: skip
+        if args.use_vllm and self.together.first:
             log.warning("The vLLM server draws other answers than the run would have had.")
         state.global_step, state.num_input_tokens_seen = self.step, self._tokens
         self._optimizer.load_state_dict(self.state.optimizer)
@@ -107,8 +124,8 @@ class Lasting(TrainerCallback):
             schedule.step()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Answers are drawn by the seed and the step alone."""
-        StepRandom.of(self.config.seed, state.global_step)
+        """Answers are drawn by the seed, the step, and the number of the process alone."""
+        StepRandom.of(self.config.seed, state.global_step, self._processes.rank)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """From here to the log's line the weights belong to no whole step."""
@@ -125,10 +142,16 @@ class Lasting(TrainerCallback):
             numbers["loss"] *= state.global_step
         self.step, self._tokens = state.global_step, state.num_input_tokens_seen
         self._whole = True
-        self._tracker.log(self.step, numbers)
+        numbers = self._processes.mean_numbers(numbers)
+        if self._tracker is not None:
+            self._tracker.log(self.step, numbers)
+        every = self.config.compare_every
+        if every and self.step % every == 0:
+            self._processes.check_equal(trained(self._model), f"after step {self.step}")
         if self.rhythm.fresh(self.step):
             self._remember()
-            control.should_training_stop |= self.over
+            control.should_training_stop |= self.over()
+        control.should_training_stop |= self._processes.any(self.together.stopped())
         if self.step % self.config.checkpoint_every == 0:
             self._save()
         return control
@@ -139,13 +162,13 @@ class Lasting(TrainerCallback):
             seconds=time.monotonic() - self._started,
             values=trained(self._model),
             optimizer=self._optimizer.state_dict(),
-            facts={TOKENS: str(self._tokens)},
+            facts={TOKENS: str(self._tokens), PROCESSES: str(self._processes.count)},
         )
         # a copy where the weights move on before they can be gone on with again
         self.state = copy.deepcopy(now) if self.rhythm.reuses else now
 
     def _save(self) -> None:
-        if self._saved == self.state.step:
+        if self._saved == self.state.step or not self.together.first:
             return
         save_state(self.folder, self.state, keep=self.config.keep_checkpoints)
         self._saved = self.state.step

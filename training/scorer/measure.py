@@ -18,6 +18,7 @@ from emofeedback.records.files import write_json
 
 from ..settings.scorer import ScorerConfig
 from .data import Example, drawn_examples, prompts_of
+from .together import Together
 
 if TYPE_CHECKING:
     from emofeedback.lvlm.local import TransformersLvlm
@@ -45,28 +46,29 @@ def held_out_examples(
     return [examples[i] for i in sorted(trained)], [examples[i] for i in sorted(held_out)]
 
 
-def first_gaps(folder: Path, measure: Callable[[], np.ndarray]) -> np.ndarray:
+def first_gaps(folder: Path, among: Together, measure: Callable[[], np.ndarray]) -> np.ndarray:
     """What `measure` finds before the training; measured once in a run and kept in its folder."""
     path = folder / BEFORE_FILE
-    if path.is_file():
+    if among.processes.any(path.is_file()):
         return np.asarray(json.loads(path.read_text(encoding="utf-8")))
     gaps = measure()
-    write_json(path, gaps.tolist())
+    if among.first:
+        write_json(path, gaps.tolist())
     return gaps
 
 
 def held_out_gaps(
-    model: Any, processor: Any, examples: Sequence[Example], config: ScorerConfig
+    model: Any, processor: Any, examples: Sequence[Example], config: ScorerConfig, among: Together
 ) -> np.ndarray:
     """Absolute gaps [N, 2] of expected-value readings, as the nodes read and ask."""
-    from tqdm import tqdm
-
     read = _reader(model.eval(), processor, config)
-    gaps = []
-    for example in tqdm(examples, desc="held-out pictures"):
+
+    def gap(example: Example) -> np.ndarray:
         image = torch.from_numpy(np.array(example.image)).float().unsqueeze(0) / 255
-        gaps.append(np.subtract(read(image), (example.emotion.valence, example.emotion.arousal)))
-    return np.asarray(np.abs(np.stack(gaps)))
+        truth = example.emotion.valence, example.emotion.arousal
+        return np.asarray(np.subtract(read(image), truth))
+
+    return np.asarray(np.abs(among.measured(examples, gap, "held-out pictures")))
 
 
 def report(

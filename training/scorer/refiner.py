@@ -29,7 +29,6 @@ from emofeedback.refining.kept_words import fitting_clause, phrases_in, with_cla
 from emofeedback.refining.lvlm import signed
 from emofeedback.refining.rules import MAX_CLAUSE_WORDS
 
-from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from ..world.captions import neutral_prompt
@@ -38,6 +37,7 @@ from .data import drawing, prompts_of
 from .grpo import grpo, load_scorer_model, lora_of, save_trained
 from .measure import HELD_OUT_SEED, first_gaps, report, trained_lvlm
 from .rewards import text_of
+from .together import Together, together
 from .trl_settings import trl_settings
 
 log = logging.getLogger(__name__)
@@ -159,18 +159,21 @@ def expected_fall(
     return rewards
 
 
-def train_refiner(config: TrainConfig, folder: Path) -> None:
+def train_refiner(config: TrainConfig, folder: Path | None) -> None:
     """Train, measure on held-out pictures, and write `folder/scorer`.
 
+    Args:
+        folder: None in all processes but the first.
     Raises: ConfigError: a model or settings that the drawn world cannot reward.
         MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
-    with stoppable(at_once=True):
-        _train(config, folder)
+    with together(folder) as (among, shared):
+        _train(config, shared, among)
 
 
-def _train(config: TrainConfig, folder: Path) -> None:
-    told = trl_settings(config, folder)  # refused here rather than after minutes of measuring
+def _train(config: TrainConfig, folder: Path, among: Together) -> None:
+    # refused here rather than after minutes of measuring
+    told = trl_settings(config, folder, processes=among.processes.count)
     scorer = config.scorer
     for name in ("path", "data", "supervised_steps"):
         if value := getattr(scorer, name):
@@ -184,26 +187,28 @@ def _train(config: TrainConfig, folder: Path) -> None:
     held_out = drawn_rewritings(scorer.held_out, seed=HELD_OUT_SEED, split="held_out", side=side)
     before = None
     if held_out:
-        before = first_gaps(folder, lambda: held_out_gaps(model, processor, held_out, scorer))
+        before = first_gaps(
+            folder, among, lambda: held_out_gaps(model, processor, held_out, scorer, among)
+        )
     asked = refiner_rows(examples, scorer)
     trained = grpo(
-        config, told, model, processor, asked, [expected_fall], lora_of(scorer), folder
+        config, told, model, processor, asked, [expected_fall], lora_of(scorer), folder, among
     )  # fmt: skip
-    save_trained(trained, processor, scorer, folder / "scorer")
+    if among.first:
+        save_trained(trained, processor, scorer, folder / "scorer")
     if before is not None:
-        after = held_out_gaps(trained, processor, held_out, scorer)
-        report(before, after, folder, "expected gap after rewriting")
+        after = held_out_gaps(trained, processor, held_out, scorer, among)
+        if among.first:
+            report(before, after, folder, "expected gap after rewriting")
 
 
 def held_out_gaps(
-    model: Any, processor: Any, examples: Sequence[Rewriting], config: ScorerConfig
+    model: Any, processor: Any, examples: Sequence[Rewriting], config: ScorerConfig, among: Together
 ) -> np.ndarray:
     """[N, 1] expected gap after the likeliest answer; of the old prompt where it cannot be used."""
-    from tqdm import tqdm
-
     lvlm = trained_lvlm(model.eval(), processor, config)
-    gaps = []
-    for example in tqdm(examples, desc="held-out rewritings"):
+
+    def gap(example: Rewriting) -> list[float]:
         image = torch.from_numpy(np.array(example.open())).float() / 255
         ask = Ask(
             image,
@@ -214,5 +219,6 @@ def held_out_gaps(
         )
         clause = usable_clause(lvlm.write([ask], unwatched)[0].text, example.prompt)
         prompt = with_clause(example.prompt, clause or "")
-        gaps.append([expected_gap(prompt, example.target, example.content)])
-    return np.asarray(gaps)
+        return [expected_gap(prompt, example.target, example.content)]
+
+    return among.measured(examples, gap, "held-out rewritings")

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from emofeedback.records.emotion import Emotion, to_scale
 
+from ..rl.processes import Processes
 from ..runs.optim import Optim
 from ..runs.run import Run, RunOptions, StepRandom
 from ..settings.scorer import ScorerConfig
+from .together import Together
 
 IGNORED = -100
 
@@ -46,7 +48,7 @@ def right_answer(row: dict[str, Any]) -> str:
 
 def supervised_start(
     model: Any, processor: Any, rows: Sequence[dict[str, Any]], config: ScorerConfig, *, seed: int,
-    lora: Any, folder: Path,
+    lora: Any, folder: Path, among: Together | None = None,
 ) -> tuple[Any, list[float]]:  # fmt: skip
     """Train a LoRA on right answers and merge it.
 
@@ -54,9 +56,13 @@ def supervised_start(
         rows: as `data.rows` gives them.
         lora: peft's LoraConfig.
         folder: of checkpoints; what it holds is gone on with.
-    Returns: the model, and the loss of every step made by this call.
+        among: the processes, of which the first trains and hands its weights on; None: one alone.
+    Returns: the model, and the loss of every step made by this process.
+    Raises: KeyboardInterrupt
     """
     from peft import get_peft_model
+
+    among = among or Together(Processes(), lambda: False)
 
     torch.manual_seed(seed)
     learner = get_peft_model(model, lora)
@@ -64,6 +70,8 @@ def supervised_start(
     losses: list[float] = []
 
     def loss(random: StepRandom) -> tuple[Tensor, dict[str, float]]:
+        if among.stopped():
+            raise KeyboardInterrupt
         chosen = random.numpy.integers(len(rows), size=min(config.batch, 8))
         found = learner(**answered(processor, [rows[i] for i in chosen]).to(learner.device)).loss
         losses.append(float(found.detach()))
@@ -72,14 +80,21 @@ def supervised_start(
     options = RunOptions(
         run_dir=folder, steps=config.supervised_steps, seed=seed, threads=torch.get_num_threads()
     )
-    run = Run(
-        "supervised start", options, config=config, modules={"lora": nn.ParameterList(parameters)},
-        optim=Optim(
-            learning_rate=config.supervised_rate, final_rate=1.0, warmup_steps=0,
-            betas=(0.9, 0.999),
-        ),
-    )  # fmt: skip
-    run.fit(loss)
+    optim = Optim(
+        learning_rate=config.supervised_rate, final_rate=1.0, warmup_steps=0, betas=(0.9, 0.999)
+    )
+    ended = False
+    if among.first:
+        run = Run(
+            "supervised start", options, config=config,
+            modules={"lora": nn.ParameterList(parameters)}, optim=optim,
+        )  # fmt: skip
+        try:
+            run.fit(loss)
+        except KeyboardInterrupt:
+            ended = True
+    among.leave(ended)
+    among.processes.take_from_first(parameters)
     merged = learner.merge_and_unload()
     return merged.requires_grad_(True), losses
 

@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import socket
-import sys
 import time
-import traceback
 from pathlib import Path
 
 import pytest
 import torch
+from process_groups import in_child, in_processes
 from safetensors.torch import load_file, save_file
 from tiny_pipelines import PIPELINES
 from torch.distributed.tensor import DTensor
@@ -46,30 +44,7 @@ def new_trainer(config: TrainConfig, folder: Path | None = None, accelerator=Non
     return Trainer(config, policy, rewards, drawn_prompts(), folder=folder, processes=processes)
 
 
-def in_child(work) -> int:
-    """Run `work` in a forked process that never returns here; its process id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-    except BaseException:  # noqa: BLE001  told by the exit status
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
-
-
-def an_accelerator(rank: int, port: int, count: int, engine: str):
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
-        "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
-    }  # fmt: skip
-    from accelerate.state import AcceleratorState, PartialState
-
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
+def an_accelerator(count: int, engine: str):
     accelerator = new_accelerator()
     assert accelerator.num_processes == count
     if engine == "fsdp":
@@ -90,15 +65,9 @@ def force_fsdp(accelerator) -> None:
     assert accelerator.is_fsdp2
 
 
-def in_processes(work, count: int = 2, engine: str = "ddp") -> None:
+def with_accelerators(work, count: int = 2, engine: str = "ddp") -> None:
     """Run `work(rank, accelerator)` in processes of one gloo group."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    children = [
-        in_child(lambda r=r: work(r, an_accelerator(r, port, count, engine))) for r in range(count)
-    ]
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
+    in_processes(lambda rank: work(rank, an_accelerator(count, engine)), count)
 
 
 def steps_of(trainer: Trainer) -> list[dict[str, float]]:
@@ -152,7 +121,7 @@ def test_several_processes_equal_one(
     alone = new_trainer(config)
     start = alone.policy.snapshot()
     log = [*steps_of(alone), alone.watch()]
-    in_processes(work, count, engine)
+    with_accelerators(work, count, engine)
     found = [load_file(tmp_path / f"rank{rank}.safetensors") for rank in (0, 1)]
     moved = 0.0
     for name, value in alone.policy.snapshot().items():
@@ -184,8 +153,8 @@ def test_a_run_goes_on_with_another_engine_and_number_of_processes(tmp_path: Pat
 
         return work
 
-    in_processes(one_step("fsdp"), 2, "fsdp")
-    in_processes(one_step("ddp"), 3, "ddp")
+    with_accelerators(one_step("fsdp"), 2, "fsdp")
+    with_accelerators(one_step("ddp"), 3, "ddp")
     last = new_trainer(config, tmp_path)
     last.resume()
     assert last.step == 2
@@ -230,7 +199,7 @@ def test_processes_that_differ_are_told_of(tmp_path: Path) -> None:
             trainer.fit()
         assert trainer.step == 2
 
-    in_processes(work)
+    with_accelerators(work)
 
 
 @pytest.mark.parametrize("train", ["lora", "full"])
