@@ -273,3 +273,17 @@ test("cost leaves out what nobody counted", () => {
     "8 pictures · 160 steps · 2 min 5 s",
   );
 });
+
+test("the aim of a round is a diamond on the plane, and none where none was handed out", () => {
+  const aims = [{ valence: 1, arousal: -2 }, null, { valence: Number.NaN, arousal: 0 }];
+  const events = story(3, 2).map((event) =>
+    event.kind === "round" ? { ...event, aim: aims[event.round - 1] } : event,
+  );
+  const run = told(events);
+  expect(roundsOf(run).map(({ aim }) => aim)).toEqual([aims[0], null, null]);
+  const drawn = drawRun(run).element.querySelectorAll(".emofb-aim");
+  expect([...drawn].map((each) => each.getAttribute("points"))).toEqual([
+    "1,1.85 1.15,2 1,2.15 0.85,2",
+  ]);
+  expect(drawRun(told(story(3, 2))).element.querySelector(".emofb-aim")).toBeNull();
+});
