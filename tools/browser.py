@@ -41,6 +41,13 @@ DROP = """([text, name]) => {
         document.getElementById('graph-canvas').dispatchEvent(
             new DragEvent(kind, {dataTransfer: transfer, ...where}));
 }"""
+TWIN = """async () => {
+    const { output } = await app.graphToPrompt();
+    for (const { id, widgets } of app.graph.nodes)
+        for (const { name, value } of widgets ?? [])
+            if (name === 'theme' && output[id]?.inputs.theme) output[id].inputs.theme = value;
+    return output;
+}"""
 UNKNOWN = """() => app.graph.nodes.map(node => node.type)
     .filter(type => !(type in LiteGraph.registered_node_types))"""
 # Where a node's pictures are depends on the render mode: on the canvas, or in its element.
@@ -212,6 +219,10 @@ class Canvas:
     def submitted(self) -> Graph:
         """The API-format graph that the page sends when a person presses Run."""
         return dict(self.page.evaluate("async () => (await app.graphToPrompt()).output"))
+
+    def twin(self) -> Graph:
+        """The same for whoever has no page: a chart's theme "auto" stays "auto"."""
+        return dict(self.page.evaluate(TWIN))
 
     def unknown_types(self) -> list[str]:
         """Types of nodes that this ComfyUI does not have."""

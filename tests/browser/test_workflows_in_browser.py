@@ -54,7 +54,7 @@ def drop(canvas: Canvas, name: str) -> None:
     assert faults(canvas) + hidden_wires(canvas) == []
     assert canvas.unknown_types() == []
     twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
-    assert canvas.submitted() == twin, "Run `python -m tools.workflows twins` to make it anew."
+    assert canvas.twin() == twin, "Run `python -m tools.workflows twins` to make it anew."
     assert canvas.errors == []
 
 

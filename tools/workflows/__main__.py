@@ -50,7 +50,7 @@ def make_twins(server: ComfyServer) -> Iterator[Path]:
     with chromium() as browser, open_canvas(browser, server, nodes_2=False) as canvas:
         for file in FILES:
             canvas.drop(file)
-            graph = canvas.submitted()
+            graph = canvas.twin()
             graph = {node_id: graph[node_id] for node_id in sorted(graph, key=int)}
             yield _write_text(WORKFLOWS / "api" / file.name, json.dumps(graph, indent=2))
 
