@@ -124,6 +124,39 @@ def test_an_accepted_loop_goes_on_from_the_picture_that_is_pressed(accepted: Can
     assert resume() == "" and accepted.errors == []
 
 
+def test_a_loop_inside_a_block_is_steered_from_the_sidebar(canvas: Canvas) -> None:
+    page = canvas.page
+    canvas.drop(LOOP)
+    settings = {"rounds": 30, "candidates": 2, "tolerance": 0.0, "stop_unpromising": False}
+    canvas.set_widgets({START: {**settings, "seed": next(SEEDS)}, "KSampler": {"steps": 2}})
+    page.evaluate("() => app.canvas.graph.convertToSubgraph(new Set(app.graph.nodes))")
+    page.wait_for_function("() => app.graph.nodes.some(node => node.subgraph)")
+    page.locator(".emofeedback-tab-button").click()
+    page.get_by_text("No emotion loop has run").wait_for()
+    canvas.press_run()
+    page.wait_for_function(SPOTS, arg=2, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Accept now").click()
+    shown = canvas.wait_for_end()
+    assert shown.end == "execution_success", shown.message
+    wait_for_status(canvas, "accepted by you")
+    spots = page.locator(".emofb-spot").count()
+    assert spots < 60
+    assert canvas.cut_texts(".emofb-aside") == []
+    for theme in ("light", "dark"):
+        page.evaluate(
+            "theme => app.extensionManager.setting.set('Comfy.ColorPalette', theme)", theme
+        )
+        page.wait_for_timeout(600)
+        canvas.shoot(f"aside-{theme}")
+        assert serious_problems(page, ".emofb-aside") == []
+    for _ in range(2):  # closed, and opened again
+        page.locator(".emofeedback-tab-button").click()
+    wait_for_status(canvas, "accepted by you")
+    assert page.locator(".emofb-spot").count() == spots
+    page.locator(".emofeedback-tab-button").click()
+    assert canvas.errors == []
+
+
 def test_another_tab_is_told_nothing_of_this_ones_loop(
     accepted: Canvas, browser: Browser, server: ComfyServer
 ) -> None:

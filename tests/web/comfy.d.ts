@@ -86,7 +86,18 @@ declare namespace Comfy {
     };
     graph: Graph;
     rootGraph?: Graph;
-    extensionManager: { setting: { get(id: string): unknown } };
+    extensionManager: {
+      setting: { get(id: string): unknown };
+      registerSidebarTab(tab: {
+        id: string;
+        icon: string;
+        title: string;
+        tooltip: string;
+        type: "custom";
+        render(element: HTMLElement): void;
+        destroy(): void;
+      }): void;
+    };
     queuePrompt(number: number, count?: number): Promise<unknown>;
     registerExtension(extension: Extension): void;
   }

@@ -1,5 +1,6 @@
 /** Loops on their nodes: live events in, wishes out, past runs again after a reload. */
 
+import { Aside } from "./aside.js";
 import { after } from "./callbacks.js";
 import { allNodes, nodeAt, setWidget } from "./graph.js";
 import { mark } from "./mounts.js";
@@ -22,7 +23,7 @@ const CUT_OFF = "The loop ended early; what it found until then is shown.";
 const IN_A_GRAPH = "EmoFB_EndLoop";
 
 /** The panel of one node, and the run that it shows. */
-class Panel {
+export class Panel {
   /**
    * @param {Comfy.App} app
    * @param {Comfy.Api} api
@@ -214,10 +215,12 @@ export class Panels {
     this.api = api;
     /** @type {WeakMap<Node, Panel>} */
     this.panels = new WeakMap();
+    this.aside = new Aside((node) => new Panel(app, api, node));
   }
 
   /** Starts to listen to the server. */
   listen() {
+    this.aside.register(this.app.extensionManager);
     this.api.addEventListener("emofeedback.run", ({ detail }) => this.hear(detail));
     for (const end of ["execution_success", "execution_error", "execution_interrupted"])
       this.api.addEventListener(end, ({ detail }) => this.end(detail?.prompt_id));
@@ -257,22 +260,27 @@ export class Panels {
     remember(message.workflow, message.node, message.run);
     if (message.workflow && message.workflow !== this.root.id) return;
     const node = nodeAt(this.root, message.node);
-    if (node) this.panels.get(node)?.hear(message);
+    if (!node) return;
+    this.panels.get(node)?.hear(message);
+    this.aside.hear(node, message);
   }
 
   /** @param {string} promptId */
   end(promptId) {
-    for (const [, node] of allNodes(this.root)) {
-      const panel = this.panels.get(node);
+    const shown = [...allNodes(this.root)].map(([, node]) => this.panels.get(node));
+    for (const panel of [...shown, this.aside.panel])
       if (panel?.promptId === promptId) panel.stop();
-    }
   }
 
   /** Shows again what each node showed last: after a reload, an undo, a change of tabs. */
   recallAll() {
+    let last = null;
     for (const [path, node] of allNodes(this.root)) {
       const run = this.panels.has(node) && recall(this.root.id, path);
-      if (run) this.panels.get(node)?.recall(run);
+      if (!run) continue;
+      this.panels.get(node)?.recall(run);
+      last = { node, run };
     }
+    this.aside.show(last);
   }
 }
