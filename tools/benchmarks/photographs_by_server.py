@@ -20,9 +20,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 
@@ -47,10 +46,9 @@ def served(folder: Path) -> Iterator[tuple[psutil.Process, str, str]]:
         until = time.monotonic() + WAIT_S
         while True:
             try:
-                with urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=5) as reply:
-                    name = json.load(reply)["data"][0]["id"]
+                name = served_model(port)
                 break
-            except (URLError, OSError):
+            except (OSError, HTTPException):
                 if server.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"The server of {folder} does not answer.") from None
                 time.sleep(PACE_S)
@@ -58,6 +56,16 @@ def served(folder: Path) -> Iterator[tuple[psutil.Process, str, str]]:
     finally:
         server.kill()
         server.wait()
+
+
+def served_model(port: int) -> str:
+    """The name of the model that a server of this computer has. Raises: OSError, HTTPException."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/v1/models")
+        return str(json.load(connection.getresponse())["data"][0]["id"])
+    finally:
+        connection.close()
 
 
 def read(
