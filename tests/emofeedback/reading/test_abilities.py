@@ -29,7 +29,7 @@ from emofeedback.refining.lvlm import LvlmRefiner
 from emofeedback.refining.rules import RuleRefiner
 from emofeedback.study.insertion import RoleInsertion
 from training.evaluation.systems import ReaderScorer
-from training.proof.trials import JudgeScorer
+from training.proof.oracles import JudgeScorer, KnowingRefiner
 
 ROOT = Path(__file__).parents[3]
 PICTURES = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(2))
@@ -106,6 +106,7 @@ def test_refiners_that_cannot_write_several_write_one(scorers: list[Scorer]) -> 
     edits = EditScorer(scorers[1], PICTURES[:1])
     refiners.append(InstructionRefiner(refiners[0], edits.original, edits.reading))
     refiners.append(RoleInsertion())
+    refiners.append(KnowingRefiner(refiners[0], lambda prompts, seed: PICTURES))
     assert {type(refiner).__name__ for refiner in refiners} == subclasses("Refiner")
     for refiner in refiners:
         assert not refiner.several
