@@ -32,6 +32,8 @@ class Example:
     """Gives the PIL picture; it is made anew each time, as ten thousand do not fit in memory."""
     emotion: Emotion
     cues: tuple[str, ...] | None = None
+    category: str = ""
+    """As its rater named the emotion; empty: the sector of the plane says it."""
 
     @property
     def image(self) -> Any:
@@ -66,6 +68,7 @@ def rows(examples: Sequence[Example], config: ScorerConfig) -> list[dict[str, An
                 "valence": example.emotion.valence,
                 "arousal": example.emotion.arousal,
                 "cues": list(example.cues) if example.cues is not None else None,
+                "category": example.category or example.emotion.category,
             }
         )
     return found
@@ -108,11 +111,15 @@ def read_examples(config: ScorerConfig, *, seed: int) -> list[Example]:
                 raise TypeError("valence or arousal is no number")
             emotion = Emotion(valence, arousal)
             named = _cues(row.values.get("cues"))
+            category = row.values.get("category") or ""
+            if not isinstance(category, str):
+                raise TypeError(f"category is {category!r}; write a word")
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"Line {row.line} of {path} cannot be used: {type(error).__name__}: {error}"
             ) from error
-        found.append(Example(partial(open_picture, picture), emotion, named))
+        opening = partial(open_picture, picture)
+        found.append(Example(opening, emotion, named, category.strip().lower()))
     if not found:
         raise ConfigError(f"The data file {path} is empty.")
     return found

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emofeedback.errors import ConfigError
+import torch
+
+from emofeedback.errors import ConfigError, MissingDependencyError
 from emofeedback.lvlm.folder import SETTINGS, folder_settings, refuse_redirections
 from emofeedback.lvlm.promises import refuse_empty_promises
 from emofeedback.records.files import replacing
@@ -17,7 +21,7 @@ from emofeedback.records.files import replacing
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from .data import prompts_of, read_examples, rows, streamed
-from .lasting import Lasting, walk
+from .lasting import Lasting, restore, trained, walk
 from .measure import first_gaps, held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
@@ -57,7 +61,10 @@ def _train(config: TrainConfig, folder: Path, among: Together) -> None:
     told = trl_settings(config, folder, processes=among.processes.count)
     scorer = config.scorer
     model, processor = load_scorer_model(scorer)
-    model = model.to(told[0].device)
+    if not scorer.four_bit:  # which is where it belongs
+        model = model.to(told[0].device)
+    if among.first and scorer.reward_weights:
+        log.info("rewards: %s", ", ".join(f"{name} {w:g}" for name, w in scorer.rewards.items()))
     examples, held_out = held_out_examples(
         read_examples(scorer, seed=config.seed), scorer, seed=config.seed
     )
@@ -81,13 +88,20 @@ def _train(config: TrainConfig, folder: Path, among: Together) -> None:
             "is not measured.",
             scorer.held_out, len(examples),
         )  # fmt: skip
-    trained = grpo(
+    learner = grpo(
         config, told, model, processor, asked, reward_functions(scorer), lora, folder, among
     )  # fmt: skip
-    if among.first:
-        save_trained(trained, processor, scorer, folder / "scorer")
+    if scorer.four_bit:
+        result = learner.get_base_model()
+        if among.first:
+            whole = merged_whole(learner, scorer, lora)
+            save_trained(whole, processor, scorer, folder / "scorer")
+    else:
+        result = learner.merge_and_unload()
+        if among.first:
+            save_trained(result, processor, scorer, folder / "scorer")
     if before is not None:
-        after = held_out_gaps(trained, processor, held_out, scorer, among)
+        after = held_out_gaps(result, processor, held_out, scorer, among)
         if among.first:
             report(before, after, folder)
 
@@ -114,7 +128,7 @@ def grpo(
     folder: Path,
     among: Together,
 ) -> Any:
-    """The model after GRPO of a LoRA, merged; TRL's log lies in the folder.
+    """The model with its LoRA after GRPO; the log lies in the folder.
 
     Args:
         told: what `trl_settings` gave.
@@ -137,7 +151,17 @@ def grpo(
     with lasting.keeping():
         if not lasting.over():
             trainer.train()
-    return trainer.model.merge_and_unload()
+    return trainer.model
+
+
+def merged_whole(learner: Any, config: ScorerConfig, lora: Any) -> Any:
+    """The weights of scorer.path as they are, with the LoRA of a model in four bits merged in."""
+    from peft import get_peft_model
+
+    whole, _ = load_scorer_model(replace(config, four_bit=False))
+    taught = get_peft_model(whole, lora)
+    restore(taught, trained(learner))
+    return taught.merge_and_unload()
 
 
 def reward_functions(config: ScorerConfig) -> list[RewardFn]:
@@ -157,6 +181,7 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
 
     Raises: ConfigError: the folder holds none that transformers knows, a part of it is missing or
         damaged, or it is of another family. CheckpointError: it names code or weights elsewhere.
+        MissingDependencyError: no bitsandbytes for four bits.
     """
     if not config.path:
         import copy
@@ -168,12 +193,13 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
         return embedded, _processor(folder)
     from transformers import AutoModelForImageTextToText
 
+    options = four_bits() if config.four_bit else {}
     folder = Path(config.path)
     refuse_redirections(folder)
     refuse_empty_promises(folder)
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **options
         )
         processor = _processor(folder)
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
@@ -189,7 +215,37 @@ def load_scorer_model(config: ScorerConfig) -> tuple[Any, Any]:
             f"scorer.path is {config.path!r}, a model of the family {kind!r}; stage scorer trains "
             "Qwen2.5-VL and Qwen3-VL."
         )
+    if config.four_bit:
+        from peft import prepare_model_for_kbit_training
+
+        checkpointing = torch.cuda.is_available()
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
+        for module in model.modules():
+            # on a CPU it would pack what has read once, and give no gradient from then on
+            if type(module).__name__ == "Linear4bit":
+                module.support_avx512bf16_for_cpu = False
     return model, processor
+
+
+def four_bits() -> dict[str, Any]:
+    """How transformers loads the weights of QLoRA.
+
+    Raises: MissingDependencyError: no bitsandbytes.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingDependencyError(
+            "scorer.four_bit needs bitsandbytes, which is missing. Run: pip install -e .[qlora]"
+        )
+    from accelerate import PartialState
+    from transformers import BitsAndBytesConfig
+
+    quantised = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": quantised, "device_map": {"": PartialState().device}}
 
 
 def _embedded_folder(config: ScorerConfig) -> Path:

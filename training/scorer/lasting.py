@@ -14,7 +14,7 @@ import dataclasses
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,7 @@ class Lasting(TrainerCallback):
 
     def restore(self, model: Any) -> None:
         """Give the trained weights of the checkpoint to a model that was built as the run's was."""
-        with torch.no_grad():
-            for name, value in trained(model).items():
-                if name in self.state.values:
-                    value.copy_(self.state.values[name])
+        restore(model, self.state.values)
         self._processes.check_equal(trained(model), "at the start")
 
     @contextlib.contextmanager
@@ -177,6 +174,14 @@ class Lasting(TrainerCallback):
 def trained(model: Any) -> dict[str, Tensor]:
     """The parameters that a training changes, by name."""
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def restore(model: Any, values: Mapping[str, Tensor]) -> None:
+    """Give a model the trained weights of another that was built as it was."""
+    with torch.no_grad():
+        for name, value in trained(model).items():
+            if name in values:
+                value.copy_(values[name])
 
 
 def walk(count: int, seed: int, first: int, end: int) -> list[int]:

@@ -175,7 +175,7 @@ def _train(config: TrainConfig, folder: Path, among: Together) -> None:
     # refused here rather than after minutes of measuring
     told = trl_settings(config, folder, processes=among.processes.count)
     scorer = config.scorer
-    for name in ("path", "data", "supervised_steps"):
+    for name in ("path", "data", "supervised_steps", "reward_weights"):
         if value := getattr(scorer, name):
             raise ConfigError(
                 f"scorer.{name} is {value!r}, but stage refiner rewards the embedded model in the "
@@ -191,9 +191,10 @@ def _train(config: TrainConfig, folder: Path, among: Together) -> None:
             folder, among, lambda: held_out_gaps(model, processor, held_out, scorer, among)
         )
     asked = refiner_rows(examples, scorer)
-    trained = grpo(
+    learner = grpo(
         config, told, model, processor, asked, [expected_fall], lora_of(scorer), folder, among
     )  # fmt: skip
+    trained = learner.merge_and_unload()
     if among.first:
         save_trained(trained, processor, scorer, folder / "scorer")
     if before is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from emofeedback.errors import ScorerAnswerError
 from emofeedback.lvlm.answers import read_rating
-from emofeedback.records.emotion import Emotion, clipped_emotion, from_scale
+from emofeedback.records.emotion import Emotion, from_scale
 
 THRESHOLD = 0.525
 """Q-Insight's 0.35 on a 1..5 scale, on [-3, 3]."""
@@ -124,16 +124,13 @@ def _gained(values: Sequence[float | None], truth: float) -> list[float]:
     ]
 
 
-def category_reward(
-    completions: Sequence[Any], valence: Sequence[float], arousal: Sequence[float], **_: Any
-) -> list[float]:
-    """1 where the category is that of the true emotion (a sector of the plane, or neutral)."""
-    rewards = []
-    for completion, *truth in zip(completions, valence, arousal, strict=True):
-        told = _told(completion)
-        right = told is not None and told.category == clipped_emotion(*truth)[0].category
-        rewards.append(float(right))
-    return rewards
+def category_reward(completions: Sequence[Any], category: Sequence[str], **_: Any) -> list[float]:
+    """1 where the category is the true one: as its rater named it, or a sector of the plane."""
+    told = map(_told, completions)
+    return [
+        float(each is not None and each.category == true)
+        for each, true in zip(told, category, strict=True)
+    ]
 
 
 def cue_reward(

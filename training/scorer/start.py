@@ -26,7 +26,8 @@ def right_answer(row: dict[str, Any]) -> str:
     after its thoughts where they are asked for.
 
     Args:
-        row: of the dataset: prompt, valence, arousal on [-3, 3], cues.
+        row: of the dataset: prompt, valence, arousal on [-3, 3], cues; category, else that of the
+            sector.
     """
     digits = [round(to_scale(row[axis], "sam9")) for axis in ("valence", "arousal")]
     asked = row["prompt"][0]["content"][-1]["text"]
@@ -36,7 +37,7 @@ def right_answer(row: dict[str, Any]) -> str:
     record = {
         "valence": digits[0],
         "arousal": digits[1],
-        "category": Emotion(row["valence"], row["arousal"]).category,
+        "category": row.get("category") or Emotion(row["valence"], row["arousal"]).category,
         "cues": cues,
     }
     answer = json.dumps(record, separators=(",", ":"))

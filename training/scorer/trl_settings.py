@@ -54,7 +54,7 @@ REASONS = {
     "checkpoints do not hold what it learns": "use_adaptive_entropy fp16",
     "TRL has it for models without pictures alone": "use_transformers_continuous_batching "
     "use_transformers_paged transformers_continuous_batching_config",
-    "rewards belong to this training": "reward_weights",
+    "set scorer.reward_weights": "reward_weights",
 }  # fmt: skip
 """Why a setting of TRL cannot be given, or what is given in its place; then the settings."""
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
@@ -201,6 +201,7 @@ def own_settings(config: TrainConfig, folder: Path, share: int) -> dict[str, Any
         "bf16": accelerated,
         "dataloader_pin_memory": False,
         "remove_unused_columns": False,
+        "reward_weights": list(scorer.rewards.values()) if scorer.reward_weights else None,
     }
 
 

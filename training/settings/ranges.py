@@ -41,7 +41,7 @@ def _share(why: str, high: float = 1.0, *, above: bool = False) -> Range:
     return Range(0.0, high, why, above)
 
 
-_WEIGHT = Range(0, 1000, "a reward weighs nothing or more")
+WEIGHT = Range(0, 1000, "a reward weighs nothing or more")
 _RATE = Range(0, 1, "steps of this rate go nowhere or explode", above=True)
 _NEVER = "a number of steps, 0 for never"
 _GROUP = "a group needs peers to compare with"
@@ -74,12 +74,12 @@ RANGES: dict[str, Range] = {
     "rollout.window": _count("it is a number of steps, 0 for all but the last", 0, 1000),
     "rollout.window_share": _share("it is a share of the steps", above=True),
     "rollout.micro_batch": _count(_FORWARD),
-    "reward.emotion": _WEIGHT,
-    "reward.content": _WEIGHT,
-    "reward.clip_score": _WEIGHT,
-    "reward.pick_score": _WEIGHT,
-    "reward.brightness": _WEIGHT,
-    "reward.quality": _WEIGHT,
+    "reward.emotion": WEIGHT,
+    "reward.content": WEIGHT,
+    "reward.clip_score": WEIGHT,
+    "reward.pick_score": WEIGHT,
+    "reward.brightness": WEIGHT,
+    "reward.quality": WEIGHT,
     "reward.emotion_threshold": _share("gaps lie in 0..6", 6.0, above=True),
     "reward.pick_scale": _share("scores are divided by it", 10_000.0, above=True),
     "reward.retries": _count("a question is asked once at least", 1, 1000),
@@ -140,10 +140,11 @@ def check_ranges(part: str, settings: Any) -> None:
         name = f"{part}.{each.name}" if part else each.name
         value = getattr(settings, each.name)
         if name in RANGES:
-            _check(name, value, RANGES[name])
+            check_number(name, value, RANGES[name])
 
 
-def _check(name: str, value: float, allowed: Range) -> None:
+def check_number(name: str, value: float, allowed: Range) -> None:
+    """Raises: ConfigError: the number is out of its range; names it, its value and its range."""
     if allowed.holds(value):
         return
     told = f"{name} is {value}, but {allowed.why}: set"

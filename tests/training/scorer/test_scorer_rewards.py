@@ -48,11 +48,10 @@ def test_an_expected_reward_pays_what_an_answer_adds_to_the_mean_of_its_group() 
     assert reward(["35", "no", "no"], **low) == [0.0] * 3
 
 
-def test_category_is_the_sector_of_the_true_emotion_or_the_word_that_was_said() -> None:
-    assert category_reward(["73"], **TRUTH) == [1.0]  # relaxation
+def test_category_is_the_word_that_was_said_or_the_sector_of_what_was_said() -> None:
+    assert category_reward(["73"], ["relaxation"]) == [1.0]
     said = '{"valence": 7, "arousal": 3, "category": "Distress"}'
-    assert category_reward([said], **TRUTH) == [0.0]
-    assert category_reward([said], valence=[-2], arousal=[2]) == [1.0]
+    assert category_reward([said, said], ["relaxation", "distress"]) == [0.0, 1.0]
 
 
 def test_cues_count_by_f1_and_only_where_they_were_asked() -> None:
@@ -77,4 +76,4 @@ def test_no_text_is_an_accident(text: str) -> None:
 def test_unreadable_answers_are_refused(text: str) -> None:
     with pytest.raises(ScorerAnswerError):
         read_answer(text)
-    assert category_reward([text], **TRUTH) == [0.0]
+    assert category_reward([text], ["relaxation"]) == [0.0]

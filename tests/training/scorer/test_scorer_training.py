@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tiny_lvlms import random_qwen25
 
 from emofeedback.embedded.scorer import load_lvlm
 from emofeedback.embedded.weights import FOLDER
-from emofeedback.errors import CheckpointError, ConfigError, ImageError
+from emofeedback.errors import CheckpointError, ConfigError, ImageError, MissingDependencyError
 from emofeedback.lvlm.base import PROMPT_SETS, PromptSet
 from emofeedback.lvlm.folder import folder_settings
 from emofeedback.lvlm.prompts import load_prompt
@@ -23,7 +24,7 @@ from emofeedback.lvlm.ratings import plain_rating
 from emofeedback.records.emotion import Emotion
 from training.rl.processes import Processes
 from training.scorer.data import drawn_examples, read_examples, rows, streamed
-from training.scorer.grpo import load_scorer_model
+from training.scorer.grpo import load_scorer_model, lora_of, merged_whole
 from training.scorer.measure import first_gaps, held_out_examples
 from training.scorer.rewards import format_reward, read_answer
 from training.scorer.start import answered, right_answer, supervised_start
@@ -177,11 +178,17 @@ def test_cues_of_a_table_are_names_and_not_letters(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     table = tmp_path / "ratings.csv"
     table.write_text(
-        'image,valence,arousal,cues\na.png,1,1,"warm light; dark sky"\na.png,1,1,\n',
+        'image,valence,arousal,cues,category\na.png,1,1,"warm light; dark sky", Awe\na.png,1,1,,\n',
         encoding="utf-8",
     )
-    found = read_examples(ScorerConfig(data=str(table)), seed=0)
+    config = ScorerConfig(data=str(table))
+    found = read_examples(config, seed=0)
     assert [each.cues for each in found] == [("warm light", "dark sky"), None]
+    asked = rows(found, config)  # a row without a category has that of its sector
+    assert [row["category"] for row in asked] == ["awe", Emotion(1, 1).category]
+    assert '"category":"awe"' in right_answer(
+        asked[0] | {"prompt": rows(found * 2, config)[1]["prompt"]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,6 +217,47 @@ def test_a_folder_that_cannot_be_trained_is_refused_as_it_is_read(
         (folder / gone).unlink()
     with pytest.raises((ConfigError, CheckpointError), match=said):
         load_scorer_model(ScorerConfig(path=str(folder)))
+
+
+def test_the_lora_of_four_bits_is_merged_into_the_weights_as_they_are(tmp_path: Path) -> None:
+    from peft import get_peft_model
+
+    config = ScorerConfig(path=str(random_qwen25(tmp_path / "model")))
+    lora = lora_of(config)
+    learner = get_peft_model(load_scorer_model(config)[0], lora)
+    for name, value in learner.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value)
+    found = merged_whole(learner, config, lora).state_dict()
+    wanted = learner.merge_and_unload().state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_four_bits_are_for_models_of_your_own() -> None:
+    with pytest.raises(ConfigError, match="four bits are for a model of your own"):
+        ScorerConfig(four_bit=True)
+    with pytest.raises(ConfigError, match="takes whole weights only"):
+        ScorerConfig(four_bit=True, path="DIR", trl={"use_vllm": True})
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="bitsandbytes is there")
+def test_four_bits_need_a_package_that_is_named() -> None:
+    with pytest.raises(MissingDependencyError, match=r"pip install -e \.\[qlora\]"):
+        load_scorer_model(ScorerConfig(four_bit=True, path="DIR"))
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs bitsandbytes")
+def test_a_model_in_four_bits_learns_and_is_written_whole(ratings: Path, tmp_path: Path) -> None:
+    start, run = FOLDER / "drawn_lvlm", tmp_path / "run"
+    extra = [f"scorer.path={start}", f"scorer.data={ratings}", "scorer.four_bit=true"]
+    assert main(["--preset", "scorer", "--run", str(run), *SMALL, *extra]) == 0
+    ours, theirs = (load_file(each / "model.safetensors") for each in (run / "scorer", start))
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if not torch.equal(ours[name], theirs[name])} <= {
+        name for name in ours if "language_model" in name and "proj" in name
+    }
+    assert json.loads((run / "table.json").read_text())["pictures"] == 2
 
 
 def llava() -> Any:

@@ -71,6 +71,32 @@ def test_what_trl_cannot_take_is_said_before_anything_is_loaded(override: str, s
         settings(*f"scorer.trl.{override}".split())
 
 
+def test_rewards_are_weighed_by_name() -> None:
+    found, _ = settings("scorer.reward_weights={cues: 0.5, agreement: 2}")
+    assert found.reward_weights == [2.0, 1.0, 1.0, 0.5]
+    assert settings()[0].reward_weights is None
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("{agrement: 1}", "agrement"),
+        ("{format: two}", "format is 'two': set a number"),
+        ("{format: -1}", "reward_weights.format is -1, but .* set 0 to 1000"),
+        ("{format: .nan}", "reward_weights.format is nan"),
+        ("{agreement: 0, format: 0, category: 0, cues: 0}", "are all 0"),
+        ("{cues: 1} scorer.multi_task=false", "cues is 1, but scorer.multi_task is false"),
+        ("3", "is 3; write a table"),
+    ],
+)
+def test_weights_that_say_nothing_are_refused(override: str, said: str) -> None:
+    given, *others = override.split(" scorer.")
+    with pytest.raises(ConfigError, match=said):
+        load_config(
+            None, [f"scorer.reward_weights={given}", *(f"scorer.{each}" for each in others)]
+        )
+
+
 def test_an_update_keeps_its_answers_however_it_is_shared_out() -> None:
     for processes, passes in ((1, 1), (1, 4), (2, 2), (4, 1)):
         found, rhythm = settings(
