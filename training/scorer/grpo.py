@@ -21,7 +21,7 @@ from emofeedback.records.files import replacing
 from ..settings.config import TrainConfig
 from ..settings.scorer import ScorerConfig
 from .data import prompts_of, read_examples, rows, streamed
-from .lasting import Lasting, restore, trained, walk
+from .lasting import Lasting, finished, restore, trained, walk
 from .measure import first_gaps, held_out_examples, held_out_gaps, report
 from .rewards import (
     RewardFn,
@@ -53,7 +53,8 @@ def train_scorer(config: TrainConfig, folder: Path | None) -> None:
     Raises: ConfigError, MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
     with together(folder) as (among, shared):
-        _train(config, shared, among)
+        if not finished(config, shared):
+            _train(config, shared, among)
 
 
 def _train(config: TrainConfig, folder: Path, among: Together) -> None:

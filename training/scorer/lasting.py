@@ -30,6 +30,7 @@ from ..runs.run import CHECKPOINTS, StepRandom
 from ..runs.run_state import RunState, load_latest, save_state, whole_checkpoints
 from ..runs.tracking import Tracker
 from ..settings.config import TrainConfig
+from .measure import BEFORE_FILE
 from .together import Together
 from .trl_settings import Rhythm
 
@@ -169,6 +170,23 @@ class Lasting(TrainerCallback):
             return
         save_state(self.folder, self.state, keep=self.config.keep_checkpoints)
         self._saved = self.state.step
+
+
+def finished(config: TrainConfig, folder: Path) -> bool:
+    """Whether a run has made all its steps, its model and what it measures: then it stays as it is,
+    which is said.
+
+    Raises: CheckpointError: there are checkpoints, and all are damaged.
+    """
+    measured = (folder / "table.json").is_file() or not (folder / BEFORE_FILE).is_file()
+    checkpoints = folder / CHECKPOINTS
+    if not (measured and (folder / "scorer").is_dir() and whole_checkpoints(checkpoints)):
+        return False
+    state = load_latest(checkpoints)
+    over = Budget(config.steps, config.minutes or None).over(state.step, state.seconds)
+    if over:
+        log.info("%s is done (step %d): what it holds stays as it is.", folder, state.step)
+    return over
 
 
 def trained(model: Any) -> dict[str, Tensor]:

@@ -35,6 +35,7 @@ from ..world.captions import neutral_prompt
 from ..world.scene import sample_scene
 from .data import drawing, prompts_of
 from .grpo import grpo, load_scorer_model, lora_of, save_trained
+from .lasting import finished
 from .measure import HELD_OUT_SEED, first_gaps, report, trained_lvlm
 from .rewards import text_of
 from .together import Together, together
@@ -168,7 +169,8 @@ def train_refiner(config: TrainConfig, folder: Path | None) -> None:
         MissingDependencyError, CheckpointError. KeyboardInterrupt: a signal came.
     """
     with together(folder) as (among, shared):
-        _train(config, shared, among)
+        if not finished(config, shared):
+            _train(config, shared, among)
 
 
 def _train(config: TrainConfig, folder: Path, among: Together) -> None:

@@ -94,6 +94,8 @@ def together(folder: Path | None) -> Iterator[tuple[Together, Path]]:
     refuse_settings(WAYS)
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     processes = Processes(state)
+    if processes.first and folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)  # before the others hear of it
     shared = Path(processes.word_of_first(str(folder or "")))
     if processes.first:
         log.info("processes: %d, on %s", processes.count, state.device.type)

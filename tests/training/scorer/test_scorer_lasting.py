@@ -48,6 +48,12 @@ def reward_functions_with(
     monkeypatch.setattr(grpo, "reward_functions", found)
 
 
+def written(run: Path) -> dict[Path, int]:
+    """When each file was written, but for the one that tells of every start."""
+    files = (path for path in run.rglob("*") if path.is_file() and path.name != "run.json")
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
 def stopped_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """SIGTERM comes after so many steps, before the next draws its answers."""
     real = Lasting.on_step_begin
@@ -84,6 +90,9 @@ def test_killed_then_stopped_is_the_same_as_undisturbed(
         assert main(["--resume", str(run), "checkpoint_every=100"]) == 130
     assert whole_checkpoints(run / "checkpoints")[-1].name == f"step-{kept:06d}"
     assert main(["--resume", str(run)]) == 0
+    done = written(run)
+    assert main(["--resume", str(run)]) == 0  # which has nothing left to do, and so to write
+    assert written(run) == done
     assert not [path for path in run.rglob("*") if path.suffix in {".pt", ".pth", ".bin", ".pkl"}]
 
     ours, theirs = (load_file(each / "scorer" / "model.safetensors") for each in (run, whole))
