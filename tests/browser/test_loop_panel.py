@@ -133,10 +133,9 @@ def test_a_loop_inside_a_block_is_steered_from_the_sidebar(canvas: Canvas) -> No
     page.evaluate("() => { app.graph.convertToSubgraph(new Set(app.graph.nodes)); }")
     page.wait_for_function("() => app.graph.nodes.some(node => node.subgraph)")
     tab.click()
-    page.get_by_text("No emotion loop has run").wait_for()
+    page.locator(".emofb-aside").wait_for()
     canvas.press_run()
-    page.wait_for_function(SPOTS, arg=2, timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Accept now").click()
+    page.get_by_role("button", name="Accept now").click(timeout=PATIENCE_MS)
     shown = canvas.wait_for_end()
     assert shown.end == "execution_success", shown.message
     wait_for_status(canvas, "accepted by you")
