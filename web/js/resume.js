@@ -22,7 +22,8 @@ function widgetOf(node) {
  */
 export function resumeWidget(node, root) {
   const slot = node.inputs?.findIndex(({ name }) => name === "start") ?? -1;
-  const linked = slot < 0 ? null : node.getInputNode?.(slot);
+  // a node that was taken from its graph, say into a block, may not be asked
+  const linked = slot < 0 || node.graph === null ? null : node.getInputNode?.(slot);
   const own = widgetOf(node) ?? widgetOf(linked);
   if (own) return own;
   const starts = [...allNodes(root)].filter(([, other]) => other.comfyClass === START);
