@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="PAIRS",
-        help="interleaved pairs with a plain loop",
+        help="interleaved pairs with a plain loop, and with one in the shape of public flow_grpo",
     )
     found.add_argument("--against", metavar="PRESET", help="interleave with this preset's steps")
     found.add_argument(

@@ -6,8 +6,9 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ..runs.memory import peak_memory
 from ..runs.tracking import Tracker
 from ..settings.files import load_config, preset_path
 from .agreement import report_agreement
+from .public_shape import PublicLoop
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class SpeedOptions:
     preset: str = "tiny"
     repeats: int = 3
     compare: int = 0
-    """Interleaved pairs with a plain loop."""
+    """Interleaved pairs with a plain loop, and with one in the shape of public code."""
     against: str | None = None
     """Another preset whose steps are interleaved."""
     overhead: int = 0
@@ -86,6 +88,8 @@ def report_speed(trainer: Any, options: SpeedOptions, device: Any) -> None:
     log.info("peak memory            %.2f GiB", peak_memory() / 2**30)
     if options.compare:
         compare(trainer, options.compare, device)
+        public = PublicLoop(trainer).step
+        compare(trainer, options.compare, device, public, "the shape of public flow_grpo")
     if options.against:
         other = new_trainer(options.against, options.overrides, device)
         against(trainer, other, options.repeats, device)
@@ -139,9 +143,17 @@ def step_flops(trainer: Any) -> float:
     return float(whole.get_total_flops() - outside.get_total_flops())
 
 
-def compare(trainer: Any, pairs: int, device: Any) -> None:
-    """Model time of a step against `plain_loop`, interleaved.
+def compare(
+    trainer: Any,
+    pairs: int,
+    device: Any,
+    other: Callable[[], None] | None = None,
+    named: str = "the plain loop",
+) -> None:
+    """Model time of a step against another loop's, interleaved.
 
+    Args:
+        other: makes a step of the same settings; None: `plain_loop`.
     Raises: ConfigError: the loss is none of the reverse process, which the plain loop is.
     """
     if trainer.config.loss.kind not in RATIO_LOSSES:
@@ -149,19 +161,19 @@ def compare(trainer: Any, pairs: int, device: Any) -> None:
             f"--compare knows losses of the reverse process, not {trainer.config.loss.kind!r}: use "
             "--preset tiny-window, or loss.kind=guard."
         )
-    ratios = []
-    plain_loop(trainer)
+    ratios, other = [], other or partial(plain_loop, trainer)
+    other()
     for _ in range(pairs):
         numbers = trainer.train_step()
         _wait(device)
         ours = model_seconds(numbers)
         started = time.perf_counter()
-        plain_loop(trainer)
+        other()
         _wait(device)
         ratios.append(ours / (time.perf_counter() - started))
     log.info(
-        "step time against the plain loop: median %.3f over %d pairs (%.3f to %.3f)",
-        statistics.median(ratios), pairs, min(ratios), max(ratios),
+        "step time against %s: median %.3f over %d pairs (%.3f to %.3f)",
+        named, statistics.median(ratios), pairs, min(ratios), max(ratios),
     )  # fmt: skip
 
 

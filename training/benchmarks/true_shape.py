@@ -3,9 +3,10 @@
     python -m training.benchmarks.true_shape [--tiny]
 
 A step of preset fast on SD3.5-Medium's network at 512 px, against the GEMM peak and interleaved
-with a plain loop over the same calls; and the language model of an 8 B vision-language model that
-reads a batch by expected value (one pass) against one that writes its reasons first. The vision
-tower, text encoders and autoencoder are not in it.
+with a plain loop over the same calls and with one in the shape of public Flow-GRPO code; and the
+language model of an 8 B vision-language model that reads a batch by expected value (one pass)
+against one that writes its reasons first. The vision tower, text encoders and autoencoder are not
+in it.
 """
 
 from __future__ import annotations
@@ -98,17 +99,22 @@ def measure_step(*, tiny: bool, device: torch.device) -> None:
     report_speed(trainer, SpeedOptions(repeats=times, compare=times), device)
 
 
-@torch.inference_mode()
-def measure_reading(*, tiny: bool, device: torch.device) -> None:
-    """Pictures a second by one pass, and with reasons."""
+def new_language(*, tiny: bool, device: torch.device) -> Any:
+    """The language model of an 8 B vision-language model, with random weights."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     dtype = torch.float32 if tiny else torch.bfloat16
     with torch.device(device):
         shape = TINY_LANGUAGE if tiny else LANGUAGE
-        model = Qwen3ForCausalLM(Qwen3Config(**shape, dtype=dtype)).to(dtype).eval()
+        return Qwen3ForCausalLM(Qwen3Config(**shape, dtype=dtype)).to(dtype).eval()
+
+
+@torch.inference_mode()
+def measure_reading(*, tiny: bool, device: torch.device) -> None:
+    """Pictures a second by one pass, and with reasons."""
+    model = new_language(tiny=tiny, device=device)
     rows, new = (2, 4) if tiny else (32, REASON_TOKENS)
-    ids = torch.randint(5, shape["vocab_size"], (rows, READ_TOKENS), device=device)
+    ids = torch.randint(5, model.config.vocab_size, (rows, READ_TOKENS), device=device)
 
     def reason() -> Any:
         return model.generate(

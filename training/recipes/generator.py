@@ -11,9 +11,10 @@ chance.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ def train(options: RunOptions) -> None:
     recipe = GeneratorRecipe()
     if options.size is not None:
         recipe = replace(recipe, model=replace(recipe.model, size=options.size))
+    if options.pictures is not None:
+        recipe = replace(recipe, pictures=options.pictures)
     train_with(recipe, options)
 
 
@@ -106,6 +109,9 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     }
     if options.start is not None:
         start_from(modules, options.start)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for module in modules.values():
+        module.to(device)
     data = picture_set(
         recipe.pictures, seed=recipe.picture_seed, size=recipe.model.size, split="train"
     )
@@ -125,11 +131,33 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
         weight = 1 + fading * recipe.subject_weight * subject
         return flow_loss(modules, Example(clean, weight, words, batch), recipe, random)
 
-    run.fit(loss, report=lambda _: report(run, modules, recipe.model), report_every=2000)
+    def told(_: Run) -> Mapping[str, float]:
+        with on_cpu(modules):
+            return report(run, modules, recipe.model)
+
+    run.fit(loss, report=told, report_every=2000)
     if options.export:
-        with run.averaged():
+        with run.averaged(), on_cpu(modules):
             export_weights(run, modules, recipe)
     return run
+
+
+@contextlib.contextmanager
+def on_cpu(modules: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, the modules lie beside the CLIP pair and the autoencoder that measure them."""
+    device = _device_of(modules)
+    for module in modules.values():
+        module.cpu()
+    try:
+        yield
+    finally:
+        for module in modules.values():
+            module.to(device)
+
+
+def _device_of(modules: Mapping[str, Any]) -> torch.device:
+    found: torch.device = next(modules["adapter"].parameters()).device
+    return found
 
 
 def start_from(modules: Mapping[str, Any], folder: Path) -> None:
@@ -197,12 +225,13 @@ def flow_loss(
     modules: Mapping[str, Any], example: Example, recipe: GeneratorRecipe, random: StepRandom
 ) -> tuple[Tensor, dict[str, float | Tensor]]:
     """Squared error of the velocity (noise - clean) at a random noise level."""
-    clean, batch = example.clean, example.batch
-    sigma = draw_sigmas(recipe, len(clean), random)
-    noise = torch.randn(clean.shape, generator=random.torch)
-    level = sigma[:, None, None, None]
-    with half_precision():
-        context, pooled = modules["adapter"](*example.words, batch.emotion, batch.fed)
+    device, batch = _device_of(modules), example.batch
+    sigma = draw_sigmas(recipe, len(example.clean), random).to(device)
+    noise = torch.randn(example.clean.shape, generator=random.torch).to(device)
+    clean, level = example.clean.to(device), sigma[:, None, None, None]
+    words = (each.to(device) for each in example.words)
+    with half_precision(device.type):
+        context, pooled = modules["adapter"](*words, batch.emotion.to(device), batch.fed.to(device))
         velocity = modules["transformer"](
             hidden_states=(1 - level) * clean + level * noise,
             encoder_hidden_states=context,
@@ -211,8 +240,9 @@ def flow_loss(
             return_dict=False,
         )[0].float()
     error = (velocity - (noise - clean)).square().mean(dim=1, keepdim=True)
-    weight = example.weight * (level / level.clamp(min=LOUDEST_SIGMA)).square()
-    return (weight * error).sum() / example.weight.sum(), {"flow": error.detach().mean()}
+    counts = example.weight.to(device)
+    weight = counts * (level / level.clamp(min=LOUDEST_SIGMA)).square()
+    return (weight * error).sum() / counts.sum(), {"flow": error.detach().mean()}
 
 
 def draw_sigmas(recipe: GeneratorRecipe, count: int, random: StepRandom) -> Tensor:

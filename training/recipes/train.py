@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--minutes", type=float, help="training time, resumed parts included")
     budget.add_argument("--steps", type=int, help="optimiser steps: exactly repeatable")
     parser.add_argument("--size", type=int, help="side of the pictures in pixels")
+    parser.add_argument("--pictures", type=int, help="how many the generator learns from")
     parser.add_argument(
         "--run",
         dest="run_dir",
@@ -55,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 _ARGUMENTS = (
-    "role", "minutes", "steps", "size", "run_dir", "start", "repainted", "seed", "threads",
-    "weights", "export",
+    "role", "minutes", "steps", "size", "pictures", "run_dir", "start", "repainted", "seed",
+    "threads", "weights", "export",
 )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ class RunOptions:
     """Weights folder to start from in place of random weights, for recipes that can."""
     size: int | None = None
     """Side of the pictures in pixels; None: the recipe's own."""
+    pictures: int | None = None
+    """Pictures that the generator learns from; None: the recipe's own."""
     repainted: int | None = None
     """Drawings that the generator repaints for those who read pictures; None: the recipe's own."""
     export: bool = False
@@ -288,7 +290,8 @@ class Run:
         with torch.no_grad():
             for name, value in self._named(buffers=True):
                 value.copy_(state.values[name])
-        self.ema = state.average
+        places = {name: value.device for name, value in self._named()}
+        self.ema = {name: value.to(places[name]) for name, value in state.average.items()}
         memory = state.optimizer["state"]
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": memory})
         # the fused step walks through memory: a state must lie there as its parameter does
