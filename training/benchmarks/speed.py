@@ -104,7 +104,9 @@ def new_trainer(preset: str, overrides: Sequence[str], device: Any) -> Any:
     config = load_config(preset_path(preset), overrides)
     policy = Policy(load_family(config, device=device), config.model)
     prompts = load_prompts(config.data.prompts)
-    rewards = build_rewards(config.reward, gradient=config.loss.pathwise, functions=config.rewards)
+    rewards = build_rewards(
+        config.reward, gradient=config.loss.pathwise, functions=config.rewards, device=device
+    )
     return Trainer(config, policy, rewards, prompts)
 
 

@@ -13,21 +13,26 @@ from torch import Tensor
 
 from emofeedback.errors import CheckpointError, ConfigError
 
+from ..runs.memory import reward_dtype
 from ..settings.reward import RewardConfig
 from .functions import read_functions
 from .head import head_reader
 from .quality import quality
 from .stack import EmotionReader, PairScore, RewardStack
 
+BATCH = 64
+"""Pictures that a CLIP of the user's reads at a time."""
+
 
 def build_rewards(
-    config: RewardConfig, *, gradient: bool = False, functions: Any = ()
+    config: RewardConfig, *, gradient: bool = False, functions: Any = (), device: Any = "cpu"
 ) -> RewardStack:
     """The reward that a config describes.
 
     Args:
         gradient: with rewards that hand on a gradient to the pictures.
         functions: `rewards` of the config: see `functions.read_functions`.
+        device: where models of the user's stay: the trainer's.
     Raises: ConfigError, CheckpointError: a model is missing or no CLIP, or one has no gradient.
     """
     own = read_functions(functions)
@@ -39,9 +44,11 @@ def build_rewards(
     if gradient:
         return _with_gradient(config, pairs, weights)
     if config.clip_score:
-        pairs["clip_score"] = ClipScore(Path(config.clip_path))
+        pairs["clip_score"] = ClipScore(Path(config.clip_path), device=device)
     if config.pick_score:
-        pairs["pick_score"] = PickScore(Path(config.pick_path), scale=config.pick_scale)
+        pairs["pick_score"] = PickScore(
+            Path(config.pick_path), scale=config.pick_scale, device=device
+        )
     if config.emotion and config.scorer == "server":
         from .server import ServerReader
 
@@ -176,25 +183,33 @@ class ClipScore:
 
     Args:
         folder: model and processor.
-        device: where the model stays.
+        device: where the model stays, in `runs.memory.reward_dtype`.
     Raises: CheckpointError: no CLIP there. Source: CLIPScore (arXiv 2104.08718), weight 100.
     """
 
-    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, device: Any = "cpu") -> None:
         self.model, self.processor = _load_clip(folder)
-        self.model.to(device)
+        self.factor = float(self.model.logit_scale.exp())  # half precision would round it
+        self.device, self.dtype = torch.device(device), reward_dtype(device)
+        self.model.to(self.device, self.dtype)
 
     @torch.no_grad()
     def cosines(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
-        """[B] in -1..1."""
-        device = next(self.model.parameters()).device
+        """[B] in -1..1; `BATCH` pictures are read at a time."""
+        rows = range(0, len(images), BATCH)
+        return torch.cat(
+            [self._cosines(images[row : row + BATCH], prompts[row : row + BATCH]) for row in rows]
+        )
+
+    def _cosines(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
+        device = self.device
         pictures = [(image * 255).round().to(torch.uint8).cpu().numpy() for image in images]
         pixels = self.processor.image_processor(images=pictures, return_tensors="pt")
         words = self.processor.tokenizer(
             list(prompts), padding=True, truncation=True,
             max_length=self.model.config.text_config.max_position_embeddings, return_tensors="pt",
         )  # fmt: skip
-        seen = _tensor(self.model.get_image_features(pixels["pixel_values"].to(device)))
+        seen = _tensor(self.model.get_image_features(pixels["pixel_values"].to(device, self.dtype)))
         told = _tensor(
             self.model.get_text_features(
                 input_ids=words["input_ids"].to(device),
@@ -214,13 +229,12 @@ class PickScore(ClipScore):
     Source: Pick-a-Pic (arXiv 2305.01569): exp(logit_scale) * cosine; 26 as Flow-GRPO divides.
     """
 
-    def __init__(self, folder: Path, *, scale: float = 26.0, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, scale: float = 26.0, device: Any = "cpu") -> None:
         super().__init__(folder, device=device)
         self.scale = scale
 
     def __call__(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
-        factor = float(self.model.logit_scale.detach().exp())
-        return factor * self.cosines(images, prompts) / self.scale
+        return self.factor * self.cosines(images, prompts) / self.scale
 
 
 def _tensor(features: Any) -> Tensor:

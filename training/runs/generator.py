@@ -49,7 +49,10 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     prompts = load_prompts(config.data.prompts)
     read_targets(config.data.targets)  # refused here rather than after minutes of loading
     family = load_family(config, device=accelerator.device)
-    rewards = build_rewards(config.reward, gradient=config.loss.pathwise, functions=config.rewards)
+    rewards = build_rewards(
+        config.reward, gradient=config.loss.pathwise, functions=config.rewards,
+        device=accelerator.device,
+    )  # fmt: skip
     policy = Policy(family, config.model, seed=config.seed, compared=config.loss.kl_coef > 0)
     trainer = Trainer(
         config, policy, rewards, prompts, folder=folder,

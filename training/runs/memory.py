@@ -60,6 +60,19 @@ def frozen_bytes(config: TrainConfig) -> int:
     return int(size if not config.model.full or config.loss.kl_coef else 0)
 
 
+def reward_dtype(device: torch.device | str) -> torch.dtype:
+    """Of the reward models of the user's: half precision, but on a CPU, where it would be slow."""
+    return torch.float32 if torch.device(device).type == "cpu" else torch.float16
+
+
+def reward_bytes(config: TrainConfig, device: torch.device) -> int:
+    """Of the CLIPs that the rewards of one process hold on its device."""
+    told = config.reward
+    used = ((told.clip_score, told.clip_path), (told.pick_score, told.pick_path))
+    values = sum(parameters_of(Path(folder)) for weight, folder in used if weight)
+    return reward_dtype(device).itemsize * values
+
+
 def parameters_of(path: Path) -> int:
     """Number of values in a safetensors file, or in a folder of one network, by the headers."""
     found = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
@@ -96,6 +109,7 @@ def check_memory(
     if not spread.first:
         return
     on_device, on_host = needed_bytes(parts, config, spread)
+    on_device += reward_bytes(config, device)
     free_host = free_memory()
     if device.type == "cpu":
         on_host, on_device = on_host + spread.here * on_device, 0

@@ -15,6 +15,7 @@ from emofeedback.errors import ConfigError, ScorerError
 from emofeedback.lvlm.server.endpoint import open_endpoint
 from emofeedback.reading.scorer import LvlmScorer
 from training.data.prompts import Task
+from training.rewards import models
 from training.rewards.models import (
     ClipScore,
     PickScore,
@@ -26,6 +27,8 @@ from training.rewards.models import (
 from training.rewards.server import ServerReader
 from training.rewards.stack import emotion_reward
 from training.rl.adapter_start import density_weights
+from training.runs.memory import reward_bytes
+from training.settings.files import load_config
 from training.settings.reward import RewardConfig
 
 IMAGES = torch.rand(3, 24, 24, 3, generator=torch.Generator().manual_seed(1))
@@ -103,6 +106,23 @@ def test_pickscore_and_clipscore_are_the_models_own_logits(clip_folder: Path) ->
     factor = float(model.logit_scale.exp()) / 26
     wanted = (100 * found / factor).clamp_min(0)
     torch.testing.assert_close(ClipScore(clip_folder)(IMAGES, PROMPTS), wanted, atol=1e-3, rtol=0)
+
+
+def test_reward_models_are_halved_off_the_cpu_counted_and_read_in_batches(
+    clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, folder = ClipScore(clip_folder), str(clip_folder)
+    half = build_rewards(RewardConfig(emotion=0, pick_score=1, pick_path=folder), device="meta")
+    kept = list(half.pair_scores["pick_score"].model.parameters())  # type: ignore[attr-defined]
+    assert {(each.device.type, each.dtype) for each in kept} == {("meta", torch.float16)}
+    assert {each.dtype for each in whole.model.parameters()} == {torch.float32}
+    told = load_config(None, ["reward.pick_score=1", f"reward.pick_path={folder}"])
+    values = sum(each.numel() for each in kept)
+    assert reward_bytes(told, torch.device("meta")) == 2 * values
+    assert reward_bytes(told, torch.device("cpu")) == 4 * values
+    wanted = whole(IMAGES, PROMPTS)
+    monkeypatch.setattr(models, "BATCH", 2)
+    torch.testing.assert_close(whole(IMAGES, PROMPTS), wanted, atol=1e-4, rtol=0)
 
 
 def test_parts_are_weighted_and_summed(clip_folder: Path) -> None:
