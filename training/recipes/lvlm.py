@@ -39,6 +39,8 @@ NO_PICTURE = 0.5
 def train(options: RunOptions) -> None:
     """Train or resume; see the module's docstring."""
     config = LvlmConfig() if options.size is None else LvlmConfig(size=options.size)
+    if options.pictures is not None:
+        config = replace(config, pictures=options.pictures)
     if options.repainted is not None:
         config = replace(config, repainted_pictures=options.repainted)
     if options.start is not None:

@@ -178,8 +178,18 @@ def _judged(
     metrics.append(Metric("generator", f"gap size, {note}", float(np.mean(sizes)), len(sizes)))
     wanted = [scene for scene in scenes for _ in range(per_scene)]
     for name, named in (("place", seen.places), ("subject", seen.subjects)):
-        right = [a == getattr(s, name) for a, s in zip(named, wanted, strict=True)]
-        metrics.append(
-            Metric("generator", f"{name} top-1, {note}", float(np.mean(right)), len(right))
-        )
+        asked = [getattr(scene, name) for scene in wanted]
+        right = [a == b for a, b in zip(named, asked, strict=True)]
+        share, told = float(np.mean(right)), worst(asked, right)
+        metrics.append(Metric("generator", f"{name} top-1, {note}", share, len(right), told))
     return metrics
+
+
+def worst(asked: Sequence[str], right: Sequence[bool], *, count: int = 3) -> str:
+    """The names that are right least often, with their shares, as "desert 0.40, sea 0.95"."""
+    shares = {
+        name: float(np.mean([ok for each, ok in zip(asked, right, strict=True) if each == name]))
+        for name in sorted(set(asked))
+    }
+    least = sorted(shares, key=lambda name: shares[name])[:count]
+    return ", ".join(f"{name} {shares[name]:.2f}" for name in least)

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--minutes", type=float, help="training time, resumed parts included")
     budget.add_argument("--steps", type=int, help="optimiser steps: exactly repeatable")
     parser.add_argument("--size", type=int, help="side of the pictures in pixels")
-    parser.add_argument("--pictures", type=int, help="how many the generator learns from")
+    parser.add_argument("--pictures", type=int, help="drawings to learn from")
     parser.add_argument(
         "--run",
         dest="run_dir",

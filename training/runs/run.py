@@ -61,7 +61,7 @@ class RunOptions:
     size: int | None = None
     """Side of the pictures in pixels; None: the recipe's own."""
     pictures: int | None = None
-    """Pictures that the generator learns from; None: the recipe's own."""
+    """Drawings that generator or LVLM learn from; None: the recipe's own."""
     repainted: int | None = None
     """Drawings that the generator repaints for those who read pictures; None: the recipe's own."""
     export: bool = False
