@@ -55,6 +55,10 @@ class Family(Protocol):
         """Embeddings of prompts, on the transformer's device."""
         ...
 
+    def encoder(self) -> str:
+        """Fingerprint of what encodes prompts; empty: so quick that files would not pay."""
+        return ""
+
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
         """noise - clean as the transformer predicts it.
 

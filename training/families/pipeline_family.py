@@ -13,6 +13,7 @@ from emofeedback.errors import CheckpointError
 
 from .base import Family
 from .facts import Facts
+from .kept_words import fingerprint
 from .packing import packed, unpacked
 from .schedules import own_sigmas
 
@@ -81,6 +82,19 @@ class PipelineFamily(Family):
             pixels = self._pixels(latents.to(self.device, self.vae.dtype))
         result: Tensor = (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
         return result
+
+    def encoder(self) -> str:
+        """See `Family.encoder`; reads all weights of the text encoders once."""
+        parts = self.pipeline.components
+        return fingerprint(
+            (
+                parts[name]
+                for name in sorted(parts)
+                if name.startswith("text_encoder") and parts[name]
+            ),
+            (parts[name] for name in sorted(parts) if name.startswith("tokenizer") and parts[name]),
+            self.name,
+        )
 
     def _time(self, sigma: Tensor) -> Tensor:
         """What the network is told of noise levels [B]."""

@@ -7,6 +7,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task
 from ..families.base import Family, Words
+from ..families.kept_words import KeptWords
 from ..families.lora_names import stored_name
 from ..families.words import expanded, stacked
 from ..runs.memory import free_memory
@@ -55,10 +57,17 @@ class Policy:
         seed: of the LoRA's start.
         compared: whether `reference` will be asked for; a transformer that is trained as a whole
             then has a frozen copy beside it.
+        kept: folder of files that keep embeddings of prompts, where encoding is dear; None: none.
     """
 
     def __init__(
-        self, family: Family, config: ModelConfig, *, seed: int = 0, compared: bool = True
+        self,
+        family: Family,
+        config: ModelConfig,
+        *,
+        seed: int = 0,
+        compared: bool = True,
+        kept: Path | None = None,
     ) -> None:
         self.family, self.full = family, config.full
         self.lora_scale = config.lora_alpha / config.lora_rank
@@ -81,6 +90,8 @@ class Policy:
         self._words: dict[str, Words] = {}
         self.words_bytes = min(WORDS_BYTES, round(WORDS_SHARE * free_memory()))
         self._held = 0
+        encoder = family.encoder() if kept is not None else ""
+        self._files = KeptWords(kept, encoder) if kept is not None and encoder else None
 
     def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
         """What rows of these tasks are conditioned on."""
@@ -97,12 +108,21 @@ class Policy:
             if prompt in kept:
                 kept[prompt] = kept.pop(prompt)
             else:
-                kept[prompt] = tuple(each.cpu() for each in self.family.encode([prompt]))
+                kept[prompt] = self._encoded(prompt)
                 self._held += _bytes(kept[prompt])
         device = next(self.adapter.parameters()).device
         found = tuple(each.to(device) for each in stacked([kept[prompt] for prompt in prompts]))
         while self._held > self.words_bytes:
             self._held -= _bytes(kept.pop(next(iter(kept))))
+        return found
+
+    def _encoded(self, prompt: str) -> Words:
+        """From its file, else by the encoders; on the CPU."""
+        found = None if self._files is None else self._files.read(prompt)
+        if found is None:
+            found = tuple(each.cpu() for each in self.family.encode([prompt]))
+            if self._files is not None:
+                self._files.write(prompt, found)
         return found
 
     def lora_parameters(self) -> dict[str, torch.nn.Parameter]:

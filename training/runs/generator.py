@@ -29,6 +29,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
     """Stage `generator`, from loading to the closing table."""
     from ..data.prompts import load_prompts, read_targets
     from ..families.choose import load_family
+    from ..families.kept_words import FOLDER
     from ..rewards.models import build_rewards
     from ..rl.engine import new_accelerator
     from ..rl.policy import Policy
@@ -53,7 +54,10 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         config.reward, gradient=config.loss.pathwise, functions=config.rewards,
         device=accelerator.device,
     )  # fmt: skip
-    policy = Policy(family, config.model, seed=config.seed, compared=config.loss.kl_coef > 0)
+    policy = Policy(
+        family, config.model, seed=config.seed, compared=config.loss.kl_coef > 0,
+        kept=folder / FOLDER if folder is not None else None,
+    )  # fmt: skip
     trainer = Trainer(
         config, policy, rewards, prompts, folder=folder,
         processes=processes,
