@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--model", default="", help="as of train.py; default: the embedded one")
     found.add_argument("--components", default="")
     found.add_argument("--prompts", default="drawn", help="as data.prompts; held-out ones count")
+    found.add_argument(
+        "--evaluation", default="", help="as data.evaluation; in place of the held-out prompts"
+    )
     found.add_argument("--num-prompts", type=int, default=14, help="of the held-out prompts")
     found.add_argument("--levels", type=int, default=5, help="targets along an axis: 5 is 5 x 5")
     found.add_argument("--sweeps", type=int, default=2, help="prompts with 9-point sweeps; 0: none")

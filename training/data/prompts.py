@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import logging
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emofeedback.errors import ConfigError, EmoFeedbackError
+from emofeedback.errors import ConfigError
 from emofeedback.plane.metrics import GRID
 from emofeedback.records.emotion import Emotion
-from emofeedback.records.tables import column, is_json, lines_of, number, read_rows, read_text
 from emofeedback.refining.kept_words import with_clause
 from emofeedback.refining.rules import affect_phrase
 
 from ..world.scene import held_out
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
+from .prompt_files import Prompt, read_lines, read_prompts
 
 log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent / "prompt_sets"
-COLUMNS = ("prompt", "text", "caption")
 CELLS = 6
 """Cells along an axis that balanced targets visit equally often."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A row of a prompt file."""
-
-    text: str
-    target: tuple[float, float] | None = None
-    """What it is always asked for; None: the run's targets."""
-    words: str = ""
-    """Of emotion, for the model alone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,29 @@ class TaskSet:
     held_out: tuple[str, ...]
     rows: tuple[Prompt, ...] = ()
     """Of the training prompts, where a file says more of them, or says one more than once."""
+    evaluation: tuple[Prompt, ...] = ()
+    """Of the held-out prompts, where data.evaluation names them."""
+
+    @functools.cached_property
+    def measured(self) -> tuple[Prompt, ...]:
+        """What evaluations ask for; rows of a file in an order of their own, since the first of
+        a sorted one would not stand for all."""
+        if not self.evaluation:
+            return tuple(Prompt(text) for text in self.held_out)
+        return tuple(self.evaluation[i] for i in _order(len(self.evaluation), 0, 0, 4))
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """Setting -> SHA-256 of the prompts, targets and words that it has brought."""
+        given = {
+            "data.prompts": self.rows or tuple(Prompt(text) for text in self.training),
+            "data.evaluation": self.evaluation,
+        }
+        plain = {name: [(p.text, p.target, p.words) for p in rows] for name, rows in given.items()}
+        return {
+            name: hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+            for name, rows in plain.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -65,11 +77,39 @@ class Task:
         return with_clause(self.prompt, self.words) if self.words else self.prompt
 
 
-def load_prompts(name: str) -> TaskSet:
-    """A prompt set by name, or a file as `read_lines` takes it.
+def load_prompts(name: str, evaluation: str = "") -> TaskSet:
+    """A prompt set by name, or a file or folder as `read_prompts` takes it.
 
-    Raises: ConfigError: no such set, an empty file, or a target off the scale.
+    Args:
+        evaluation: file or folder of the prompts to measure with; empty: the set's held-out ones,
+            of a file the last tenth.
+    Raises: ConfigError: no such set, an empty file, a target off the scale, or prompts that are
+        both trained and measured with.
     """
+    if not evaluation:
+        return _prompt_set(name, holds_out=True)
+    measured = read_evaluation(evaluation)
+    found = _prompt_set(name, holds_out=False)
+    trained = {_key(text) for text in found.training}
+    both = [row.text for row in measured if _key(row.text) in trained]
+    if both:
+        raise ConfigError(
+            f"{len(both)} of {len(measured)} prompts of data.evaluation ({evaluation}) are trained "
+            f"on, too (data.prompts={name}): {both[0]!r} is the first. Measuring with them would "
+            "not tell what was learnt by heart: take them out of one of the two."
+        )
+    texts = tuple(dict.fromkeys(row.text for row in measured))
+    return replace(found, held_out=texts, evaluation=measured)
+
+
+def read_evaluation(name: str) -> tuple[Prompt, ...]:
+    """Prompts to measure with. Raises: ConfigError: as `read_prompts`, or nothing is there."""
+    if not Path(name).exists():
+        raise ConfigError(f"data.evaluation is {name!r}: neither a file nor a folder.")
+    return read_prompts(Path(name))
+
+
+def _prompt_set(name: str, *, holds_out: bool) -> TaskSet:
     if name == "drawn":
         return drawn_prompts()
     if name == "neutral":
@@ -77,98 +117,29 @@ def load_prompts(name: str) -> TaskSet:
             name, read_lines(FOLDER / "neutral.txt"), read_lines(FOLDER / "neutral_held_out.txt")
         )
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(
-            f"data.prompts is {name!r}: neither a file nor a set of ours (drawn, neutral)."
+            f"data.prompts is {name!r}: neither a file, nor a folder, nor a set of ours (drawn, "
+            "neutral)."
         )
     rows = read_prompts(path)
-    lines = tuple({row.text.lower(): row.text for row in reversed(rows)}.values())[::-1]
-    if len(lines) < 2:
+    lines = tuple({_key(row.text): row.text for row in reversed(rows)}.values())[::-1]
+    if holds_out and len(lines) < 2:
         raise ConfigError(f"{path} has one prompt; training needs two or more, one is held out.")
     if len(lines) < len(rows):
         log.info(
             "%s: %d rows repeat a prompt; each counts, and is drawn as often as it stands there.",
             path, len(rows) - len(lines),
         )  # fmt: skip
-    last = max(1, len(lines) // 10)
-    trained = {text.lower() for text in lines[:-last]}
-    kept = tuple(row for row in rows if row.text.lower() in trained)
-    return TaskSet(path.stem, lines[:-last], lines[-last:], kept)
+    first = len(lines) - max(1, len(lines) // 10) if holds_out else len(lines)
+    trained = {_key(text) for text in lines[:first]}
+    kept = tuple(row for row in rows if _key(row.text) in trained)
+    return TaskSet(path.stem, lines[:first], lines[first:], kept)
 
 
-def read_lines(path: Path) -> tuple[str, ...]:
-    """The texts of `read_prompts`."""
-    return tuple(row.text for row in read_prompts(path))
-
-
-def read_prompts(path: Path) -> tuple[Prompt, ...]:
-    """Prompts of a file: one a line (`# comment` left out), JSON lines, or a table with a header.
-
-    JSON lines and tables have a column `prompt` (or `text`, `caption`) and, where wanted, `valence`
-    and `arousal` on [-3, 3] and `words`; others are left aside. A row may repeat a prompt.
-
-    Raises: ConfigError: none there, no such column, half a target or one off the scale, or no text.
-    """
-    text = read_text(path)
-    lines = [each for each in lines_of(text) if not each[1].lstrip().startswith("#")]
-    header = _header(text)
-    found: list[tuple[int, Any, Mapping[str, Any]]]
-    if header in COLUMNS:
-        found = [(line, _unquoted(prompt), {}) for line, prompt in lines[1:]]
-    elif is_json(text) or header:
-        rows = read_rows(path)
-        name = column(rows, COLUMNS)
-        if rows and not name:
-            raise ConfigError(
-                f"{path} has the columns {', '.join(rows[0].values)}, none of which is one of "
-                f"{', '.join(COLUMNS)}. Name the one with the prompts so."
-            )
-        found = [(row.line, row.values.get(name) or "", row.values) for row in rows]
-    else:
-        found = [(line, prompt, {}) for line, prompt in lines]
-    made = []
-    for line, prompt, values in found:
-        where = f"{path}, line {line}"
-        if not isinstance(prompt, str):
-            raise ConfigError(f"{where}: the prompt is {prompt!r}, which is no text.")
-        plain, words = " ".join(prompt.split()), " ".join(str(values.get("words") or "").split())
-        if plain:
-            made.append(Prompt(plain, _target(where, values), words))
-    if not made:
-        raise ConfigError(f"The prompt file {path} is empty: write one prompt a line.")
-    return tuple(made)
-
-
-def _target(where: str, values: Mapping[str, Any]) -> tuple[float, float] | None:
-    given = [values.get(axis) for axis in ("valence", "arousal")]
-    if all(value in (None, "") for value in given):
-        return None
-    valence, arousal = (number(value) for value in given)
-    if valence is None or arousal is None:
-        raise ConfigError(
-            f"{where}: valence and arousal are {given[0]!r} and {given[1]!r}; write two numbers, "
-            "or leave both empty."
-        )
-    try:
-        Emotion(valence, arousal)
-    except EmoFeedbackError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    return valence, arousal
-
-
-def _header(text: str) -> str:
-    """The first line if it is a header of a table with prompts, or of a list of them; else ""."""
-    first = next((line for _, line in lines_of(text)), "").strip().strip('"').casefold()
-    names = [name.strip(' "') for name in re.split(r"[\t;,|]", first)]
-    words = all(re.fullmatch(r"[\w-]+", name) for name in names)
-    return first if first in COLUMNS or (words and COLUMNS[0] in names) else ""
-
-
-def _unquoted(line: str) -> str:
-    """A cell of a table with one column, whose commas need no quotes."""
-    cell = line.strip()
-    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
-    return cell[1:-1].replace('""', '"') if quoted else cell
+def _key(prompt: str) -> str:
+    """By which prompts are one and the same."""
+    return prompt.lower()
 
 
 @functools.cache
@@ -249,9 +220,15 @@ def draw_tasks(
     return tasks
 
 
-def grid_tasks(prompts: Sequence[str]) -> list[Task]:
-    """Every prompt at the 5 x 5 targets of the field's protocol."""
-    return [Task(prompt, (v, a)) for prompt in prompts for v in GRID for a in GRID]
+def grid_tasks(prompts: Sequence[Prompt], levels: Sequence[float] = GRID) -> list[Task]:
+    """Every prompt at its own target, else at all targets of an even grid (5 x 5 as the field's
+    protocol has it)."""
+    grid = [(valence, arousal) for valence in levels for arousal in levels]
+    return [
+        Task(row.text, target, row.words)
+        for row in prompts
+        for target in (grid if row.target is None else [row.target])
+    ]
 
 
 @functools.lru_cache(maxsize=64)

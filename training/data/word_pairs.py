@@ -14,6 +14,8 @@ from emofeedback.records.tables import column, number, read_rows
 from emofeedback.refining.kept_words import with_clause
 from emofeedback.refining.rules import affect_phrase
 
+from .datasets_folder import read_folder
+
 PHRASES = "phrases"
 COLUMNS = {
     "neutral": ("neutral", "neutral_prompt", "prompt"),
@@ -38,16 +40,20 @@ def load_word_pairs(name: str, own: Sequence[str], *, count: int, seed: int) -> 
 
     Args:
         own: prompts that our own phrases follow.
-        name: a CSV or JSON-lines file with columns `neutral`, `emotional`, `valence`, `arousal`;
-            "phrases": our own prompts with the affect phrases of emotions by lot.
+        name: a CSV or JSON-lines file, or a folder that `datasets` wrote by save_to_disk, with
+            columns `neutral`, `emotional`, `valence`, `arousal`; "phrases": our own prompts with
+            the affect phrases of emotions by lot.
     Raises: ConfigError: no such file, a missing column, a number outside of the scale, no pair.
     """
     if name == PHRASES:
         return phrase_pairs(own, count=count, seed=seed)
     path = Path(name)
-    if not path.is_file():
-        raise ConfigError(f"start.pairs is {name!r}: neither a file nor {PHRASES!r}.")
-    rows = read_rows(path)
+    if not path.exists():
+        raise ConfigError(
+            f"start.pairs is {name!r}: neither a file, nor a folder, nor {PHRASES!r}."
+        )
+    unit, (neutral, *others) = "row" if path.is_dir() else "line", COLUMNS.values()
+    rows = read_folder(path, neutral, sum(others, ())) if path.is_dir() else read_rows(path)
     names = {what: column(rows, options) for what, options in COLUMNS.items()}
     missing = [what for what, found in names.items() if not found]
     if missing:
@@ -60,8 +66,8 @@ def load_word_pairs(name: str, own: Sequence[str], *, count: int, seed: int) -> 
         felt = [number(row.values.get(names[what])) for what in ("valence", "arousal")]
         if not all(words) or any(value is None or abs(value) > LIMIT for value in felt):
             raise ConfigError(
-                f"{path}, line {row.line}: needs two prompts, and valence and arousal in [-3, 3]; "
-                f"found {words} and {felt}."
+                f"{path}, {unit} {row.line}: needs two prompts, and valence and arousal in "
+                f"[-3, 3]; found {words} and {felt}."
             )
         valence, arousal = (float(value or 0.0) for value in felt)
         pairs.append(WordPair(words[0], words[1], (valence, arousal)))

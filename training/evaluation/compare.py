@@ -25,7 +25,8 @@ from emofeedback.reading.base import (
 from emofeedback.records.emotion import LIMIT
 from emofeedback.records.files import check_writable, write_json
 
-from ..data.prompts import Task, load_prompts
+from ..data.prompt_files import Prompt
+from ..data.prompts import Task, grid_tasks, load_prompts, read_evaluation
 from ..rewards.stack import EmotionReader, PairScore
 from ..rl.measure import Judged, cue_variety, judged
 from ..rl.policy import Policy
@@ -136,13 +137,13 @@ def measure_system(
 
 
 def evaluation_tasks(options: EvaluationOptions) -> list[Task]:
-    """Held-out prompts at an even grid of targets."""
+    """Held-out prompts at their own targets, else at an even grid of them; without words, which
+    are the systems' matter."""
     levels = np.linspace(-LIMIT, LIMIT, options.levels).tolist()
-    return [
-        Task(prompt, (valence, arousal))
-        for prompt in _prompts(options)
-        for valence, arousal in itertools.product(levels, levels)
-    ]
+    place = {text: number for number, text in enumerate(_prompts(options))}
+    asked = [row for row in _rows(options) if row.text in place]
+    asked.sort(key=lambda row: place[row.text])
+    return [replace(task, words="") for task in grid_tasks(asked, levels)]
 
 
 def summary(
@@ -237,8 +238,14 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
+def _rows(options: EvaluationOptions) -> tuple[Prompt, ...]:
+    if options.evaluation:
+        return read_evaluation(options.evaluation)
+    return tuple(Prompt(text) for text in load_prompts(options.prompts).held_out)
+
+
 def _prompts(options: EvaluationOptions) -> tuple[str, ...]:
-    held = load_prompts(options.prompts).held_out
+    held = tuple(dict.fromkeys(row.text for row in _rows(options)))
     if options.num_prompts > len(held):
         raise ConfigError(f"--num-prompts is {options.num_prompts}; there are {len(held)}.")
     return held[: options.num_prompts]
@@ -250,7 +257,7 @@ def _pair_scores(
     from ..rewards.models import ClipScore, PickScore, drawn_content_score
 
     found: dict[str, PairScore] = {}
-    if options.prompts == "drawn":
+    if options.drawn:
         found["clip_pair"] = drawn_content_score
     if options.clip:
         found["clip_score"] = ClipScore(options.clip)
@@ -268,7 +275,7 @@ def _report(
         change = paired_difference(each.judged.gap_sum.tolist(), first.judged.gap_sum.tolist())
         rows.append((each.name, each.numbers, change))
     world = {}
-    if options.prompts == "drawn" and panel.reader is None:
+    if options.drawn and panel.reader is None:
         size = max(first.sheet.shape[1], SMALLEST)
         world = judge_world(tasks, size=size, seed=options.seed)
     table = markdown(rows, count=len(tasks), world=world)

@@ -24,6 +24,7 @@ class EvaluationOptions:
     model: str = ""
     components: str = ""
     prompts: str = "drawn"
+    evaluation: str = ""
     num_prompts: int = 14
     levels: int = 5
     """Targets along an axis."""
@@ -53,6 +54,11 @@ class EvaluationOptions:
     clip: Path | None = None
     pickscore: Path | None = None
     out: Path = Path("runs/evaluation")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the prompts are those of the drawn world."""
+        return self.prompts == "drawn" and not self.evaluation
 
     def __post_init__(self) -> None:
         for name, (least, most) in LIMITS.items():

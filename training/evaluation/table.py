@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from emofeedback.plane.metrics import GRID, axis_metrics, paired_difference
 
-from emofeedback.plane.metrics import GRID, paired_difference, spearman
-
+from ..data.prompt_files import Prompt
 from ..data.prompts import Task, grid_tasks
 from ..rl.measure import Judged, cue_variety, judged, paint
 from ..rl.policy import Policy
 from ..settings.config import TrainConfig
-
-CONSTANT = 2 * sum(abs(value) for value in GRID) / len(GRID)
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,10 @@ class Comparison:
     tasks: list[Task]
 
     def numbers(self) -> dict[str, float]:
-        """Measured values for logs and checkpoint metadata."""
+        """Measured values for logs and checkpoint metadata; no content where the judge knows no
+        prompt's."""
         found = paired_difference(self.trained.gap_sum.tolist(), self.base.gap_sum.tolist())
-        return {
+        numbers = {
             "pictures": float(len(self.tasks)),
             "v_error_base": float(self.base.gaps[:, 0].mean()),
             "a_error_base": float(self.base.gaps[:, 1].mean()),
@@ -42,15 +41,18 @@ class Comparison:
             "cue_variety_base": cue_variety(self.base.cues, self._targets),
             "cue_variety": cue_variety(self.trained.cues, self._targets),
         }
+        return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
     @property
     def _targets(self) -> list[tuple[float, float]]:
         return [task.target for task in self.tasks]
 
 
-def compare(policy: Policy, config: TrainConfig, prompts: Sequence[str]) -> Comparison:
-    """Both policies on every prompt at 25 targets, same noise, same sampler."""
-    tasks = grid_tasks(prompts)
+def compare(policy: Policy, config: TrainConfig, prompts: Sequence[Prompt]) -> Comparison:
+    """Both policies on the same tasks, noise and sampler: prompts at their own targets, else at 25,
+    25 x watch.table_prompts pictures at most."""
+    most = len(GRID) ** 2 * config.watch.table_prompts
+    tasks = grid_tasks(prompts[:most])[:most]
     settings = {
         "steps": config.watch.table_steps,
         "guidance": config.rollout.guidance_scale,
@@ -66,26 +68,28 @@ def compare(policy: Policy, config: TrainConfig, prompts: Sequence[str]) -> Comp
 def markdown(comparison: Comparison) -> str:
     """The table that people read."""
     numbers = comparison.numbers()
-    lines = [
-        "| judged, held-out prompts | base | trained |",
-        "| --- | --- | --- |",
-        f"| V-Error (constant predictor {CONSTANT / 2:.2f}) | {numbers['v_error_base']:.3f} | "
-        f"{numbers['v_error']:.3f} |",
-        f"| A-Error (constant predictor {CONSTANT / 2:.2f}) | {numbers['a_error_base']:.3f} | "
-        f"{numbers['a_error']:.3f} |",
+    lines = ["| judged, held-out prompts | base | trained |", "| --- | --- | --- |"]
+    metrics = [
+        [axis_metrics([task.target[axis] for task in comparison.tasks], readings.tolist())
+         for readings in (comparison.base.readings[:, axis], comparison.trained.readings[:, axis])]
+        for axis in (0, 1)
+    ]  # fmt: skip
+    lines += [
+        f"| {name}-Error (constant predictor {base.constant_error:.2f}) | {base.error:.3f} | "
+        f"{trained.error:.3f} |"
+        for name, (base, trained) in zip("VA", metrics, strict=True)
     ]
-    for axis, name in enumerate(("V", "A")):
-        ranks = [
-            _rank(side.readings[:, axis], [task.target[axis] for task in comparison.tasks])
-            for side in (comparison.base, comparison.trained)
-        ]
-        lines.append(f"| {name} Spearman | {ranks[0]:.3f} | {ranks[1]:.3f} |")
+    lines += [
+        f"| {name} Spearman | {base.spearman:.3f} | {trained.spearman:.3f} |"
+        for name, (base, trained) in zip("VA", metrics, strict=True)
+    ]
     for name in ("place", "subject"):
-        shares = [
+        base, trained = (
             float(getattr(side, f"{name}_right").nanmean())
             for side in (comparison.base, comparison.trained)
-        ]
-        lines.append(f"| {name} right | {shares[0]:.1%} | {shares[1]:.1%} |")
+        )
+        if not math.isnan(base):  # prompts of the drawn world
+            lines.append(f"| {name} right | {base:.1%} | {trained:.1%} |")
     lines.append(
         f"| cues of a family that say one target | {numbers['cue_variety_base']:.2f} | "
         f"{numbers['cue_variety']:.2f} |"
@@ -99,7 +103,3 @@ def markdown(comparison: Comparison) -> str:
         f"{len(comparison.tasks)} pictures each, same noise.",
     ]
     return "\n".join(lines)
-
-
-def _rank(readings: Tensor, targets: Sequence[float]) -> float:
-    return spearman(list(targets), readings.tolist())

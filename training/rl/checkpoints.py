@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from emofeedback.control.checkpoint import EDITIONS, outdated
-from emofeedback.errors import CheckpointError
+from emofeedback.errors import CheckpointError, ConfigError
 
+from ..data.prompts import TaskSet
 from ..runs.run_state import RunState
 from .engine import laid_out, whole
 
@@ -24,6 +25,7 @@ def state_of(trainer: Stepper) -> RunState:
     kept = trainer.processes.first
     family = trainer.policy.family.name
     facts = {"question": trainer.rewards.question, EDITION: EDITIONS.get(family, "")}
+    facts |= trainer.prompts.digests
     if trainer.best is not None:
         facts[BEST] = repr(trainer.best)
     return RunState(
@@ -44,6 +46,16 @@ def check_edition(facts: Mapping[str, str], family: str) -> None:
     """Raises: CheckpointError: the run began on weights that have been made anew since."""
     if told := outdated(family, facts.get(EDITION, "")):
         raise CheckpointError(f"The run {told}")
+
+
+def check_prompts(facts: Mapping[str, str], prompts: TaskSet) -> None:
+    """Raises: ConfigError: they are not those that the run began with."""
+    changed = [name for name, is_ in prompts.digests.items() if facts.get(name, is_) != is_]
+    if changed:
+        raise ConfigError(
+            f"The prompts of {' and '.join(changed)} are not those that the run began with, so it "
+            "would not go on as it was. Put the old ones back, or start a new run."
+        )
 
 
 def take_up(trainer: Stepper, state: RunState) -> None:

@@ -17,7 +17,7 @@ from ..formulas.advantages import small_warning
 from ..runs.run_state import load_latest, save_state
 from ..runs.stopping import stoppable
 from ..runs.tracking import Tracker
-from .checkpoints import BEST, state_of, take_up
+from .checkpoints import BEST, check_prompts, state_of, take_up
 from .cost import step_flops
 from .step import Stepper
 from .watch import hacking_message, measure_policy
@@ -105,7 +105,7 @@ class Trainer(Stepper):
         """What `measure_policy` says of the averaged policy on held-out prompts."""
         with self.averaged():
             return measure_policy(
-                self.policy, self.rewards, self.config, self.prompts.held_out, self.targets,
+                self.policy, self.rewards, self.config, self.prompts.measured, self.targets,
                 processes=self.processes,
             )  # fmt: skip
 
@@ -114,10 +114,11 @@ class Trainer(Stepper):
     def resume(self) -> None:
         """Take up the newest whole checkpoint of the run folder.
 
-        Raises: CheckpointError: there is none.
+        Raises: CheckpointError: there is none. ConfigError: its prompts have changed.
         """
         assert self.folder is not None
         state = load_latest(self.folder / "checkpoints")
+        check_prompts(state.facts, self.prompts)
         take_up(self, state)
         self._warn("question", self.rewards.changed_since(state.facts.get("question")))
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from ..data.prompts import Task, draw_tasks
+from ..data.prompt_files import Prompt
+from ..data.prompts import Task, draw_tasks, drawn_content
 from ..rewards.head import head_reader
 from ..rewards.stack import RewardStack
 from ..settings.config import TrainConfig
@@ -22,7 +23,7 @@ def measure_policy(
     policy: Policy,
     rewards: RewardStack,
     config: TrainConfig,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     targets: Sequence[tuple[float, float]] | None,
     *,
     processes: Processes,
@@ -31,12 +32,15 @@ def measure_policy(
     by the drawn world's judge where that knows the pictures.
 
     Args:
+        prompts: each is asked for at its own target, else at one of `targets`.
         processes: share the pictures; every one gets the numbers of all.
     """
     count = config.watch.pictures
-    asked = draw_tasks(prompts, targets, count=count, seed=SEED, step=0)
+    texts = [row.text for row in prompts]
+    drawn = draw_tasks(texts, targets, count=count, seed=SEED, step=0)
     mine = processes.padded_share(count)
-    tasks = [Task(prompts[i % len(prompts)], asked[i].target) for i in mine]
+    asked = [(prompts[i % len(prompts)], drawn[i].target) for i in mine]
+    tasks = [Task(row.text, row.target or target, row.words) for row, target in asked]
     images = paint(
         policy, tasks,
         steps=config.watch.table_steps, guidance=config.rollout.guidance_scale,
@@ -53,7 +57,7 @@ def measure_policy(
     if policy.family.name == "drawn" or reader is not None:
         by_judge = judged(images, tasks, reader)
         seen["error"] = by_judge.gap_sum
-        if reader is None:
+        if reader is None and not drawn_content().keys().isdisjoint(texts):
             seen["judged_content"] = by_judge.content
     return {f"watch/{name}": float(of_all(values).nanmean()) for name, values in seen.items()}
 

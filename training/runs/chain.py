@@ -44,8 +44,9 @@ def run_chain(config: TrainConfig, folder: Path) -> None:
     if not (scorer / "table.json").is_file():
         log.info("stage 2 of 4: the scorer by GRPO")
         asked = replace(config.scorer, start=start)
-        steps = config.chain.scorer_steps
-        train_scorer(replace(config, stage="scorer", steps=steps, scorer=asked), scorer)
+        data = replace(config.data, evaluation="")
+        own = replace(config, data=data, steps=config.chain.scorer_steps, scorer=asked)
+        train_scorer(replace(own, stage="scorer"), scorer)
     with serving(scorer / "scorer") as server:
         log.info("reward, scorer and refiner: %s at %s", server.model, server.url)
         _generator(config, folder, server)
@@ -131,6 +132,7 @@ def _evaluation(config: TrainConfig, folder: Path, server: ModelServer) -> None:
     evaluate(
         EvaluationOptions(
             systems=("adapter", *(f"{kind}@{trained}" for kind in kinds)),
+            evaluation=config.data.evaluation,
             num_prompts=chain.num_prompts, levels=chain.levels, sweeps=0, pictures=chain.pictures,
             candidates=chain.candidates, steps=rollout.num_inference_steps,
             guidance=rollout.guidance_scale, size=config.model.size, seed=config.seed,

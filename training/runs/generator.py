@@ -47,7 +47,7 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         )
     if processes.first:
         log.info("processes: %d, on %s", processes.count, accelerator.device.type)
-    prompts = load_prompts(config.data.prompts)
+    prompts = load_prompts(config.data.prompts, config.data.evaluation)
     read_targets(config.data.targets)  # refused here rather than after minutes of loading
     family = load_family(config, device=accelerator.device)
     rewards = build_rewards(
@@ -93,7 +93,7 @@ def _closing_table(trainer: Trainer) -> dict[str, float]:
     if not config.watch.table_prompts or policy.family.name != "drawn":
         return {}
     # a network may be shared out, so every process paints
-    found = compare(policy, config, trainer.prompts.held_out[: config.watch.table_prompts])
+    found = compare(policy, config, trainer.prompts.measured)
     numbers = found.numbers()
     if folder is not None and trainer.processes.first:
         text = markdown(found)

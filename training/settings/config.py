@@ -72,7 +72,11 @@ class DataConfig:
 
     prompts: str = "drawn"
     """"drawn", "neutral" (500 free sentences), or a file: one prompt a line, or JSON lines or a CSV
-    with a column prompt and, where wanted, valence and arousal (its target) and words."""
+    with a column prompt and, where wanted, valence and arousal (its target) and words; or a folder
+    with such columns that datasets wrote by save_to_disk."""
+    evaluation: str = ""
+    """File or folder of the same kinds that watch and closing table ask for, in place of the
+    held-out prompts of data.prompts, which are trained on then; empty: those."""
     words: str = "none"
     """Words of emotion in training prompts: none but those of the file, or phrase: our own table's
     for the target. They are what the model is told; rewards hear the prompt alone."""
@@ -287,6 +291,7 @@ class TrainConfig:
                 "Stage chain trains the embedded generator with a server as reward, which has no "
                 "gradient: leave model.path empty and set loss.kind to clip, guard or another."
             )
+        self._check_evaluation()
         if self.model.full and (self.stage != "generator" or not self.model.path):
             raise ConfigError(
                 "model.train=full is for stage generator and models of your own: the embedded "
@@ -307,4 +312,18 @@ class TrainConfig:
             raise ConfigError(
                 f"optim.updates is {self.optim.updates}, which does not divide the "
                 f"{self.rollout.group_size} pictures of a group. Choose a divisor."
+            )
+
+    def _check_evaluation(self) -> None:
+        given = self.data.evaluation
+        if given and self.stage not in ("generator", "chain"):
+            raise ConfigError(
+                f"data.evaluation is {given!r}, but stage {self.stage} measures with no prompts "
+                "(scorer and refiner with pictures, scorer.held_out of them): leave it out."
+            )
+        table = self.watch.table_prompts and not self.model.path
+        if given and self.stage == "generator" and not self.watch.every and not table:
+            raise ConfigError(
+                f"data.evaluation is {given!r}, but nothing is measured: set watch.every, or leave "
+                "it out."
             )

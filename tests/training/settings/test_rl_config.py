@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emofeedback.errors import CheckpointError, ConfigError
-from training.data.prompts import draw_tasks, load_prompts, read_lines, read_targets
+from training.data.prompt_files import read_lines
+from training.data.prompts import draw_tasks, load_prompts, read_targets
 from training.families.choose import family_of_file, load_family
 from training.runs.stages import find_run, new_folder, read_config
 from training.settings.config import TrainConfig
