@@ -18,7 +18,8 @@ class StartConfig:
     """pictures: drawn ones with known emotions (embedded only). From pairs of prompts, for every
     family: features (EmotiCrafter's residual of embeddings) or velocity (the same picture)."""
     pairs: str = "phrases"
-    """Table or datasets folder with columns neutral, emotional, valence, arousal; phrases: our own affect phrases."""
+    """Table or datasets folder with columns neutral, emotional, valence, arousal; phrases: our own
+    affect phrases."""
     count: int = 512
     """Of our own pairs."""
     strength: float = 1.5

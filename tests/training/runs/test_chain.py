@@ -23,7 +23,8 @@ TINY = (
 def test_a_chain_that_was_stopped_goes_on_and_reports_every_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "run"
+    folder, asked = tmp_path / "run", tmp_path / "evaluation.csv"
+    asked.write_text("prompt,valence,arousal\na tree by the sea,2,-1\n", encoding="utf-8")
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -34,7 +35,10 @@ def test_a_chain_that_was_stopped_goes_on_and_reports_every_stage(
 
     with monkeypatch.context() as patch:
         patch.setattr(Lasting, "on_step_begin", stopped_after_one)
-        assert main(["--preset", "chain", "--run", str(folder), *TINY]) == 130
+        assert (
+            main(["--preset", "chain", "--run", str(folder), *TINY, f"data.evaluation={asked}"])
+            == 130
+        )
     scored = folder / chain.SCORER / LOG_FILE
     (first,) = scored.read_text("utf-8").splitlines()
     with monkeypatch.context() as patch:
@@ -50,6 +54,7 @@ def test_a_chain_that_was_stopped_goes_on_and_reports_every_stage(
     assert found["scorer"]["pictures"] == 4
     assert found["generator"]["steps"] == 1 and "watch/error" in found["generator"]["watch_last"]
     systems = found["evaluation"]["systems"]
+    assert systems["adapter"]["v_constant"] == 2 and systems["adapter"]["a_constant"] == 1
     assert len(systems) == 5 and not found["evaluation"]["circular"]
     assert "drawn_v1" in found["evaluation"]["scorer"]  # the server says what it was taught
     report = (folder / "report.md").read_text("utf-8")
