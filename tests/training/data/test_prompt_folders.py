@@ -1,5 +1,6 @@
 """Prompts of a folder that `datasets` wrote are those of a table, and nothing in it is run."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,10 @@ def test_a_folder_that_is_not_whole_is_refused_by_its_file(tmp_path: Path) -> No
         data.write_bytes(whole[:end])
         with pytest.raises(ConfigError, match="data-00000-of-00001.arrow is no whole Arrow file"):
             read_prompts(folder)
+    for place in range(len(whole) // 2, len(whole)):  # lengths and offsets of texts lie there
+        data.write_bytes(whole[:place] + b"\x7f" + whole[place + 1 :])
+        with contextlib.suppress(ConfigError):
+            assert all(isinstance(row.text, str) for row in read_prompts(folder))
     data.write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="git lfs pull"):
         read_prompts(folder)
