@@ -59,6 +59,10 @@ class Family(Protocol):
         """Fingerprint of what encodes prompts; empty: so quick that files would not pay."""
         return ""
 
+    def let_encoders_go(self) -> None:
+        """Free the memory of what encodes prompts; `encode` takes it up again."""
+        return
+
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
         """noise - clean as the transformer predicts it.
 

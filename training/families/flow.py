@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -17,10 +15,7 @@ class SD35Family(PipelineFamily):
 
     facts = FAMILIES["sd3.5"]
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`."""
-        texts = list(prompts)
+    def _embedded(self, texts: list[str]) -> Words:
         context, _, pooled, _ = self.pipeline.encode_prompt(
             texts, texts, texts, device="cpu", do_classifier_free_guidance=False
         )
@@ -46,10 +41,7 @@ class FluxFamily(PipelineFamily):
     guidance = 3.5
     """Of guidance-distilled transformers; 3.5 as diffusers."""
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`."""
-        texts = list(prompts)
+    def _embedded(self, texts: list[str]) -> Words:
         length = min(512, self.pipeline.tokenizer_2.model_max_length)
         context, pooled, _ = self.pipeline.encode_prompt(
             texts, texts, device="cpu", max_sequence_length=length

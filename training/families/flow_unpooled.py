@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,10 +21,8 @@ class Flux2Family(PipelineFamily):
     guidance = 4.0
     """Of guidance-distilled transformers; 4 as diffusers."""
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`."""
-        context, _ = self.pipeline.encode_prompt(list(prompts), device="cpu")
+    def _embedded(self, texts: list[str]) -> Words:
+        context, _ = self.pipeline.encode_prompt(texts, device="cpu")
         return self._without_pooled(context)
 
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
@@ -63,10 +60,8 @@ class QwenImageFamily(PipelineFamily):
 
     facts = FAMILIES["qwen-image"]
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`."""
-        context, mask = self.pipeline.encode_prompt(list(prompts), device="cpu")
+    def _embedded(self, texts: list[str]) -> Words:
+        context, mask = self.pipeline.encode_prompt(texts, device="cpu")
         if mask is None:
             mask = torch.ones(context.shape[:2], dtype=torch.bool)
         return self._without_pooled(context, mask.bool())
@@ -103,14 +98,12 @@ class ZImageFamily(PipelineFamily):
 
     facts = FAMILIES["z-image"]
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`."""
-        texts, _ = self.pipeline.encode_prompt(
-            list(prompts), device="cpu", do_classifier_free_guidance=False
+    def _embedded(self, texts: list[str]) -> Words:
+        contexts, _ = self.pipeline.encode_prompt(
+            texts, device="cpu", do_classifier_free_guidance=False
         )
-        context = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
-        lengths = torch.tensor([len(text) for text in texts])
+        context = torch.nn.utils.rnn.pad_sequence(contexts, batch_first=True)
+        lengths = torch.tensor([len(each) for each in contexts])
         return self._without_pooled(context, torch.arange(context.shape[1]) < lengths[:, None])
 
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
@@ -134,10 +127,9 @@ class SanaFamily(PipelineFamily):
     facts = FAMILIES["sana"]
     packing = 1
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`; the empty prompt comes without the instruction to elaborate."""
-        rows = [self._encoded(prompt) for prompt in prompts]
+    def _embedded(self, texts: list[str]) -> Words:
+        # the empty prompt comes without the instruction to elaborate
+        rows = [self._encoded(text) for text in texts]
         context, mask = (torch.cat(each) for each in zip(*rows, strict=True))
         return self._without_pooled(context, mask.bool())
 

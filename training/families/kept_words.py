@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from emofeedback.records.files import replacing
 
@@ -48,6 +43,10 @@ class KeptWords:
             log.warning("%s is damaged (%s); its prompt is encoded anew.", path, error)
             return None
 
+    def has(self, prompt: str) -> bool:
+        """Whether there is a file of it, whole or not."""
+        return self._path(prompt).is_file()
+
     def write(self, prompt: str, words: Words) -> None:
         """Keep them where there is room; a disk that takes none is told in the log."""
         path, size = self._path(prompt), sum(each.nbytes for each in words)
@@ -64,38 +63,3 @@ class KeptWords:
     def _path(self, prompt: str) -> Path:
         name = hashlib.sha256(f"{self.encoder}\n{prompt}".encode()).hexdigest()
         return self.folder / f"{name}.safetensors"
-
-
-def fingerprint(encoders: Iterable[Any], tokenizers: Iterable[Any], *facts: str) -> str:
-    """Of what encodes prompts: any changed weight, setting, word or library changes it.
-
-    Args:
-        encoders: of transformers. tokenizers: theirs, or processors that hold them.
-        facts: what else decides.
-    """
-    import diffusers
-    import transformers
-    from transformers import PreTrainedTokenizerBase
-
-    digest = hashlib.sha256()
-    versions = (torch.__version__, transformers.__version__, diffusers.__version__)
-    digest.update(json.dumps([*versions, *facts]).encode())
-    for each in tokenizers:
-        # FLUX.2 names a processor so, which holds one
-        tokenizer = each if isinstance(each, PreTrainedTokenizerBase) else each.tokenizer
-        told = [tokenizer.model_max_length, sorted(tokenizer.get_vocab().items())]
-        digest.update(json.dumps(told).encode())
-    for encoder in encoders:
-        digest.update(encoder.config.to_json_string().encode())
-        for name, value in encoder.state_dict().items():
-            digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-            digest.update(_summary(value))
-    return digest.hexdigest()
-
-
-def _summary(value: Tensor) -> bytes:
-    """Two sums over the bits of a tensor, one by place: as fast as memory is read."""
-    bits = value.detach().cpu().contiguous().flatten().view(torch.uint8)
-    whole = bits[: len(bits) // 4 * 4].view(torch.int32)
-    sums = [int(each.sum(dtype=torch.int64)) for each in (bits, whole, whole[::7], whole[3::11])]
-    return json.dumps(sums).encode()

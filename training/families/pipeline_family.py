@@ -11,9 +11,9 @@ from torch import Tensor
 from emofeedback.control.adapter import EmotionAdapter
 from emofeedback.errors import CheckpointError
 
-from .base import Family
+from .base import Family, Words
+from .encoders import TextEncoders
 from .facts import Facts
-from .kept_words import fingerprint
 from .packing import packed, unpacked
 from .schedules import own_sigmas
 
@@ -30,6 +30,7 @@ class PipelineFamily(Family):
 
     Args:
         pipeline: a loaded diffusers pipeline.
+        encoders: of its texts, that it may have been loaded without.
         size: side of the pictures in pixels; 0: the transformer's own.
         dtype: of the frozen weights.
         device: of everything that runs.
@@ -41,9 +42,10 @@ class PipelineFamily(Family):
     """Latent cells that a token is wide."""
 
     def __init__(
-        self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
-    ) -> None:
-        self.pipeline = pipeline
+        self, pipeline: Any, encoders: TextEncoders, *,
+        size: int, dtype: torch.dtype, device: Any, place: Any = None,
+    ) -> None:  # fmt: skip
+        self.pipeline, self._encoders = pipeline, encoders
         self.name = self.facts.name
         self.lora_targets: Sequence[str] = self.facts.lora_targets
         self.losses: Sequence[str] = self.facts.losses
@@ -83,18 +85,23 @@ class PipelineFamily(Family):
         result: Tensor = (pixels.float() / 2 + 0.5).clamp(0, 1).movedim(1, -1).cpu()
         return result
 
+    @torch.no_grad()
+    def encode(self, prompts: Sequence[str]) -> Words:
+        """See `Family.encode`; takes the text encoders up where they were let go."""
+        self._encoders.take_up(self.pipeline)
+        return self._embedded(list(prompts))
+
     def encoder(self) -> str:
-        """See `Family.encoder`; reads all weights of the text encoders once."""
-        parts = self.pipeline.components
-        return fingerprint(
-            (
-                parts[name]
-                for name in sorted(parts)
-                if name.startswith("text_encoder") and parts[name]
-            ),
-            (parts[name] for name in sorted(parts) if name.startswith("tokenizer") and parts[name]),
-            self.name,
-        )
+        """See `Family.encoder`; reads all files of the text encoders once."""
+        return self._encoders.fingerprint(self.name)
+
+    def let_encoders_go(self) -> None:
+        """See `Family.let_encoders_go`."""
+        self._encoders.let_go(self.pipeline)
+
+    def _embedded(self, texts: list[str]) -> Words:
+        """What the pipeline's encoders say."""
+        raise NotImplementedError
 
     def _time(self, sigma: Tensor) -> Tensor:
         """What the network is told of noise levels [B]."""

@@ -1,7 +1,7 @@
 """Diffusers pipelines as families: a folder, or a single transformer file with one.
 
-Text encoders stay on the CPU, since every prompt is encoded once; the transformer and the
-autoencoder go to the device. Nothing is fetched.
+Text encoders are read later (`encoders`) and run on the CPU, since every prompt is encoded once;
+the transformer and the autoencoder go to the device. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from emofeedback.errors import CheckpointError
 from emofeedback.records.files import parsed
 
+from .encoders import TextEncoders
 from .facts import FAMILIES
 from .flow import FluxFamily, SD35Family
 from .flow_unpooled import Flux2Family, QwenImageFamily, SanaFamily, ZImageFamily
@@ -36,15 +37,17 @@ def load_folder(
     Raises: CheckpointError: no such pipeline, damaged, or of another family.
     """
     pipeline_class, family, absent = _index(folder)
+    encoders = TextEncoders(pipeline_class, folder, parts_of(folder), absent, dtype=dtype)
     try:
         pipeline = pipeline_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **absent
-        )
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype,
+            **absent | dict.fromkeys(encoders.parts),
+        )  # fmt: skip
     except Exception as error:  # diffusers, transformers and safetensors each raise their own
         raise CheckpointError(
             f"The diffusers folder {folder} cannot be loaded ({type(error).__name__}: {error})."
         ) from error
-    return family(pipeline, size=size, dtype=dtype, device=device, place=place)
+    return family(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
 
 
 def is_network(folder: Path) -> bool:
@@ -84,6 +87,7 @@ def load_single(
             f"{file} is a {found}, but the components in {components} go with a {name}. Give "
             "--components of the model that it was trained from."
         )
+    encoders = TextEncoders(pipeline_class, components, parts_of(components), absent, dtype=dtype)
     try:
         if family:
             network = kind.from_single_file(
@@ -96,14 +100,14 @@ def load_single(
             )
         pipeline = pipeline_class.from_pretrained(
             components, local_files_only=True, use_safetensors=True, dtype=dtype,
-            **absent | {made.network: network},
+            **absent | dict.fromkeys(encoders.parts) | {made.network: network},
         )  # fmt: skip
     except Exception as error:  # as above
         raise CheckpointError(
             f"{file} cannot be loaded with the components in {components} "
             f"({type(error).__name__}: {error})."
         ) from error
-    return made(pipeline, size=size, dtype=dtype, device=device, place=place)
+    return made(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
 
 
 def parts_of(folder: Path) -> dict[str, Path]:

@@ -7,7 +7,6 @@ noise with sigma = b / (a + b). In these variables DDIM's step is Euler's, and i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from emofeedback.errors import CheckpointError
 
 from .base import Words
+from .encoders import TextEncoders
 from .facts import FAMILIES
 from .pipeline_family import PipelineFamily
 
@@ -28,9 +28,10 @@ class SDXLFamily(PipelineFamily):
     packing = 1
 
     def __init__(
-        self, pipeline: Any, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
-    ) -> None:
-        super().__init__(pipeline, size=size, dtype=dtype, device=device, place=place)
+        self, pipeline: Any, encoders: TextEncoders, *,
+        size: int, dtype: torch.dtype, device: Any, place: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
         from diffusers import DDIMScheduler
 
         scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
@@ -53,10 +54,8 @@ class SDXLFamily(PipelineFamily):
         """See `Family.first`: DDIM begins with unit noise, though its first level is below 1."""
         return noise * _unscaled(sigma)
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Words:
-        """See `Family.encode`; the empty prompt is zeros where the pipeline asks for that."""
-        texts = list(prompts)
+    def _embedded(self, texts: list[str]) -> Words:
+        # the empty prompt is zeros where the pipeline asks for that
         context, _, pooled, _ = self.pipeline.encode_prompt(
             texts, device="cpu", do_classifier_free_guidance=False
         )

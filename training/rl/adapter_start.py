@@ -22,12 +22,14 @@ from emofeedback.errors import ConfigError
 from ..data.prompts import Task, load_prompts
 from ..data.word_pairs import load_word_pairs
 from ..families.base import Family
+from ..families.kept_words import FOLDER
 from ..formulas.dynamics import per_picture
 from ..runs.optim import Optim
 from ..runs.run import Run, RunOptions, StepRandom
 from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
+from .ahead import encode_ahead
 from .policy import Policy
 from .rollout import seeded_noise
 
@@ -69,7 +71,7 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
-    policy = Policy(family, config.model, seed=config.seed)
+    policy = Policy(family, config.model, seed=config.seed, kept=folder / FOLDER)
     loss_of = start_loss(policy, config)
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float]]:
@@ -110,6 +112,7 @@ def start_loss(policy: Policy, config: TrainConfig) -> Callable[[int], Tensor]:
     prompts = load_prompts(config.data.prompts).training
     pairs = load_word_pairs(config.start.pairs, prompts, count=config.start.count, seed=config.seed)
     weights = torch.from_numpy(density_weights(np.array([each.emotion for each in pairs]))).float()
+    encode_ahead(policy, [text for each in pairs for text in (each.neutral, each.emotional)])
     return lambda step: word_loss(policy, pairs, weights, config, step)
 
 

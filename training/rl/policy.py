@@ -90,6 +90,8 @@ class Policy:
         self._words: dict[str, Words] = {}
         self.words_bytes = min(WORDS_BYTES, round(WORDS_SHARE * free_memory()))
         self._held = 0
+        self.lost = False
+        """Whether an embedding was dropped that no file has."""
         encoder = family.encoder() if kept is not None else ""
         self._files = KeptWords(kept, encoder) if kept is not None and encoder else None
 
@@ -113,8 +115,19 @@ class Policy:
         device = next(self.adapter.parameters()).device
         found = tuple(each.to(device) for each in stacked([kept[prompt] for prompt in prompts]))
         while self._held > self.words_bytes:
-            self._held -= _bytes(kept.pop(next(iter(kept))))
+            oldest = next(iter(kept))
+            self._held -= _bytes(kept.pop(oldest))
+            self.lost |= not self.keeps(oldest)
         return found
+
+    @property
+    def in_files(self) -> bool:
+        """Whether embeddings are kept in files, since encoding is dear."""
+        return self._files is not None
+
+    def keeps(self, prompt: str) -> bool:
+        """Whether its embedding is at hand without the encoders."""
+        return prompt in self._words or (self._files is not None and self._files.has(prompt))
 
     def _encoded(self, prompt: str) -> Words:
         """From its file, else by the encoders; on the CPU."""

@@ -17,6 +17,7 @@ from ..formulas.advantages import small_warning
 from ..runs.run_state import load_latest, save_state
 from ..runs.stopping import stoppable
 from ..runs.tracking import Tracker
+from .ahead import encode_ahead, prompts_of_run
 from .checkpoints import BEST, check_prompts, state_of, take_up
 from .cost import step_flops
 from .step import Stepper
@@ -153,6 +154,9 @@ class Trainer(Stepper):
                 settings=dataclasses.asdict(config) if config.wandb else {},
             )  # fmt: skip
         self._saved = self.step
+        if config.data.words != "phrase":
+            told = prompts_of_run(config, self.prompts, first=self.step)
+            encode_ahead(self.policy, told, self.processes)
         self._flops = step_flops(self.policy, config) if config.peak_tflops else 0.0
         if not config.loss.pathwise:
             groups = config.rollout.group_size, config.data.prompts_per_step

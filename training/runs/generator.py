@@ -54,9 +54,10 @@ def train_generator(config: TrainConfig, folder: Path | None, *, resume: bool) -
         config.reward, gradient=config.loss.pathwise, functions=config.rewards,
         device=accelerator.device,
     )  # fmt: skip
+    words = processes.word_of_first(str(folder / FOLDER) if folder is not None else "")
     policy = Policy(
         family, config.model, seed=config.seed, compared=config.loss.kl_coef > 0,
-        kept=folder / FOLDER if folder is not None else None,
+        kept=Path(words) if words else None,
     )  # fmt: skip
     trainer = Trainer(
         config, policy, rewards, prompts, folder=folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -17,13 +18,14 @@ from emofeedback.records.weights import read_header
 
 from ..settings.config import TrainConfig
 
+log = logging.getLogger(__name__)
 ROOM = 1.25
 """Activations of one small micro-batch, LoRA and its optimiser beside the network's weights."""
 TRAINED_BYTES = 16
 """A trained number in float32: value, gradient, and two moments of AdamW ..."""
 AVERAGE_BYTES = 4
 """... and in each average of it."""
-NETWORK, DECODER = ("transformer", "unet"), "vae"
+NETWORK, DECODER, ENCODER = ("transformer", "unet"), "vae", "text_encoder"
 _VARIANT = re.compile(r"\.\w+(-\d+-of-\d+)?\.safetensors$")
 """Name of a second copy in another precision, as model.fp16.safetensors."""
 
@@ -75,11 +77,17 @@ def reward_bytes(config: TrainConfig, device: torch.device) -> int:
 
 def parameters_of(path: Path) -> int:
     """Number of values in a safetensors file, or in a folder of one network, by the headers."""
-    found = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    files = [file for file in found if not _VARIANT.search(file.name)] or found
     return sum(
-        math.prod(entry["shape"]) for file in files for entry in read_header(file).tensors.values()
+        math.prod(entry["shape"])
+        for file in weight_files(path)
+        for entry in read_header(file).tensors.values()
     )
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files that a network's folder is loaded from; of a file: itself."""
+    found = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    return [file for file in found if not _VARIANT.search(file.name)] or found
 
 
 def needed_bytes(parts: Mapping[str, Path], config: TrainConfig, spread: Spread) -> tuple[int, int]:
@@ -110,6 +118,9 @@ def check_memory(
         return
     on_device, on_host = needed_bytes(parts, config, spread)
     on_device += reward_bytes(config, device)
+    size = getattr(torch, config.model.dtype).itemsize
+    encoders = sum(parameters_of(parts[name]) for name in parts if name.startswith(ENCODER))
+    encoders *= size * spread.here
     free_host = free_memory()
     if device.type == "cpu":
         on_host, on_device = on_host + spread.here * on_device, 0
@@ -124,6 +135,11 @@ def check_memory(
                 f"{free / 2**30:.1f} GiB are free. Use a smaller model, {ways}more processes that "
                 "share it (training/engines/fsdp2.yaml), or a larger machine."
             )
+    log.info(
+        "memory: about %.1f GiB of the GPU's and %.1f GiB of the machine's, %.1f GiB of that for "
+        "text encoders until all prompts are encoded",
+        on_device / 2**30, on_host / 2**30, encoders / 2**30,
+    )  # fmt: skip
 
 
 def free_memory() -> int:

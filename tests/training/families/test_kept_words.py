@@ -1,47 +1,125 @@
-"""Embeddings of prompts come back from files bit for bit, by encoder and prompt."""
+"""Embeddings of prompts come back from files bit for bit, by encoder and prompt, and what made them
+leaves memory."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_pipelines import PIPELINES
 
+from training.data.prompts import Prompt, TaskSet, draw_tasks
+from training.families.encoders import TextEncoders
 from training.families.pipelines import load_folder
+from training.rl.ahead import encode_ahead, prompts_of_run
 from training.rl.policy import Policy
 from training.settings.config import ModelConfig
+from training.settings.files import load_config
 
 PROMPTS = ("a boat on the sea", "")
 
 
-def test_a_second_start_encodes_nothing_and_has_the_same_bits(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    torch.manual_seed(1)
-    PIPELINES["sd3.5"]().save_pretrained(tmp_path / "model")
-    asked: list[str] = []
+class Watched:
+    """Policies on a pipeline's folder, and the encoders that they have read."""
 
-    def policy(kept: Path | None, *, other: bool = False) -> Policy:
-        family = load_folder(tmp_path / "model", size=16, dtype=torch.float32, device="cpu")
-        if other:
-            next(family.pipeline.text_encoder_2.parameters()).data[0, 0] += 0.01
-        encode: Any = family.encode
-        family.encode = lambda prompts: (asked.extend(prompts), encode(prompts))[1]
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.read = folder, 0
+        self.modules: list[weakref.ref[Any]] = []
+
+    def policy(self, kept: Path | None) -> Policy:
+        family = load_folder(self.folder, size=32, dtype=torch.float32, device="cpu")
         return Policy(family, ModelConfig(lora_rank=2), kept=kept)
 
-    def equal(made: Policy) -> bool:
-        found = made.words(PROMPTS)
-        return all(torch.equal(a, b) for a, b in zip(found, plain, strict=True))
+    @property
+    def alive(self) -> int:
+        gc.collect()
+        return sum(module() is not None for module in self.modules)
 
-    plain = policy(None).words(PROMPTS)
-    kept = tmp_path / "prompts"
-    assert equal(policy(kept)) and len(asked) == 4
-    assert equal(policy(kept)) and len(asked) == 4
+
+@pytest.fixture(params=["sd3.5", "flux2"])
+def watched(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    torch.manual_seed(1)
+    PIPELINES[request.param]().save_pretrained(tmp_path / "model")
+    made = Watched(tmp_path / "model")
+    take_up = TextEncoders.take_up
+
+    def counted(self: TextEncoders, pipeline: Any) -> None:
+        absent = all(getattr(pipeline, name) is None for name in self.parts)
+        take_up(self, pipeline)
+        if absent:
+            made.read += 1
+            for name in self.parts:
+                made.modules += [weakref.ref(m) for m in getattr(pipeline, name).modules()]
+
+    monkeypatch.setattr(TextEncoders, "take_up", counted)
+    return made
+
+
+def test_encoders_leave_memory_and_come_back_when_asked(watched: Watched, tmp_path: Path) -> None:
+    plain = watched.policy(None).words((*PROMPTS, "a dog"))
+    watched.modules.clear()
+    policy = watched.policy(tmp_path / "prompts")
+    assert watched.read == 1  # by the plain one
+    encode_ahead(policy, PROMPTS)
+    assert watched.read == 2 and watched.modules and not watched.alive
+    found = policy.words(PROMPTS)
+    assert watched.read == 2
+    later = policy.words((*PROMPTS, "a dog"))
+    assert watched.read == 3 and watched.alive
+    for whole, again, part in zip(plain, later, found, strict=True):
+        assert torch.equal(whole, again) and torch.equal(whole[:2], part)
+
+
+def test_a_second_start_reads_no_encoder_and_has_the_same_bits(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, kept = watched.policy(None).words(PROMPTS), tmp_path / "prompts"
+
+    def start(*, same: bool = True) -> int:
+        before, policy = watched.read, watched.policy(kept)
+        encode_ahead(policy, PROMPTS)
+        found = policy.words(PROMPTS)
+        if same:
+            assert all(torch.equal(a, b) for a, b in zip(found, plain, strict=True))
+        return watched.read - before
+
+    assert (start(), start()) == (1, 0)
     files = sorted(kept.iterdir())
     assert len(files) == 2
     files[0].write_bytes(files[0].read_bytes()[:-9])
-    assert equal(policy(kept)) and len(asked) == 5
-    assert f"{files[0]} is damaged" in caplog.text
-    assert equal(policy(kept)) and len(asked) == 5  # it was written anew
-    policy(kept, other=True).words(PROMPTS)
-    assert len(asked) == 7
+    assert start() == 1 and f"{files[0]} is damaged" in caplog.text
+    assert start() == 0  # it was written anew
+    weights = next((watched.folder / "text_encoder").glob("*.safetensors"))
+    values = load_file(weights)
+    next(iter(values.values())).view(-1)[0] += 0.01
+    save_file(values, weights, {"format": "pt"})
+    assert (start(same=False), start(same=False)) == (1, 0)
+    assert len(list(kept.iterdir())) == 4
+
+
+def test_encoders_stay_where_a_run_has_more_prompts_than_are_kept(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.families.kept_words.FILES_BYTES", 0)
+    policy = watched.policy(tmp_path / "prompts")
+    policy.words_bytes = 1
+    encode_ahead(policy, PROMPTS)
+    assert watched.alive and policy.lost
+    assert watched.read == 1
+
+
+def test_a_run_asks_for_nothing_that_was_not_foretold() -> None:
+    rows = tuple(Prompt(f"prompt {n}", words="at dusk" if n % 2 else "") for n in range(30))
+    prompts = TaskSet("some", tuple(row.text for row in rows), ("held", "out"), rows)
+    config = load_config(None, ["data.prompts_per_step=4", "steps=40"])
+    for first, last in ((0, 40), (33, 40), (38, 40)):
+        told = prompts_of_run(config, prompts, first=first)
+        asked = {
+            task.told
+            for step in range(first, last)
+            for task in draw_tasks(rows, None, count=4, seed=config.seed, step=step)
+        }
+        assert set(told) == asked | {"", "held", "out"} and len(told) == len(set(told))
