@@ -242,7 +242,7 @@ def plain_loop(trainer: Any) -> None:
     config, policy = trainer.config, trainer.policy
     rollout, family = config.rollout, policy.family
     tasks, pictures = trainer.share_of_step()
-    asked = policy.encode(tasks, rollout.guidance_scale)
+    asked = policy.encode(tasks, rollout.guidance_scale, detached=rollout.guidance_detached)
     device = asked.emotion.device
     sigmas = family.sigmas(rollout.num_inference_steps).to(device)
     window = sde_window(

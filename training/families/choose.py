@@ -66,7 +66,8 @@ def _load(config: TrainConfig, device: torch.device) -> Any:
 
     path, spread = Path(model.path), Spread.launched()
     settings = {
-        "size": model.size, "dtype": getattr(torch, model.dtype), "device": device,
+        "size": model.size, "text_tokens": model.text_tokens,
+        "dtype": getattr(torch, model.dtype), "device": device,
         # shared out from main memory, a block at a time
         "place": torch.device("cpu") if spread.sharing > 1 else device,
     }  # fmt: skip

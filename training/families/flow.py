@@ -17,7 +17,7 @@ class SD35Family(PipelineFamily):
 
     def _embedded(self, texts: list[str]) -> Words:
         context, _, pooled, _ = self.pipeline.encode_prompt(
-            texts, texts, texts, device="cpu", do_classifier_free_guidance=False
+            texts, texts, texts, device="cpu", do_classifier_free_guidance=False, **self._length
         )
         return context.float().to(self.device), pooled.float().to(self.device)
 
@@ -44,7 +44,7 @@ class FluxFamily(PipelineFamily):
     def _embedded(self, texts: list[str]) -> Words:
         length = min(512, self.pipeline.tokenizer_2.model_max_length)
         context, pooled, _ = self.pipeline.encode_prompt(
-            texts, texts, device="cpu", max_sequence_length=length
+            texts, texts, device="cpu", **{"max_sequence_length": length} | self._length
         )
         return context.float().to(self.device), pooled.float().to(self.device)
 

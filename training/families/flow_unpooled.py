@@ -22,7 +22,7 @@ class Flux2Family(PipelineFamily):
     """Of guidance-distilled transformers; 4 as diffusers."""
 
     def _embedded(self, texts: list[str]) -> Words:
-        context, _ = self.pipeline.encode_prompt(texts, device="cpu")
+        context, _ = self.pipeline.encode_prompt(texts, device="cpu", **self._length)
         return self._without_pooled(context)
 
     def velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
@@ -61,7 +61,7 @@ class QwenImageFamily(PipelineFamily):
     facts = FAMILIES["qwen-image"]
 
     def _embedded(self, texts: list[str]) -> Words:
-        context, mask = self.pipeline.encode_prompt(texts, device="cpu")
+        context, mask = self.pipeline.encode_prompt(texts, device="cpu", **self._length)
         if mask is None:
             mask = torch.ones(context.shape[:2], dtype=torch.bool)
         return self._without_pooled(context, mask.bool())
@@ -100,7 +100,7 @@ class ZImageFamily(PipelineFamily):
 
     def _embedded(self, texts: list[str]) -> Words:
         contexts, _ = self.pipeline.encode_prompt(
-            texts, device="cpu", do_classifier_free_guidance=False
+            texts, device="cpu", do_classifier_free_guidance=False, **self._length
         )
         context = torch.nn.utils.rnn.pad_sequence(contexts, batch_first=True)
         lengths = torch.tensor([len(each) for each in contexts])
@@ -149,7 +149,7 @@ class SanaFamily(PipelineFamily):
         asked = inspect.signature(self.pipeline.__call__).parameters["complex_human_instruction"]
         context, mask, _, _ = self.pipeline.encode_prompt(
             [prompt], device=torch.device("cpu"), do_classifier_free_guidance=False,
-            complex_human_instruction=asked.default if prompt else None,
+            complex_human_instruction=asked.default if prompt else None, **self._length,
         )  # fmt: skip
         return context, mask
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class PipelineFamily(Family):
         dtype: of the frozen weights.
         device: of everything that runs.
         place: where the transformer waits to be shared out; None: on the device.
+        text_tokens: that prompts are padded or cut to; 0: the pipeline's own.
     """
 
     facts: ClassVar[Facts]
@@ -43,9 +45,10 @@ class PipelineFamily(Family):
 
     def __init__(
         self, pipeline: Any, encoders: TextEncoders, *,
-        size: int, dtype: torch.dtype, device: Any, place: Any = None,
+        size: int, dtype: torch.dtype, device: Any, place: Any = None, text_tokens: int = 0,
     ) -> None:  # fmt: skip
         self.pipeline, self._encoders = pipeline, encoders
+        self._length = {"max_sequence_length": text_tokens} if text_tokens else {}
         self.name = self.facts.name
         self.lora_targets: Sequence[str] = self.facts.lora_targets
         self.losses: Sequence[str] = self.facts.losses
@@ -93,7 +96,7 @@ class PipelineFamily(Family):
 
     def encoder(self) -> str:
         """See `Family.encoder`; reads all files of the text encoders once."""
-        return self._encoders.fingerprint(self.name)
+        return self._encoders.fingerprint(self.name, json.dumps(self._length))
 
     def let_encoders_go(self) -> None:
         """See `Family.let_encoders_go`."""

@@ -30,8 +30,9 @@ _CLASSES: dict[str, type[PipelineFamily]] = {
 
 
 def load_folder(
-    folder: Path, *, size: int, dtype: torch.dtype, device: Any, place: Any = None
-) -> Any:
+    folder: Path, *, size: int, dtype: torch.dtype, device: Any, place: Any = None,
+    text_tokens: int = 0,
+) -> Any:  # fmt: skip
     """The family of a diffusers folder.
 
     Raises: CheckpointError: no such pipeline, damaged, or of another family.
@@ -47,7 +48,10 @@ def load_folder(
         raise CheckpointError(
             f"The diffusers folder {folder} cannot be loaded ({type(error).__name__}: {error})."
         ) from error
-    return family(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
+    return family(
+        pipeline, encoders, size=size, dtype=dtype, device=device, place=place,
+        text_tokens=text_tokens,
+    )  # fmt: skip
 
 
 def is_network(folder: Path) -> bool:
@@ -64,6 +68,7 @@ def load_single(
     dtype: torch.dtype,
     device: Any,
     place: Any = None,
+    text_tokens: int = 0,
 ) -> Any:
     """The family of a single transformer, everything else from a diffusers folder.
 
@@ -107,7 +112,10 @@ def load_single(
             f"{file} cannot be loaded with the components in {components} "
             f"({type(error).__name__}: {error})."
         ) from error
-    return made(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
+    return made(
+        pipeline, encoders, size=size, dtype=dtype, device=device, place=place,
+        text_tokens=text_tokens,
+    )  # fmt: skip
 
 
 def parts_of(folder: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emofeedback.errors import CheckpointError
+from emofeedback.errors import CheckpointError, ConfigError
 
 from .base import Words
 from .encoders import TextEncoders
@@ -29,9 +29,14 @@ class SDXLFamily(PipelineFamily):
 
     def __init__(
         self, pipeline: Any, encoders: TextEncoders, *,
-        size: int, dtype: torch.dtype, device: Any, place: Any = None,
+        size: int, dtype: torch.dtype, device: Any, place: Any = None, text_tokens: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(pipeline, encoders, size=size, dtype=dtype, device=device, place=place)
+        if text_tokens:
+            raise ConfigError(
+                f"model.text_tokens is {text_tokens}, but SDXL's encoders take 77 tokens, no more "
+                "and no less. Set model.text_tokens=0."
+            )
         from diffusers import DDIMScheduler
 
         scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)

@@ -20,8 +20,9 @@ def passes(config: TrainConfig) -> tuple[float, float]:
     """Forward-equivalent passes a picture of rollout and of update."""
     rollout, loss = config.rollout, config.loss
     sides = 1 if rollout.guidance_scale == 1 else 2
-    backward = BACKWARD[config.model.train]
-    again = 1.0 if config.model.gradient_checkpointing else 0.0
+    learning = 1 / sides if rollout.guidance_detached else 1.0
+    backward = learning * BACKWARD[config.model.train]
+    again = learning if config.model.gradient_checkpointing else 0.0
     slow = loss.kind == "nft" or (loss.kind == "awm" and loss.old_kl != 0)
     beside = float(loss.kl_coef != 0) + float(slow)  # reference, old policy
     if loss.pathwise:

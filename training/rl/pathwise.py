@@ -60,7 +60,9 @@ def pathwise_update(
     size = config.optim.micro_batch
     for start in policy.engine.passes(range(0, len(tasks), size)):
         rows = slice(start, min(start + size, len(tasks)))
-        asked = policy.encode(tasks[rows], config.rollout.guidance_scale)
+        asked = policy.encode(
+            tasks[rows], config.rollout.guidance_scale, detached=config.rollout.guidance_detached
+        )
         path = follow_path(policy, asked, plan, rows, config)
         pictures = policy.family.decode(path.clean, quick=True)
         shown = disturbed(pictures, plan, rows, config.loss)

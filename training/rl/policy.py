@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,12 @@ class Asked:
     negative: Words | None = None
     """Embedding of the empty prompt, one row; None: no guidance."""
     guidance: float = 1.0
+    detached: bool = False
+    """Whether the branch without the prompt learns nothing."""
 
     def __getitem__(self, rows: Any) -> Asked:
         chosen = tuple(each[rows] for each in self.words)
-        return Asked(chosen, self.emotion[rows], self.negative, self.guidance)
+        return replace(self, words=chosen, emotion=self.emotion[rows])
 
 
 class Policy:
@@ -95,12 +97,12 @@ class Policy:
         encoder = family.encoder() if kept is not None else ""
         self._files = KeptWords(kept, encoder) if kept is not None and encoder else None
 
-    def encode(self, tasks: Sequence[Task], guidance: float) -> Asked:
+    def encode(self, tasks: Sequence[Task], guidance: float, *, detached: bool = False) -> Asked:
         """What rows of these tasks are conditioned on."""
         words = self.words([task.told for task in tasks])
         emotion = torch.tensor([task.target for task in tasks], device=words[0].device)
         negative = self.words([""]) if guidance != 1 else None
-        return Asked(words, emotion, negative, guidance)
+        return Asked(words, emotion, negative, guidance, detached)
 
     def words(self, prompts: Sequence[str]) -> Words:
         """Embeddings of prompts, a row each. A prompt is encoded once, unless `words_bytes` of
@@ -172,7 +174,13 @@ class Policy:
         words = (*self._in_use(context, pooled, asked.emotion, self._strength), *mask)
         if asked.negative is None or asked.guidance == 1:
             return self._forward(latents, sigma, words)
-        both = stacked([words, expanded(asked.negative, len(latents))])
+        empty = expanded(asked.negative, len(latents))
+        if asked.detached:
+            with torch.no_grad():
+                plain = self._forward(latents, sigma, empty)
+            wanted = self._forward(latents, sigma, words)
+            return self.family.guided(wanted, plain, asked.guidance)
+        both = stacked([words, empty])
         velocity = self._forward(
             latents.repeat(2, *(1,) * (latents.ndim - 1)), sigma.repeat(2), both
         )

@@ -165,7 +165,7 @@ class Stepper:
             with phases.phase("reward_submit"):
                 futures.append(self.rewards.submit(images[-1], tasks[rows]))
 
-        asked = self.policy.encode(tasks, config.guidance_scale)
+        asked = self.policy.encode(tasks, config.guidance_scale, detached=config.guidance_detached)
         # nft takes the old policy for the one that painted
         by_old = self.config.loss.kind == "nft"
         with self.policy.using(self.old) if by_old else contextlib.nullcontext():

@@ -52,6 +52,9 @@ class ModelConfig:
     one, drawn by the seed, that changes nothing yet."""
     gradient_checkpointing: bool = False
     """Keep less for the backward pass and compute it again: about a third slower, much smaller."""
+    text_tokens: int = 0
+    """Length that prompts are padded or cut to for the encoder of long texts (SD3.5's and FLUX.1's
+    T5, SANA's Gemma, ...); 0: the pipeline's own. SDXL has no such encoder."""
     needs_gpu: bool = False
     """Refuse to start on a CPU."""
 
@@ -99,7 +102,10 @@ class RolloutConfig:
     compares nothing: 1 shows it most prompts."""
     num_inference_steps: int = 10
     guidance_scale: float = 1.0
-    """1: no guidance, half the cost; above, both branches are trained."""
+    """1: no guidance, half the cost; above, both branches are trained ..."""
+    guidance_detached: bool = False
+    """... or only the one with the prompt, as Flow-GRPO's code does; the other then has no backward
+    pass."""
     dynamics: str = "cps"
     """Step of the stochastic window: cps, flow_sde, or dance."""
     eta: float = 0.8

@@ -58,6 +58,7 @@ RANGES: dict[str, Range] = {
     "peak_tflops": Range(0, 10**6, "it is a speed, 0 for unknown"),
     "threads": _count("it is a number of threads, 0 for torch's choice", 0, 4096),
     "model.size": _count("pictures have 16 to 8192 pixels a side, 0 for the model's own", 0, 8192),
+    "model.text_tokens": _count("it is a number of tokens, 0 for the pipeline's own", 0, 4096),
     "model.lora_rank": _count("a LoRA has at least one dimension", 1, 4096),
     "model.lora_alpha": _count("a LoRA of alpha 0 does nothing", 1, 65_536),
     "chain.start_steps": _count("a start cannot go backwards", 0),

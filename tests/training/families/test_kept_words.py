@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_pipelines import PIPELINES
 
+from emofeedback.errors import ConfigError
 from training.data.prompts import Prompt, TaskSet, draw_tasks
 from training.families.encoders import TextEncoders
 from training.families.pipelines import load_folder
@@ -109,6 +110,20 @@ def test_encoders_stay_where_a_run_has_more_prompts_than_are_kept(
     encode_ahead(policy, PROMPTS)
     assert watched.alive and policy.lost
     assert watched.read == 1
+
+
+def test_prompts_are_as_long_as_asked_and_kept_apart_by_length(watched: Watched) -> None:
+    settings = {"size": 32, "dtype": torch.float32, "device": "cpu"}
+    families = [load_folder(watched.folder, text_tokens=n, **settings) for n in (9, 20)]
+    lengths = [family.encode(["a boat on the sea " * 20])[0].shape[1] for family in families]
+    assert lengths[1] - lengths[0] == 11 and lengths[0] in (9, 12 + 9)  # CLIP's beside T5's
+    assert families[0].encoder() != families[1].encoder()
+
+
+def test_sdxl_has_no_encoder_of_long_texts(tmp_path: Path) -> None:
+    PIPELINES["sdxl"]().save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="Set model.text_tokens=0"):
+        load_folder(tmp_path, size=16, dtype=torch.float32, device="cpu", text_tokens=128)
 
 
 def test_a_run_asks_for_nothing_that_was_not_foretold() -> None:

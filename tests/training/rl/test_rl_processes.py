@@ -16,13 +16,15 @@ from torch.distributed.tensor import DTensor
 from emofeedback.errors import ConfigError, EmoFeedbackError
 from training.data.prompts import drawn_prompts
 from training.families.choose import load_family
+from training.families.pipelines import load_folder
 from training.rewards.models import build_rewards
+from training.rl.ahead import encode_ahead
 from training.rl.engine import new_accelerator, whole
 from training.rl.policy import Policy
 from training.rl.processes import Processes
 from training.rl.trainer import Trainer
 from training.runs import run_state
-from training.settings.config import TrainConfig
+from training.settings.config import ModelConfig, TrainConfig
 from training.settings.files import load_config, preset_path
 
 EQUAL_SLICES = (
@@ -198,6 +200,21 @@ def test_processes_that_differ_are_told_of(tmp_path: Path) -> None:
         with pytest.raises(EmoFeedbackError, match="2 processes have different weights after step"):
             trainer.fit()
         assert trainer.step == 2
+
+    with_accelerators(work)
+
+
+def test_processes_share_the_encoding_of_prompts(tmp_path: Path, folders: dict[str, Path]) -> None:
+    prompts = [f"a boat {number}" for number in range(5)]
+
+    def work(rank: int, accelerator) -> None:
+        family = load_folder(folders["sd3.5"], size=16, dtype=torch.float32, device="cpu")
+        asked, encode = [], family.encode
+        family.encode = lambda texts: (asked.extend(texts), encode(texts))[1]
+        policy = Policy(family, ModelConfig(lora_rank=2), kept=tmp_path / "prompts")
+        encode_ahead(policy, prompts, Processes(accelerator))
+        assert asked == prompts[rank::2] and all(policy.keeps(prompt) for prompt in prompts)
+        assert family.pipeline.text_encoder is None
 
     with_accelerators(work)
 
