@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from ..data.prompts import TaskSet, draw_tasks
+from ..data.prompts import Task, TaskSet, draw_tasks
 from ..settings.config import TrainConfig
 from .policy import Policy
 from .processes import Processes
@@ -27,7 +27,8 @@ def prompts_of_run(config: TrainConfig, prompts: TaskSet, *, first: int = 0) -> 
         drawn = draw_tasks(rows, ((0.0, 0.0),), count=count, seed=config.seed, step=step)
         told += [task.told for task in drawn]
     if config.watch.every:
-        told += prompts.held_out[: config.watch.pictures]
+        measured = prompts.measured[: config.watch.pictures]
+        told += [Task(row.text, (0.0, 0.0), row.words).told for row in measured]
     return list(dict.fromkeys(told))
 
 
