@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -34,12 +35,14 @@ class Drawn:
 
     def packed(self) -> bytes:
         """All as one safetensors file: uint8, one tensor a picture and one a latent."""
+        # As arrays: of tensors safetensors leaves a type of ctypes for every size, for ever, and no
+        # two pictures have as many bytes.
         named = {
-            f"{part}.{place:04}": torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            f"{part}.{place:04}": np.frombuffer(data, np.uint8)
             for part in _PARTS
             for place, data in enumerate(getattr(self, part))
         }
-        data: bytes = save(named)
+        data: bytes = save_arrays(named)
         return data
 
     @classmethod

@@ -1,5 +1,6 @@
 """Rounds that were drawn come back from files to the bit, or not at all."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def test_pictures_and_latents_come_back_to_the_bit_and_in_order(tmp_path: Path) 
     assert all(torch.equal(from_bytes(data), made) for data, made in zip(back.latents, latents))
     assert DrawnRounds(tmp_path, part="8188").get(("words", True, 12)) is None
     assert DrawnRounds(tmp_path, part="8189").get(("words", 1, 12)) is None  # of another server
+
+
+def test_pictures_of_any_size_leave_no_class_behind() -> None:
+    def classes_after(sizes: range) -> int:
+        for size in sizes:
+            assert Drawn.unpacked(Drawn((bytes(size),)).packed()).size == size
+        gc.collect()
+        return sum(issubclass(type(one), type) for one in gc.get_objects())
+
+    assert classes_after(range(4001, 4011)) == classes_after(range(4011, 4031))
 
 
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
