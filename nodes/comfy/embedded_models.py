@@ -74,9 +74,13 @@ def attach_adapter(clip_object: Any, adapter: EmotionAdapter, *, strength: float
         strength: multiplies every strength that the adapter is used with.
     """
     copy = clip_object.clone()
-    copy.patcher.set_attachments(ADAPTER_KEY, adapter)
-    copy.patcher.set_attachments(STRENGTH_KEY, strength)
+    _attach(copy, adapter, strength)
     return copy
+
+
+def _attach(clip_object: Any, adapter: EmotionAdapter, strength: float = 1.0) -> None:
+    clip_object.patcher.set_attachments(ADAPTER_KEY, adapter)
+    clip_object.patcher.set_attachments(STRENGTH_KEY, strength)
 
 
 def attached_strength(clip_object: Any) -> float:
@@ -250,4 +254,7 @@ def _load_clip() -> Any:
         state_dict=[tower],
         model_options={"dtype": DTYPE},
     )
-    return attach_adapter(plain, load_adapter(Path(weights.weight_path(generator.ADAPTER_FILE))))
+    # Not on a copy: every use of one leaves something with ComfyUI until the copy dies, and this
+    # lives as long as the server.
+    _attach(plain, load_adapter(Path(weights.weight_path(generator.ADAPTER_FILE))))
+    return plain

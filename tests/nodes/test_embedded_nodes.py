@@ -1,5 +1,6 @@
 """The embedded models as ComfyUI's own objects, and conditioning with an emotion."""
 
+import gc
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -54,6 +55,24 @@ def test_strength_is_continuous_at_zero(
         for strength in (0.001, 1.0)
     ]
     assert 0 < changes[0] <= 0.002 * changes[1]
+
+
+def test_models_that_stay_loaded_leave_nothing_behind_with_each_use(
+    comfyui: ModuleType, loaded: tuple
+) -> None:
+    # A patcher with a parent would: each time that it is asked for, until it dies.
+    from comfy.model_management import LoadedModel
+
+    def use() -> int:
+        model, clip, vae = loaded[:3]
+        prompt, empty = stock_encode(comfyui, clip, PROMPT), comfyui.EmptyLatentImage()
+        latents = empty.generate(32, 32)[0]
+        made = comfyui.common_ksampler(model, 1, 1, 1.0, "euler", "simple", prompt, prompt, latents)
+        comfyui.VAEDecode().decode(vae, made[0])
+        gc.collect()
+        return sum(type(one) is LoadedModel for one in gc.get_objects())
+
+    assert use() == use()
 
 
 def test_the_number_of_tokens_never_changes(
