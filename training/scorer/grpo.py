@@ -138,6 +138,8 @@ def grpo(
     """
     settings, rhythm = told
     lasting = Lasting(config, folder, rhythm, among)
+    # TRL pads prompts there, and takes from the processor where in them the picture is
+    processor.tokenizer.padding_side = "left"
     ends = (rhythm.prompts_until(step) for step in (lasting.step, config.steps))
     trainer = trl_classes()[1](
         model=model,
