@@ -5,6 +5,10 @@
 Every loop has a seed of its own, so that nothing is known from before. After each one the server's
 resident memory, open files and threads are read; what is shown is how far they grew between the
 loops after the 20th and the last ones (means of ten).
+
+Memory is to say what is held, so the server's allocator keeps no holes: glibc, left alone, comes to
+lay tensors of many MB between small blocks that stay, and a tensor that fits into none of its holes
+grows the process by 15 to 26 MB at once. `--as-it-is` leaves it alone.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from launcher.places import ROOT
 from tools.comfy_client import Comfy, start_comfy, workflow
 
 log = logging.getLogger(__name__)
+# What is freed above so many bytes goes back at once; else the limit rises to the largest tensor.
+NO_HOLES = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 CLIENTS, WARM, SPAN = 2, 20, 10
 Sample = tuple[float, int, int]
 
@@ -57,10 +63,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     tree = os.environ.get("COMFYUI_PATH") or ROOT / ".comfyui" / "src"
     parser.add_argument("--tree", type=Path, default=Path(tree), help="ComfyUI's folder")
+    parser.add_argument("--as-it-is", action="store_true", help="leave the allocator alone")
     options = parser.parse_args()
     if options.loops < WARM + 2 * SPAN:
         parser.error(f"{options.loops} loops say nothing; ask for {WARM + 2 * SPAN} or more")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if not options.as_it_is:
+        os.environ |= NO_HOLES  # the server inherits them
     seeds = [1000 * options.seed + 10 * number for number in range(options.loops)]
     seen: list[Sample] = []
     with (
