@@ -32,8 +32,8 @@ def passes(config: TrainConfig) -> tuple[float, float]:
     replayed = loss.nft_sigmas if loss.forward else rollout.window or (
         rollout.num_inference_steps - 1
     )  # fmt: skip
-    if config.optim.updates > 1 and loss.kind != "nft":  # what the ratios compare with
-        beside += 1
+    if loss.kind != "nft":  # what the ratios of later updates compare with
+        beside += 1 - 1 / config.optim.updates
     update = sides * replayed * (1 + backward + again + beside)
     return float(sides * rollout.num_inference_steps), float(update)
 

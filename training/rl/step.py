@@ -192,11 +192,14 @@ class Stepper:
         place = torch.arange(len(batch.pictures)) % config.rollout.group_size
         share = config.rollout.group_size // config.optim.updates
         parts = [(place // share == i).nonzero().flatten() for i in range(config.optim.updates)]
-        # with one update the policy is still the one that rolled out
+        # in the first update the policy is still the one that rolled out; nft has its own
         remember = None
-        if len(parts) > 1 and config.loss.kind != "nft":
+        if config.loss.kind != "nft":
             remember = old_likelihoods if config.loss.forward else old_means
-        kept = [remember(self.policy, batch, p, config) if remember else None for p in parts]
+        kept = [
+            remember(self.policy, batch, part, config) if remember and number else None
+            for number, part in enumerate(parts)
+        ]
         numbers: dict[str, float] = {}
         for part, before in zip(parts, kept, strict=True):
             self.optimizer.zero_grad(set_to_none=True)

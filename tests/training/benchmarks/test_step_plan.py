@@ -50,6 +50,7 @@ def test_a_plan_needs_no_weights_and_no_gpu() -> None:
         ["loss.kind=nft", "loss.kl_coef=0"],
         ["loss.kind=awm", "loss.kl_coef=0", "loss.old_kl=1", "optim.updates=2"],
         ["loss.kl_coef=0", "optim.updates=2"],
+        ["rollout.guidance_scale=3", "rollout.guidance_detached=true", "loss.kl_coef=0.1"],
         ["loss.kl_coef=0.1", "model.train=full"],
     ],
     ids=str,
