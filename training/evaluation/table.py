@@ -82,6 +82,7 @@ def markdown(comparison: Comparison) -> str:
     lines += [
         f"| {name} Spearman | {base.spearman:.3f} | {trained.spearman:.3f} |"
         for name, (base, trained) in zip("VA", metrics, strict=True)
+        if not math.isnan(trained.spearman)  # one target has no ranks
     ]
     for name in ("place", "subject"):
         base, trained = (

@@ -8,8 +8,11 @@ taken over).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from emofeedback.control.checkpoint import EmotionFacts, save_checkpoint
 from emofeedback.errors import ConfigError
 
 from ..data.prompts import Task, load_prompts
-from ..data.word_pairs import load_word_pairs
+from ..data.word_pairs import WordPair, load_word_pairs
 from ..families.base import Family
 from ..families.kept_words import FOLDER
 from ..formulas.dynamics import per_picture
@@ -29,6 +32,7 @@ from ..runs.run import Run, RunOptions, StepRandom
 from ..runs.stopping import stoppable
 from ..settings.config import TrainConfig
 from ..settings.files import config_hash
+from ..settings.start import StartConfig
 from .ahead import encode_ahead
 from .policy import Policy
 from .rollout import seeded_noise
@@ -69,10 +73,13 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     """
     from ..families.choose import load_family
 
+    pairs = start_pairs(config)
+    told = json.dumps([astuple(pair) for pair in pairs])
+    learnt = Learnt(**asdict(config.start), pairs_sha256=hashlib.sha256(told.encode()).hexdigest())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = load_family(config, device=device)
     policy = Policy(family, config.model, seed=config.seed, kept=folder / FOLDER)
-    loss_of = start_loss(policy, config)
+    loss_of = start_loss(policy, config, pairs)
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float]]:
         return loss_of(random.step), {}
@@ -88,7 +95,7 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     )  # fmt: skip
     with stoppable(at_once=True):
         run = Run(
-            "adapter", options, config=config.start, modules={"adapter": policy.adapter},
+            "adapter", options, config=learnt, modules={"adapter": policy.adapter},
             optim=optim,
         )  # fmt: skip
         run.fit(loss)
@@ -102,15 +109,34 @@ def train_adapter(config: TrainConfig, folder: Path) -> None:
     log.info("checkpoint: %s", files["emotion"])
 
 
-def start_loss(policy: Policy, config: TrainConfig) -> Callable[[int], Tensor]:
+@dataclass(frozen=True, kw_only=True)
+class Learnt(StartConfig):
+    """Settings of a start, and what they stand for, which must be the same when it goes on."""
+
+    pairs_sha256: str = ""
+    """Of the pairs of prompts that start.pairs and data.prompts have brought."""
+
+
+def start_pairs(config: TrainConfig) -> list[WordPair]:
+    """Pairs of prompts to learn from; none where pictures are learnt from.
+
+    Raises: ConfigError: as `load_word_pairs`, `load_prompts`.
+    """
+    if config.start.loss == "pictures":
+        return []
+    prompts = load_prompts(config.data.prompts).training
+    return load_word_pairs(config.start.pairs, prompts, count=config.start.count, seed=config.seed)
+
+
+def start_loss(
+    policy: Policy, config: TrainConfig, pairs: Sequence[WordPair]
+) -> Callable[[int], Tensor]:
     """The loss of a step's number, for what the adapter shall learn from."""
     if config.start.loss == "pictures":
         pictures = drawn_pairs(config, policy.family)
         return lambda step: flow_loss(policy, pictures, config, step)
     from .word_start import word_loss
 
-    prompts = load_prompts(config.data.prompts).training
-    pairs = load_word_pairs(config.start.pairs, prompts, count=config.start.count, seed=config.seed)
     weights = torch.from_numpy(density_weights(np.array([each.emotion for each in pairs]))).float()
     encode_ahead(policy, [text for each in pairs for text in (each.neutral, each.emotional)])
     return lambda step: word_loss(policy, pairs, weights, config, step)

@@ -23,6 +23,7 @@ from training.rl.adapter_start import (
     drawn_pairs,
     flow_loss,
     start_loss,
+    start_pairs,
     train_adapter,
 )
 from training.rl.policy import Policy
@@ -84,7 +85,7 @@ def test_words_teach_a_fresh_adapter_of_any_family(name: str, loss: str, tmp_pat
     family = load_family(config, device=torch.device("cpu"))
     policy = Policy(family, config.model)
     frozen = {k: v.clone() for k, v in family.transformer.state_dict().items()}
-    measured = start_loss(policy, config)
+    measured = start_loss(policy, config, start_pairs(config))
     optimizer = torch.optim.AdamW(policy.adapter.parameters(), lr=1e-4)
     losses = []
     for _ in range(40):
@@ -113,10 +114,12 @@ def test_a_checkpoint_without_a_lora_is_its_adapter_on_the_plain_model(tmp_path:
 def test_a_start_that_a_signal_stopped_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    table, rows = tmp_path / "pairs.csv", "a,b,1,0\nc,d,-2,1\ne,f,0,-3\ng,h,2,2\n"
+    table.write_text(f"neutral,emotional,valence,arousal\n{rows}", encoding="utf-8")
     config = load_config(
         None,
-        ["stage=adapter", "model.path=smoke", "start.loss=features", "start.count=6", "steps=4",
-         "optim.micro_batch=4", "optim.weight_decay=0.5", "tensorboard=false"],
+        ["stage=adapter", "model.path=smoke", "start.loss=features", f"start.pairs={table}",
+         "steps=4", "optim.micro_batch=4", "optim.weight_decay=0.5", "tensorboard=false"],
     )  # fmt: skip
     train_adapter(config, tmp_path / "whole")
     loss = word_start.word_loss
@@ -132,6 +135,11 @@ def test_a_start_that_a_signal_stopped_goes_on_to_the_same_bits(
     assert not list((tmp_path / "run").glob("*.safetensors"))
     assert (tmp_path / "run/checkpoints/step-000002/state.json").is_file()
     monkeypatch.undo()
+    told = table.read_text("utf-8")
+    table.write_text(told.replace("g,h,2,2", "g,h,2,1"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="other settings: .*pairs_sha256"):
+        train_adapter(config, tmp_path / "run")
+    table.write_text(told, encoding="utf-8")
     train_adapter(config, tmp_path / "run")
     whole, resumed = (
         load_file(tmp_path / name / "smoke_emotion.safetensors") for name in ("whole", "run")
