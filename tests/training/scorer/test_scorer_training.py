@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,6 @@ SMALL = (
     "scorer.num_generations=2", "scorer.batch=2", "scorer.max_completion_length=3",
     "scorer.learning_rate=0.01", "minutes=60",
 )  # fmt: skip
-
-PICTURED = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
 
 
 @pytest.fixture
@@ -120,39 +117,6 @@ def test_one_step_by_the_command_line_leaves_a_model_that_loads(
     assert folder_settings(run / "scorer")["prompts"] == taught  # what it will be asked with
     if kind == "embedded":
         assert load_lvlm(run / "scorer").processor.side == load_lvlm().processor.side
-
-
-def test_a_row_that_is_padded_in_its_batch_is_read_as_it_is_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from transformers import Qwen2_5_VLModel
-
-    plain, seen = Qwen2_5_VLModel.forward, []
-
-    @wraps(plain)  # generate() asks which inputs there are
-    def kept(model: Any, *asked: Any, **named: Any) -> Any:
-        seen.append({key: named.get(key) for key in PICTURED})
-        return plain(model, *asked, **named)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Qwen2_5_VLModel, "forward", kept)
-        asked = ["--preset", "scorer", "--run", str(tmp_path / "run"), *SMALL]
-        assert main([*asked, "scorer.batch=4", "scorer.held_out=0"]) == 0
-    model = load_scorer_model(ScorerConfig())[0].eval()
-    batches = [each for each in seen if each["pixel_values"] is not None]
-    assert len(batches) >= 2, "by the model as it was, and as it learns"
-    for batch in batches:
-        mask = batch["attention_mask"].bool()
-        assert len(set(mask[:, 0].tolist())) == 2, "the prompt of ratings is the shorter one"
-        with torch.no_grad():
-            together = model(**batch).logits
-        for row, pixels in enumerate(batch["pixel_values"].chunk(len(mask))):
-            ids = batch["input_ids"][row][mask[row]][None]
-            places, grid = (ids == model.config.image_token_id).int(), batch["image_grid_thw"]
-            one = dict(zip(PICTURED, (ids, None, places, pixels, grid[row : row + 1]), strict=True))
-            with torch.no_grad():
-                alone = model(**one).logits[0]
-            torch.testing.assert_close(together[row][mask[row]], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_a_run_starts_from_what_another_left(tmp_path: Path) -> None:
