@@ -4,8 +4,9 @@ timed against.
 Written anew over the same network, words and schedule. What makes its shape: the network is called
 without an emotion adapter, rollouts keep the log-density of each stochastic step, a replay takes
 one step of a batch at a time and compares log-densities with all their constants, the reference is
-a second pass with the LoRA off, and an average follows the weights after each optimiser step.
-Rewards are drawn, since both sides would wait for the same.
+a second pass with the LoRA off, guidance is one pass over both branches, the plain one detached,
+and an average follows the weights after each optimiser step. Rewards are drawn, since both sides
+would wait for the same. It is not that code, nor a copy: how that runs must be seen by running it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..families.base import Words
+from ..families.words import expanded, stacked
 from ..formulas.dynamics import DYNAMICS, ode_step, sde_window
 
 
@@ -114,10 +116,19 @@ class PublicLoop:
         return move.mean, move.std, velocity
 
     def _velocity(self, latents: Tensor, sigma: Tensor, words: Words) -> Tensor:
-        dtype = self._policy.dtype
+        policy, guidance = self._policy, self._trainer.config.rollout.guidance_scale
+        guided = guidance != 1
+        if guided:
+            words = stacked([words, expanded(policy.words([""]), len(latents))])
+            latents = latents.repeat(2, *(1,) * (latents.ndim - 1))
+        dtype = policy.dtype
         with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
-            found = self._policy.family.velocity(latents, sigma.expand(len(latents)), words)
-        return torch.as_tensor(found).float()
+            found = policy.family.velocity(latents, sigma.expand(len(latents)), words)
+        velocity = torch.as_tensor(found).float()
+        if not guided:
+            return velocity
+        wanted, plain = velocity.chunk(2)
+        return torch.as_tensor(policy.family.guided(wanted, plain.detach(), guidance))
 
     def _optimise(self, clip_norm: float) -> None:
         nn.utils.clip_grad_norm_(self._weights, clip_norm)

@@ -16,6 +16,7 @@ from training.benchmarks.plan import (
     passes,
     planned_step,
 )
+from training.benchmarks.public_shape import PublicLoop
 from training.benchmarks.speed import new_trainer, step_flops
 from training.rl.policy import lora_pattern
 from training.settings.files import load_config, preset_path
@@ -73,6 +74,17 @@ def test_planned_flops_are_those_of_a_step(overrides: list[str]) -> None:
     base = type(family)().transformer
     lora = sum(value.numel() for value in trainer.policy.lora_parameters().values())
     assert config.model.full or lora_numbers(base, targets, 1) == lora
+
+
+def test_a_loop_in_the_shape_of_public_code_pays_for_guidance() -> None:
+    def flops(guidance: int) -> float:
+        trainer = new_trainer("smoke", [f"rollout.guidance_scale={guidance}"], torch.device("cpu"))
+        loop = PublicLoop(trainer)
+        with FlopCounterMode(display=False) as counted:
+            loop.step()
+        return float(counted.get_total_flops())
+
+    assert flops(3) == pytest.approx(2 * flops(1), rel=0.02)
 
 
 def test_sharing_the_weights_trades_memory_for_traffic() -> None:
