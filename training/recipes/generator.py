@@ -39,7 +39,14 @@ from ..runs.run import Run, RunOptions, StepRandom
 from ..world.dataset import picture_set
 from .clip import text_digest
 from .files import export
-from .generator_data import Batch, CaptionShares, draw_batch, encode_all, encode_subjects
+from .generator_data import (
+    Batch,
+    CaptionShares,
+    draw_batch,
+    encode_all,
+    encode_subjects,
+    place_odds,
+)
 from .generator_report import report, save_samples
 from .half import half_precision
 
@@ -67,6 +74,9 @@ class GeneratorRecipe:
     subject_weight: float = 2.0
     """How much more a latent cell counts where the subject is, at first: it covers a fifth of the
     picture and carries half of what the prompt asks for. Falls to 0 at `SUBJECT_FIRST`."""
+    hard_places: tuple[str, ...] = ("desert", "mountain")
+    """Places that are nothing but slopes and edges, learnt last; drawn `hard_times` as often."""
+    hard_times: float = 2.5
     sigma_mean: float = 0.8
     """Centre of the noise levels' logits; above 0 the noisy half, where layout forms, gets more."""
     sigma_spread: float = 1.0
@@ -115,6 +125,7 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     data = picture_set(
         recipe.pictures, seed=recipe.picture_seed, size=recipe.model.size, split="train"
     )
+    odds = place_odds(data.scenes, recipe.hard_places, recipe.hard_times)
     latents = encode_all(data)
     subjects = encode_subjects(data.scenes, latents.shape[-1])
     run = Run(
@@ -123,7 +134,7 @@ def train_with(recipe: GeneratorRecipe, options: RunOptions) -> Run:
     )  # fmt: skip
 
     def loss(random: StepRandom) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        batch = draw_batch(data.scenes, recipe.batch, recipe.captions, random.numpy)
+        batch = draw_batch(data.scenes, recipe.batch, recipe.captions, random.numpy, odds)
         with torch.no_grad():
             words = encode_ids(clip, token_ids(tokenizer, batch.captions))
         clean, subject = (store[batch.indices].float() for store in (latents, subjects))

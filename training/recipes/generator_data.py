@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +45,22 @@ class Batch:
     """[B] 1 where the emotion reaches the adapter, else 0."""
 
 
+def place_odds(scenes: Sequence[Scene], hard: Collection[str], times: float) -> np.ndarray:
+    """Probability of each scene [N]: those of a `hard` place count `times` as much as others."""
+    odds = np.array([times if scene.place in hard else 1.0 for scene in scenes])
+    shares: np.ndarray = odds / odds.sum()
+    return shares
+
+
 def draw_batch(
-    scenes: Sequence[Scene], size: int, shares: CaptionShares, rng: np.random.Generator
+    scenes: Sequence[Scene],
+    size: int,
+    shares: CaptionShares,
+    rng: np.random.Generator,
+    odds: np.ndarray,
 ) -> Batch:
-    """Random pictures with their words and emotions."""
-    indices = rng.integers(len(scenes), size=size)
+    """Random pictures, by their `odds` [N], with their words and emotions."""
+    indices = rng.choice(len(scenes), size=size, p=odds)
     chosen = [scenes[i] for i in indices]
     fed = rng.random(size) < shares.emotion
     fed &= np.array([scene.even for scene in chosen])

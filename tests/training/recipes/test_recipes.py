@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,11 +16,12 @@ from emofeedback.errors import CheckpointError, ConfigError
 from emofeedback.refining.cues import FAMILIES
 from training.recipes import autoencoder, generator, picture_tower, text_tower
 from training.recipes.clip import HEADS, heads_loss
+from training.recipes.generator_data import CaptionShares, draw_batch, place_odds
 from training.runs.optim import Optim
 from training.runs.run import Run, RunOptions
 from training.runs.run_state import TENSORS, RunState, load_latest
 from training.world import dataset
-from training.world.scene import held_out
+from training.world.scene import held_out, sample_scene
 from training.world.vocabulary import PLACES, SUBJECTS
 
 OPTIM = Optim(learning_rate=1e-3, warmup_steps=2, ema_decay=0.9)
@@ -195,3 +197,13 @@ def test_a_held_out_pair_is_never_learnt_as_impossible():
 def held_out_places() -> list[int]:
     """The one place of each subject whose pictures are never trained on."""
     return [next(p for p in range(10) if held_out(PLACES[p], subject)) for subject in SUBJECTS]
+
+
+def test_hard_places_are_drawn_more_often_and_all_others_alike() -> None:
+    scenes = [sample_scene(np.random.default_rng(seed)) for seed in range(60)]
+    odds = place_odds(scenes, ("desert", "mountain"), 2.5)
+    hard = np.array([scene.place in ("desert", "mountain") for scene in scenes])
+    assert odds.sum() == pytest.approx(1)
+    assert np.allclose(odds[hard], 2.5 * odds[~hard][0]) and np.ptp(odds[~hard]) == 0
+    batch = draw_batch(scenes, 400, CaptionShares(), np.random.default_rng(0), odds)
+    assert hard[batch.indices].mean() == pytest.approx(odds[hard].sum(), abs=0.08)
