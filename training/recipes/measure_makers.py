@@ -19,7 +19,7 @@ from emofeedback.records.emotion import LIMIT
 from ..world.captions import caption, neutral_prompt
 from ..world.dataset import picture_set
 from ..world.judge import judge
-from ..world.scene import NEUTRAL_CUES, Scene, sample_scene
+from ..world.scene import NEUTRAL_CUES, Scene, held_out, sample_scene
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 from .plan import Metric, Plan
 
@@ -108,7 +108,8 @@ def generator_metrics(plan: Plan) -> list[Metric]:
     """By the judge: the 5 x 5 grid through the adapter, and full captions through words alone."""
     scenes = grid_scenes(plan)
     points = grid_points() * len(scenes)
-    metrics = _judged("V-A input", grid_pictures(plan), points, scenes, per_scene=25)
+    metrics = plain_metrics(plan)
+    metrics += _judged("V-A input", grid_pictures(plan), points, scenes, per_scene=25)
     random = np.random.default_rng(plan.seed + 1)
     told = [sample_scene(random, split="held_out") for _ in range(plan.captions)]
     captions = [caption(scene, random) for scene in told]
@@ -119,6 +120,25 @@ def generator_metrics(plan: Plan) -> list[Metric]:
         ]
     )
     return metrics + _judged("words", images, [s.emotion for s in told], told, per_scene=1)
+
+
+def plain_metrics(plan: Plan) -> list[Metric]:
+    """Subject and place of each held-out pair by neutral words alone."""
+    pairs = [(p, s) for s in SUBJECTS for p in PLACES if held_out(p, s)]
+    prompts = [f"{SUBJECT_PHRASES[s][0]} {PLACE_PHRASES[p][0]}" for p, s in pairs]
+    seen = [
+        judge(generator.generate([prompt] * plan.plain_noises, seed=3, half=True))
+        for prompt in prompts
+    ]
+    right = [
+        ([p == place for p in shown.places], [s == subject for s in shown.subjects])
+        for (place, subject), shown in zip(pairs, seen, strict=True)
+    ]
+    found = {"place": [a for a, _ in right], "subject": [b for _, b in right]}
+    return [
+        Metric("generator", f"{name} top-1, neutral words", float(np.mean(each)), np.size(each))
+        for name, each in found.items()
+    ]
 
 
 def continuity_metrics(plan: Plan) -> list[Metric]:

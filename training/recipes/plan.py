@@ -19,6 +19,8 @@ class Plan:
     """Of them, how many are explained and refined in writing."""
     prompts: int = 40
     """Prompts of held-out pairs that the generator paints at each of the 25 points of the grid."""
+    plain_noises: int = 8
+    """Pictures of each held-out pair by neutral words alone."""
     captions: int = 500
     """Emotional captions of held-out pairs that it paints by words alone."""
     sweeps: int = 12
@@ -37,8 +39,8 @@ class Plan:
 
 
 QUICK = Plan(
-    pictures=96, answers=12, prompts=1, captions=25, sweeps=1, chance_prompts=1, chance_noises=8,
-    shift_noises=1, looked=8,
+    pictures=96, answers=12, prompts=1, plain_noises=1, captions=25, sweeps=1, chance_prompts=1,
+    chance_noises=8, shift_noises=1, looked=8,
 )  # fmt: skip
 
 
