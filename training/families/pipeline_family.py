@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -102,9 +103,9 @@ class PipelineFamily(Family):
         """See `Family.let_encoders_go`."""
         self._encoders.let_go(self.pipeline)
 
+    @abstractmethod
     def _embedded(self, texts: list[str]) -> Words:
         """What the pipeline's encoders say."""
-        raise NotImplementedError
 
     def _time(self, sigma: Tensor) -> Tensor:
         """What the network is told of noise levels [B]."""

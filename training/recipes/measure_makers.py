@@ -18,7 +18,7 @@ from emofeedback.records.emotion import LIMIT
 
 from ..world.captions import caption, neutral_prompt
 from ..world.dataset import picture_set
-from ..world.judge import judge
+from ..world.judge import Judgement, judge
 from ..world.scene import NEUTRAL_CUES, Scene, held_out, sample_scene
 from ..world.vocabulary import PLACE_PHRASES, PLACES, SUBJECT_PHRASES, SUBJECTS
 from .plan import Metric, Plan
@@ -124,21 +124,18 @@ def generator_metrics(plan: Plan) -> list[Metric]:
 
 def plain_metrics(plan: Plan) -> list[Metric]:
     """Subject and place of each held-out pair by neutral words alone."""
-    pairs = [(p, s) for s in SUBJECTS for p in PLACES if held_out(p, s)]
-    prompts = [f"{SUBJECT_PHRASES[s][0]} {PLACE_PHRASES[p][0]}" for p, s in pairs]
-    seen = [
-        judge(generator.generate([prompt] * plan.plain_noises, seed=3, half=True))
-        for prompt in prompts
-    ]
-    right = [
-        ([p == place for p in shown.places], [s == subject for s in shown.subjects])
-        for (place, subject), shown in zip(pairs, seen, strict=True)
-    ]
-    found = {"place": [a for a, _ in right], "subject": [b for _, b in right]}
-    return [
-        Metric("generator", f"{name} top-1, neutral words", float(np.mean(each)), np.size(each))
-        for name, each in found.items()
-    ]
+    pairs = [(p, s) for p in PLACES for s in SUBJECTS if held_out(p, s)]
+    images = torch.cat(
+        [
+            generator.generate(
+                [f"{SUBJECT_PHRASES[s][0]} {PLACE_PHRASES[p][0]}"] * plan.plain_noises,
+                seed=3, half=True,
+            )
+            for p, s in pairs
+        ]
+    )  # fmt: skip
+    asked = [pair for pair in pairs for _ in range(plan.plain_noises)]
+    return _content_metrics("neutral words", judge(images), asked)
 
 
 def continuity_metrics(plan: Plan) -> list[Metric]:
@@ -196,9 +193,18 @@ def _judged(
     gaps = zip(targets, seen.valence.tolist(), seen.arousal.tolist(), strict=True)
     sizes = [math.dist(target, (valence, arousal)) for target, valence, arousal in gaps]
     metrics.append(Metric("generator", f"gap size, {note}", float(np.mean(sizes)), len(sizes)))
-    wanted = [scene for scene in scenes for _ in range(per_scene)]
-    for name, named in (("place", seen.places), ("subject", seen.subjects)):
-        asked = [getattr(scene, name) for scene in wanted]
+    wanted = [(scene.place, scene.subject) for scene in scenes for _ in range(per_scene)]
+    return metrics + _content_metrics(note, seen, wanted)
+
+
+def _content_metrics(note: str, seen: Judgement, wanted: Sequence[tuple[str, str]]) -> list[Metric]:
+    """How often the judge sees the place and the subject that were asked for."""
+    metrics = []
+    places, subjects = zip(*wanted, strict=True)
+    for name, named, asked in (
+        ("place", seen.places, places),
+        ("subject", seen.subjects, subjects),
+    ):
         right = [a == b for a, b in zip(named, asked, strict=True)]
         share, told = float(np.mean(right)), worst(asked, right)
         metrics.append(Metric("generator", f"{name} top-1, {note}", share, len(right), told))

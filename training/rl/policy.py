@@ -175,7 +175,7 @@ class Policy:
         if asked.negative is None or asked.guidance == 1:
             return self._forward(latents, sigma, words)
         empty = expanded(asked.negative, len(latents))
-        if asked.detached:
+        if asked.detached and torch.is_grad_enabled():
             with torch.no_grad():
                 plain = self._forward(latents, sigma, empty)
             wanted = self._forward(latents, sigma, words)
